@@ -1,0 +1,31 @@
+"""`python -m cyclegan_vc_tf VERB --flags…`."""
+
+import sys
+from importlib import import_module
+
+VERBS = {
+    "prepare": "make the features of two folders of recordings",
+    "train": "train, or resume a training; what train.py does",
+    "convert": "convert recordings; what convert.py does",
+}
+
+
+def main() -> None:
+    """Hands the command line to the verb's own module."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in VERBS:
+        del sys.argv[1]
+        sys.argv[0] = f"cyclegan_vc_tf {verb}"
+        import_module(f"cyclegan_vc_tf.cli.{verb}").main()
+    elif verb in ("-h", "--help", "--helpfull"):
+        print("usage: python -m cyclegan_vc_tf VERB --help")
+        for name, text in VERBS.items():
+            print(f"  {name:8} {text}")
+    else:
+        known = ", ".join(VERBS)
+        print(f"cyclegan_vc_tf: {verb!r} is no verb; expected one of {known}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What the commands have in common: flags in, one line of error out, an exit status."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from cyclegan_vc_tf import signals
+from cyclegan_vc_tf.errors import InputError, TrainingError
+
+# TensorFlow reports every accelerator it does not find; what fails still raises.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+DONE, SOME_FAILED, REFUSED = 0, 1, 2
+
+
+def run(
+    about: str | None,
+    define: Callable[[flags.FlagValues], None],
+    main: Callable[[flags.FlagValues], int],
+) -> NoReturn:
+    """Runs a command and exits.
+
+    Args:
+        about: What `--help` says first.
+        define: Defines its flags.
+        main: Does its work; returns the exit status.
+    """
+    program = Path(sys.argv[0]).name
+    values = flags.FlagValues()
+    define(values)
+    flags.DEFINE_boolean(
+        "debug", False, "Show the traceback of an error.", flag_values=values, module_name="debug"
+    )
+    if {"-h", "--help", "--helpfull"} & set(sys.argv[1:]):
+        sections = [values.module_help(name) for name in values.flags_by_module_dict()]
+        print(
+            about, "\n\n".join(sections), "  --flagfile: File with flags, one a line.", sep="\n\n"
+        )
+        sys.exit(DONE)
+    signals.raise_when_stopped()
+    try:
+        unexpected = values(sys.argv)[1:]
+        if unexpected:
+            raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
+        sys.exit(main(values))
+    except (flags.Error, InputError, TrainingError, OSError) as error:
+        if values.is_parsed() and values.debug:
+            raise
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(REFUSED)
+    except signals.Stopped as stopped:
+        print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
+        sys.exit(128 + stopped.number)
+
+
+def required(name: str, value: str) -> Path:
+    """The path of a flag that has no default.
+
+    Raises:
+        InputError: The flag was not given.
+    """
+    if not value:
+        raise InputError(f"--{name} is not given; see --help")
+    return Path(value)

@@ -1,0 +1,70 @@
+"""Converts recordings to another speaker's voice with a trained run.
+
+python convert.py --run_dir=runs/anna-ben --direction=A2B --input=anna.wav --output=converted
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from cyclegan_vc_tf import audio, settings
+from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.config import ConvertConfig
+from cyclegan_vc_tf.errors import InputError
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    settings.define_flags(ConvertConfig, values)
+
+
+def convert(values: flags.FlagValues) -> int:
+    """Converts everything there is to convert; lists at the end what failed."""
+    config = settings.from_flags(ConvertConfig, values, ConvertConfig())
+    run_dir = command.required("run_dir", config.run_dir)
+    source = command.required("input", config.input)
+    output = command.required("output", config.output)
+    folder, names = _recordings(source, output)
+    # TensorFlow takes seconds to import: wrong flags are refused without it.
+    from cyclegan_vc_tf import run_folder
+    from cyclegan_vc_tf.conversion import Converter, F0Options, convert_files, wav_names
+
+    outputs = {folder / name: output / wav for name, wav in wav_names(names).items()}
+    _refuse_overwriting(outputs)
+    run = run_folder.open_folder(run_dir)
+    generator, step = run.load_generator(config.direction, config.step or None)
+    speaker, target = (run.statistics[config.direction[index]] for index in (0, 2))
+    converter = Converter(generator, speaker, target, run.config.features)
+    output.mkdir(parents=True, exist_ok=True)
+    options = F0Options(convert=config.f0 == "convert", semitones=config.semitones)
+    failed = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
+    if source.is_file() and failed:
+        raise InputError(f"--input {source} {failed[source]}; expected a recording")
+    for path, reason in failed.items():
+        print(f"failed: {path} {reason}")
+    print(f"Converted {len(outputs) - len(failed)} of {len(outputs)} with step {step}: {output}")
+    return command.SOME_FAILED if failed else command.DONE
+
+
+def main() -> None:
+    """The command."""
+    command.run(__doc__, define, convert)
+
+
+def _recordings(source: Path, output: Path) -> tuple[Path, list[str]]:
+    """The folder that names are relative to, and the names, without what `output` holds."""
+    if source.is_file():
+        return source.parent, [source.name]
+    if not source.exists():
+        raise InputError(f"--input {source} is not there; expected a recording or a folder")
+    names = [name for name in audio.find(source) if output not in (source / name).parents]
+    if not names:
+        raise InputError(f"--input {source} has no audio file; expected recordings")
+    return source, names
+
+
+def _refuse_overwriting(outputs: dict[Path, Path]) -> None:
+    recordings = {path.resolve() for path in outputs}
+    for wav in outputs.values():
+        if wav.resolve() in recordings:
+            raise InputError(f"--output would overwrite {wav}, a recording; give another folder")

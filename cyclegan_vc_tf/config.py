@@ -1,0 +1,164 @@
+"""Every setting of a run and of a conversion; each field is a flag."""
+
+from dataclasses import dataclass
+
+from cyclegan_vc_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Whose recordings a run learns from."""
+
+    source_dir: str = setting("", "Folder of recordings of speaker A.", is_path=True)
+    target_dir: str = setting("", "Folder of recordings of speaker B.", is_path=True)
+    held_out_source_dir: str = setting(
+        "", "Folder of recordings of A that are never trained on.", is_path=True
+    )
+    held_out_target_dir: str = setting(
+        "",
+        "Folder of recordings of B that are never trained on; a file named as one of A's holds "
+        "the same sentence.",
+        is_path=True,
+    )
+    held_out_fraction: float = setting(
+        0.1,
+        "Share of a speaker's recordings to hold out, chosen by a hash of their file names, where "
+        "no held-out folder is given.",
+        least=0.0,
+        most=0.9,
+    )
+    features_dir: str = setting(
+        "", "Folder of the feature stores; by default in the user's cache folder.", is_path=True
+    )
+    workers: int = setting(
+        0, "Processes that prepare features; 0 is one a core.", least=0, resumable=True
+    )
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """The WORLD analysis."""
+
+    sample_rate_hz: int = setting(
+        16_000, "Rate that recordings are brought to, in Hz.", least=8_000, most=48_000
+    )
+    frame_period_ms: float = setting(
+        5.0, "Time from one frame to the next, in ms.", least=1.0, most=50.0
+    )
+    mel_cepstra: int = setting(24, "Mel-cepstral coefficients a frame.", least=2, most=128)
+    f0_method: str = setting(
+        "harvest",
+        "How F0 is found: harvest, as in the papers, or dio (refined with StoneMask), which takes "
+        "a thirtieth of the time.",
+        choices=("harvest", "dio"),
+    )
+    f0_floor_hz: float = setting(71.0, "Lowest F0 looked for.", least=40.0, most=300.0)
+    f0_ceiling_hz: float = setting(800.0, "Highest F0 looked for.", least=200.0, most=2000.0)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Generators and discriminators. Channels are counted after the gate."""
+
+    variant: str = setting("vc1", "Which paper's networks and losses.", choices=("vc1",))
+    channels: int = setting(128, "Base number of channels; all widths are multiples.", least=1)
+    generator_widths: tuple[int, ...] = setting(
+        (1, 2, 4, 8, 4, 2),
+        "Multiples of --channels: input, two down blocks, inside the residual blocks, two up "
+        "blocks.",
+        least=1,
+    )
+    generator_kernels: tuple[int, ...] = setting(
+        (15, 5, 5, 3, 5, 5, 15),
+        "Kernel sizes, in frames: input, two down blocks, residual blocks, two up blocks, output.",
+        least=1,
+    )
+    residual_blocks: int = setting(6, "Residual blocks of a generator.", least=0)
+    discriminator_widths: tuple[int, ...] = setting(
+        (1, 2, 4, 8), "Multiples of --channels of the four blocks of a discriminator.", least=1
+    )
+    discriminator_kernels: tuple[str, ...] = setting(
+        ("3x3", "3x3", "3x3", "6x3"),
+        "Kernel sizes of the four blocks of a discriminator, bins x frames.",
+    )
+    padding: str = setting(
+        "same",
+        "Padding of convolutions: same, as TensorFlow pads, or symmetric, as public PyTorch "
+        "implementations do.",
+        choices=("same", "symmetric"),
+    )
+    norm_epsilon: float = setting(1e-6, "Epsilon of instance normalisation.", least=0.0)
+    discriminator_sigmoid: bool = setting(
+        False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The course of a training. Everything is counted in steps (iterations)."""
+
+    steps: int = setting(400_000, "Steps to train in all.", least=1, resumable=True)
+    batch_size: int = setting(1, "Crops of each speaker in a step.", least=1)
+    crop_frames: int = setting(128, "Frames in a crop, a multiple of 4.", least=4)
+    generator_learning_rate: float = setting(2e-4, "Of the generators, at first.", least=0.0)
+    discriminator_learning_rate: float = setting(
+        1e-4, "Of the discriminators, at first.", least=0.0
+    )
+    decay_start: int = setting(
+        200_000, "Step from which on both learning rates fall linearly.", least=0
+    )
+    decay_steps: int = setting(200_000, "Steps in which they fall to zero.", least=1)
+    adam_beta1: float = setting(0.5, "Adam's decay of the first moment.", least=0.0, most=1.0)
+    adam_beta2: float = setting(0.999, "Adam's decay of the second moment.", least=0.0, most=1.0)
+    adam_epsilon: float = setting(1e-8, "Adam's epsilon, placed as in TensorFlow.", least=0.0)
+    cycle_weight: float = setting(10.0, "Weight of the cycle-consistency loss.", least=0.0)
+    identity_weight: float = setting(5.0, "Weight of the identity-mapping loss.", least=0.0)
+    identity_steps: int = setting(
+        10_000, "Steps after which the identity-mapping loss no longer counts.", least=0
+    )
+    seed: int = setting(0, "All that is random follows from it.", least=0, most=2**31 - 1)
+    deterministic: bool = setting(
+        False, "Make every operation reproducible bit for bit; somewhat slower."
+    )
+    log_every: int = setting(
+        50, "Steps between two entries of losses in TensorBoard.", least=1, resumable=True
+    )
+    checkpoint_every: int = setting(1000, "Steps between two checkpoints.", least=1, resumable=True)
+    keep_checkpoints: int = setting(3, "Checkpoints to keep.", least=1, resumable=True)
+    convert_every: int = setting(
+        5000,
+        "Steps between two conversions of held-out recordings into TensorBoard; 0 is never.",
+        least=0,
+        resumable=True,
+    )
+    convert_utterances: int = setting(
+        2, "Held-out recordings of each speaker in such a conversion.", least=1, resumable=True
+    )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of a run."""
+
+    corpus: CorpusConfig = CorpusConfig()
+    features: FeatureConfig = FeatureConfig()
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """One call of the converter."""
+
+    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    input: str = setting("", "A recording, or a folder of them.", is_path=True)
+    output: str = setting("", "Folder of the converted wav files.", is_path=True)
+    direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
+    step: int = setting(0, "Step of the checkpoint; 0 is the last one.", least=0)
+    keep_sample_rate: bool = setting(
+        False, "Write at the rate of each recording instead of the model's."
+    )
+    f0: str = setting(
+        "convert", "Map F0 to the target's range, or keep it.", choices=("convert", "keep")
+    )
+    semitones: float = setting(0.0, "Semitones to raise F0 by after that.", least=-36.0, most=36.0)

@@ -1,0 +1,198 @@
+"""Conversion of samples: features → generator and F0 map → samples."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from cyclegan_vc_tf import audio, features, normalization, synthesis
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.features import WorldFeatures
+from cyclegan_vc_tf.generators import FRAME_MULTIPLE
+from cyclegan_vc_tf.normalization import Statistics
+
+LONGEST_PIECE_S = 30.0
+"""Longer recordings are cut, at quiet moments, so that memory does not grow with their length."""
+
+LEAST_FRAMES = 4
+"""Recordings of fewer frames have no spectrum to speak of, and come out as they are."""
+
+
+@dataclass(frozen=True)
+class F0Options:
+    """What becomes of the F0: mapped to the target's range or kept, then moved by semitones."""
+
+    convert: bool = True
+    semitones: float = 0.0
+
+
+class Converter:
+    """Converts recordings of one speaker to another.
+
+    Args:
+        generator: From normalised source features to normalised target features.
+        source: Statistics of who speaks.
+        target: Statistics of who is to be heard.
+        config: The analysis.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        source: Statistics,
+        target: Statistics,
+        config: FeatureConfig,
+    ) -> None:
+        self.source, self.target, self.config = source, target, config
+        signature = [tf.TensorSpec((1, None, config.mel_cepstra), generator.compute_dtype)]
+        # One trace serves every length.
+        self._generate = tf.function(
+            lambda inputs: generator(inputs, training=False), input_signature=signature
+        )
+        self._dtype = generator.compute_dtype
+
+    def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
+        """Converts a recording of any length.
+
+        Silence, and what is shorter than four frames, comes out as it is.
+
+        Args:
+            samples: (samples,) float32 at `config.sample_rate_hz`.
+            options: What becomes of the F0.
+
+        Returns:
+            As many samples, float32.
+        """
+        rate_hz = self.config.sample_rate_hz
+        if len(samples) > LONGEST_PIECE_S * rate_hz:
+            middle = quietest_moment(samples, rate_hz)
+            halves = samples[:middle], samples[middle:]
+            return np.concatenate([self.convert(half, options) for half in halves])
+        too_short = features.frame_count(len(samples), self.config) < LEAST_FRAMES
+        if too_short or audio.is_silent(samples):
+            return samples
+        spoken = self.convert_features(features.analyse(samples, self.config), options)
+        return synthesis.world(spoken, len(samples), self.config)
+
+    def convert_features(
+        self, spoken: WorldFeatures, options: F0Options = F0Options()
+    ) -> WorldFeatures:
+        """Converts mel-cepstra and F0; aperiodicity stays as it is."""
+        f0_hz = spoken.f0_hz
+        if options.convert:
+            f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
+        return replace(
+            spoken,
+            f0_hz=f0_hz * 2.0 ** (options.semitones / 12.0),
+            mel_cepstra=self.convert_mel_cepstra(spoken.mel_cepstra),
+        )
+
+    def convert_mel_cepstra(self, mel_cepstra: np.ndarray) -> np.ndarray:
+        """Converts mel-cepstra of any number of frames, (frames, bins) float32.
+
+        The generator wants a multiple of four frames: copies of the last are added and cut again.
+        """
+        frames = len(mel_cepstra)
+        normalized = normalization.apply(mel_cepstra, self.source)
+        missing = -frames % FRAME_MULTIPLE
+        padded = np.pad(normalized, ((0, missing), (0, 0)), mode="edge")
+        outputs = self._generate(tf.constant(padded[np.newaxis], self._dtype))
+        return normalization.undo(outputs.numpy()[0, :frames], self.target)
+
+
+def quietest_moment(samples: np.ndarray, sample_rate_hz: int) -> int:
+    """Where to cut a long recording: the quietest 20 ms in the middle third.
+
+    Args:
+        samples: (samples,).
+        sample_rate_hz: Their rate.
+
+    Returns:
+        The index of a sample.
+    """
+    window = max(1, sample_rate_hz // 50)
+    first, last = len(samples) // 3, 2 * len(samples) // 3
+    windows = (last - first) // window
+    middle = samples[first : first + windows * window].reshape(windows, window)
+    quietest = int(np.argmin(np.square(middle, dtype=np.float64).sum(axis=1)))
+    return first + quietest * window + window // 2
+
+
+def convert_file(
+    converter: Converter,
+    path: Path,
+    output: Path,
+    options: F0Options = F0Options(),
+    *,
+    keep_sample_rate: bool = False,
+) -> float:
+    """Converts a recording into a wav file that lasts exactly as long.
+
+    Args:
+        converter: From the recording's speaker to another.
+        path: The recording.
+        output: The wav file.
+        options: What becomes of the F0.
+        keep_sample_rate: Whether the wav file has the recording's rate rather than the model's.
+
+    Returns:
+        The peak of what was converted: above 1.0 exactly when it was scaled down.
+
+    Raises:
+        AudioError: The recording cannot be used.
+    """
+    samples, source_rate_hz = audio.read(path)
+    rate_hz = converter.config.sample_rate_hz
+    converted = converter.convert(audio.resample(samples, source_rate_hz, rate_hz), options)
+    if keep_sample_rate:
+        converted = audio.resample(converted, rate_hz, source_rate_hz)
+        converted, rate_hz = audio.fix_length(converted, len(samples)), source_rate_hz
+    return audio.write(output, converted, rate_hz)
+
+
+def wav_names(names: Iterable[str]) -> dict[str, str]:
+    """The wav file's name for each recording's: .wav takes the place of its ending.
+
+    Where two names would become one, as of a.flac and a.mp3, .wav follows each whole name.
+    """
+    names = list(names)
+    wavs = {name: Path(name).with_suffix(".wav").as_posix() for name in names}
+    taken = Counter(wavs.values())
+    return {name: wav if taken[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
+
+
+def convert_files(
+    converter: Converter,
+    outputs: Mapping[Path, Path],
+    options: F0Options = F0Options(),
+    *,
+    keep_sample_rate: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[Path, str]:
+    """Converts recordings one after the other, with a progress bar; a bad one stops no other.
+
+    Args:
+        converter: From the recordings' speaker to another.
+        outputs: The wav file of each recording.
+        options: What becomes of the F0.
+        keep_sample_rate: As for `convert_file`.
+        say: Prints a line.
+
+    Returns:
+        Why it failed, of each recording that did.
+    """
+    failed = {}
+    for path, output in tqdm(outputs.items(), desc="Converting", unit="file"):
+        try:
+            peak = convert_file(converter, path, output, options, keep_sample_rate=keep_sample_rate)
+        except (audio.AudioError, OSError) as error:
+            failed[path] = str(error)
+            continue
+        if peak > 1.0:
+            say(f"{output} would have clipped with a peak of {peak:.2f}; scaled down to 1.0")
+    return failed

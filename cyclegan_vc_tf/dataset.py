@@ -1,0 +1,87 @@
+"""Unpaired batches of crops: what a step sees is a function of the seed and the step alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_vc_tf import normalization
+from cyclegan_vc_tf.feature_store import FeatureStore, Utterance
+from cyclegan_vc_tf.normalization import Statistics
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Random crops of one speaker's training utterances.
+
+    Visit number n sees utterance n % count of the shuffled order of epoch n // count, at a new
+    random place. An utterance shorter than the crop is followed by copies of its last frame.
+
+    Attributes:
+        store: Where the frames are.
+        utterances: Those to learn from.
+        statistics: Theirs.
+        crop_frames: Frames in a crop.
+        seed: The run's seed.
+        speaker: 0 for A and 1 for B, whose visits have nothing to do with each other.
+    """
+
+    store: FeatureStore
+    utterances: list[Utterance]
+    statistics: Statistics
+    crop_frames: int
+    seed: int
+    speaker: int
+
+    def place(self, visit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Which utterance a visit sees, and the first frame of the crop in it.
+
+        Args:
+            visit: An int64 scalar, counted from 0.
+
+        Returns:
+            Index into `utterances` and first frame, int64 scalars.
+        """
+        count = len(self.utterances)
+        order, places = (self.seed, 2 * self.speaker), (self.seed, 2 * self.speaker + 1)
+        order_seed = tf.random.experimental.stateless_fold_in(order, visit // count)
+        shuffled = tf.random.experimental.index_shuffle(visit % count, order_seed, count - 1)
+        frames = tf.constant([each.frames for each in self.utterances], tf.int64)[shuffled]
+        room = tf.maximum(frames - self.crop_frames, 0)
+        place_seed = tf.random.experimental.stateless_fold_in(places, visit)
+        first = tf.random.stateless_uniform((), place_seed, 0, room + 1, tf.int64)
+        return shuffled, first
+
+    def read(self, index: int, first: int) -> np.ndarray:
+        """One normalised crop, (crop_frames, bins) float32."""
+        utterance = self.utterances[index]
+        rows = self.store.mel_cepstra_of(utterance)[first : first + self.crop_frames]
+        crop = normalization.apply(rows, self.statistics)
+        return np.pad(crop, ((0, self.crop_frames - len(crop)), (0, 0)), mode="edge")
+
+    def short(self) -> int:
+        """How many utterances are shorter than a crop."""
+        return sum(each.frames < self.crop_frames for each in self.utterances)
+
+    def visit(self, number: tf.Tensor) -> tf.Tensor:
+        """The crop of one visit, (crop_frames, bins) float32, for use in a `tf.data` pipeline."""
+        index, first = self.place(number)
+        crop = tf.numpy_function(self.read, (index, first), tf.float32, stateful=False)
+        return tf.ensure_shape(crop, (self.crop_frames, len(self.statistics.mean)))
+
+
+def training_pairs(
+    source: Crops, target: Crops, batch_size: int, first_step: int, last_step: int
+) -> tf.data.Dataset:
+    """Batches for the steps from `first_step` to just before `last_step`.
+
+    Returns:
+        Pairs of (batch, crop_frames, bins) float32, source and target drawn independently.
+    """
+    visits = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
+    pairs = visits.map(
+        lambda number: (source.visit(number), target.visit(number)),
+        num_parallel_calls=2,
+        deterministic=True,
+    )
+    return pairs.batch(batch_size, drop_remainder=True).prefetch(8)

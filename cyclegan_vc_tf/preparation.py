@@ -1,0 +1,256 @@
+"""From folders of recordings to feature stores: in worker processes, resumable at any moment.
+
+Imports nothing that needs TensorFlow: every worker process imports this module.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from tqdm import tqdm
+
+from cyclegan_vc_tf import audio, features, feature_store, files, normalization
+from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.feature_store import FeatureStore, Recording, Utterance
+from cyclegan_vc_tf.normalization import Statistics
+
+_QUEUED_PER_WORKER = 4
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One side of a corpus, prepared.
+
+    Attributes:
+        folder: Its recordings.
+        store: Their features.
+        training: The utterances that are learned from.
+        held_out_dir: Where the recordings are that are not.
+        held_out: Their names, relative to it.
+        statistics: Of the training utterances.
+    """
+
+    folder: Path
+    store: FeatureStore
+    training: list[Utterance]
+    held_out_dir: Path
+    held_out: list[str]
+    statistics: Statistics
+
+    def describe(self, config: FeatureConfig) -> str:
+        """What was found, in a line, and a line for each recording that was skipped."""
+        frames = sum(utterance.frames for utterance in self.training)
+        minutes = frames * config.frame_period_ms / 60_000
+        median_f0_hz = np.exp(self.statistics.log_f0_mean)
+        lines = [
+            f"{self.folder.name}: {len(self.training)} training utterances, {minutes:.1f} min, "
+            f"mean F0 {median_f0_hz:.0f} Hz, {len(self.held_out)} held out, "
+            f"{len(self.store.skipped)} skipped"
+        ]
+        lines += [f"  skipped {each.name}: {each.skipped}" for each in self.store.skipped]
+        return "\n".join(lines)
+
+
+def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
+    """Prepares both speakers of a corpus; does only the work that was not done before.
+
+    Returns:
+        The speakers A (source) and B (target).
+
+    Raises:
+        InputError: A folder is missing, or a speaker has nothing that can be used.
+    """
+    sides = {
+        "A": ("source_dir", corpus.source_dir, corpus.held_out_source_dir),
+        "B": ("target_dir", corpus.target_dir, corpus.held_out_target_dir),
+    }
+    # What can be refused is refused before any work is done.
+    found = {}
+    for side, (flag, folder, held_out_dir) in sides.items():
+        if not folder:
+            raise InputError(f"--{flag} is not given; expected the folder of a speaker")
+        names = _audio_files(flag, Path(folder))
+        held_out = _audio_files(f"held_out_{flag}", Path(held_out_dir)) if held_out_dir else None
+        found[side] = names, held_out
+    prepared = {}
+    for side, (flag, folder, held_out_dir) in sides.items():
+        names, held_out = found[side]
+        store = prepare_store(Path(folder), names, corpus, config)
+        training = _usable(flag, Path(folder), store)
+        if held_out is None:
+            held_out_dir = folder
+            kept, held_out = split([each.name for each in training], corpus.held_out_fraction)
+            training = [each for each in training if each.name in set(kept)]
+        statistics = statistics_of(store, training)
+        prepared[side] = Speaker(
+            Path(folder), store, training, Path(held_out_dir), held_out, statistics
+        )
+    return prepared
+
+
+def prepare_store(
+    folder: Path, names: Sequence[str], corpus: CorpusConfig, config: FeatureConfig
+) -> FeatureStore:
+    """Brings the store of a folder up to date with its recordings.
+
+    Args:
+        folder: A speaker's recordings.
+        names: Those to use, relative to `folder`.
+        corpus: Where stores are, and how many processes work.
+        config: The analysis.
+    """
+    features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
+    store_dir = feature_store.store_folder(features_dir, folder, config)
+    with files.locked(store_dir / "lock", wait=True):
+        store = FeatureStore(store_dir)
+        recordings = [Recording.of(folder, name) for name in names]
+        known = store.entries
+        pending = [
+            recording
+            for recording in recordings
+            if recording not in known and not feature_store.part_path(store_dir, recording).exists()
+        ]
+        if pending:
+            _analyse_all(folder, pending, store_dir, config, corpus.workers)
+        if set(recordings) == set(known):
+            return store
+        return feature_store.pack(store, recordings, config.mel_cepstra)
+
+
+def analyse_file(
+    folder: Path, recording: Recording, store_dir: Path, config: FeatureConfig
+) -> None:
+    """Writes the part of one recording, or the reason why it cannot be used; in a worker."""
+    path = folder / recording.name
+    f0_hz, mel_cepstra = np.zeros(0), np.zeros((0, config.mel_cepstra), np.float32)
+    sha256, skipped = "", ""
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        samples, sample_rate_hz = audio.read(path)
+        if audio.is_silent(samples):
+            raise audio.AudioError("is silent")
+        samples = audio.resample(samples, sample_rate_hz, config.sample_rate_hz)
+        all_f0_hz, all_mel_cepstra = features.analyse_for_training(samples, config)
+        if not all_f0_hz.any():
+            raise audio.AudioError("has no voiced frame")
+        f0_hz, mel_cepstra = all_f0_hz, all_mel_cepstra
+    except (audio.AudioError, OSError) as error:
+        skipped = str(error)
+    feature_store.write_part(
+        feature_store.part_path(store_dir, recording), sha256, f0_hz, mel_cepstra, skipped
+    )
+
+
+def split(names: Sequence[str], held_out_fraction: float) -> tuple[list[str], list[str]]:
+    """Training and held-out names, by a hash of each file name without its ending.
+
+    A name falls on the same side for both speakers, and whatever other files there are. Where
+    nothing would be left to train on, nothing is held out.
+    """
+    training: list[str] = []
+    held_out: list[str] = []
+    for name in names:
+        digest = hashlib.sha256(Path(name).with_suffix("").as_posix().encode()).digest()
+        share = int.from_bytes(digest[:8], "big") / 2**64
+        (held_out if share < held_out_fraction else training).append(name)
+    return (training, held_out) if training else (held_out, [])
+
+
+def statistics_of(store: FeatureStore, utterances: Sequence[Utterance]) -> Statistics:
+    """A speaker's statistics over `utterances`, read one after the other."""
+    mean, deviation = normalization.moments(
+        lambda: (store.mel_cepstra_of(utterance) for utterance in utterances)
+    )
+
+    def voiced_log_f0() -> Iterator[np.ndarray]:
+        for utterance in utterances:
+            f0_hz = store.f0_hz_of(utterance).astype(np.float64)
+            yield np.log(f0_hz[f0_hz > 0])
+
+    log_f0_mean, log_f0_deviation = normalization.moments(voiced_log_f0)
+    return Statistics(mean, deviation, float(log_f0_mean), float(log_f0_deviation))
+
+
+def _usable(flag: str, folder: Path, store: FeatureStore) -> list[Utterance]:
+    if not store.utterances:
+        reasons = "; ".join(f"{each.name} {each.skipped}" for each in store.skipped[:3])
+        more = f" and {len(store.skipped) - 3} more" if len(store.skipped) > 3 else ""
+        raise InputError(
+            f"--{flag} {folder} has nothing that can be used ({reasons}{more}); "
+            "expected recordings of speech"
+        )
+    return store.utterances
+
+
+def _audio_files(flag: str, folder: Path) -> list[str]:
+    try:
+        names = audio.find(folder)
+    except InputError as error:
+        raise InputError(f"--{flag} {error}") from None
+    if not names:
+        others = sum(path.is_file() for path in folder.rglob("*"))
+        raise InputError(
+            f"--{flag} {folder} has no audio file ({others} others); "
+            f"expected files ending in {', '.join(sorted(audio.EXTENSIONS))}"
+        )
+    return names
+
+
+def _analyse_all(
+    folder: Path,
+    pending: Sequence[Recording],
+    store_dir: Path,
+    config: FeatureConfig,
+    workers: int,
+) -> None:
+    """Analyses recordings in worker processes, with a progress bar."""
+    workers = min(workers or os.cpu_count() or 1, len(pending))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+    )
+    waiting = iter(pending)
+    running: dict[Future, Recording] = {}
+    try:
+        with tqdm(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
+            while True:
+                for recording in islice(waiting, workers * _QUEUED_PER_WORKER - len(running)):
+                    task = pool.submit(analyse_file, folder, recording, store_dir, config)
+                    running[task] = recording
+                if not running:
+                    break
+                for task in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[task]
+                    task.result()
+                    progress.update()
+    except BrokenProcessPool:
+        names = ", ".join(recording.name for recording in running.values())
+        raise InputError(
+            f"a worker process died while it analysed one of {names}: out of memory, or killed; "
+            "run again to go on, with fewer --workers if memory is short"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Makes a worker leave interrupts to its parent, and end when its parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

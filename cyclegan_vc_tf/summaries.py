@@ -1,0 +1,108 @@
+"""What TensorBoard shows of a run: scalars, pictures, audio, text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import librosa
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cyclegan_vc_tf import synthesis
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.features import WorldFeatures
+
+SPECTRUM_SAMPLES = 512
+HOP_SAMPLES = 128
+DYNAMIC_RANGE_DB = 80.0
+
+
+def write_scalars(values: Mapping[str, float], step: int) -> None:
+    """Writes numbers under their names to the current writer."""
+    for name, value in values.items():
+        tf.summary.scalar(name, value, step)
+
+
+def write_text(name: str, text: str, step: int) -> None:
+    """Writes preformatted text."""
+    tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()), step)
+
+
+def write_example(
+    tag: str, kinds: Mapping[str, WorldFeatures], config: FeatureConfig, step: int
+) -> None:
+    """Writes sound, spectrograms and F0 contours of a recording and of what became of it.
+
+    Args:
+        tag: Comes in front of their names.
+        kinds: Features by what they are: source, converted, cycled. All are heard and seen
+            through WORLD, so that they differ in nothing else.
+        config: The analysis that the features are of.
+        step: Of the training.
+    """
+    waves = {}
+    for kind, spoken in kinds.items():
+        samples = int(len(spoken.f0_hz) * config.frame_period_ms * config.sample_rate_hz / 1000)
+        wave = synthesis.world(spoken, samples, config)
+        waves[kind] = wave / max(1.0, float(np.max(np.abs(wave))))
+        sound = waves[kind][np.newaxis, :, np.newaxis]
+        tf.summary.audio(f"{tag}/{kind}", sound, config.sample_rate_hz, step)
+    contours = {kind: kinds[kind].f0_hz for kind in ("source", "converted")}
+    for name, figure in (
+        ("spectrograms", spectrograms(waves, config.sample_rate_hz)),
+        ("f0", f0_contours(contours, config.frame_period_ms)),
+    ):
+        tf.summary.image(f"{tag}/{name}", picture(figure)[np.newaxis], step)
+
+
+def spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
+    """Spectrograms side by side, all on the scale of the loudest."""
+    figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
+    panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
+    levels = {
+        name: librosa.amplitude_to_db(
+            np.abs(librosa.stft(_at_least(wave), n_fft=SPECTRUM_SAMPLES, hop_length=HOP_SAMPLES)),
+            top_db=None,
+        )
+        for name, wave in waves.items()
+    }
+    top_db = max(float(level.max()) for level in levels.values())
+    for axes, (name, level) in zip(panels, levels.items(), strict=True):
+        mesh = axes.imshow(
+            level,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top_db - DYNAMIC_RANGE_DB,
+            vmax=top_db,
+            extent=(0, len(waves[name]) / sample_rate_hz, 0, sample_rate_hz / 2000),
+        )
+        axes.set(title=name, xlabel="time (s)")
+    panels[0].set_ylabel("frequency (kHz)")
+    figure.colorbar(mesh, ax=list(panels), label="level (dB)")
+    return figure
+
+
+def f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
+    """F0 contours over one another; nothing is drawn where a frame is unvoiced."""
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    axes: Any = figure.subplots()
+    for name, f0_hz in contours.items():
+        time_s = np.arange(len(f0_hz)) * frame_period_ms / 1000
+        axes.plot(time_s, np.where(f0_hz > 0, f0_hz, np.nan), label=name)
+    axes.set(xlabel="time (s)", ylabel="F0 (Hz)")
+    axes.legend()
+    return figure
+
+
+def picture(figure: Figure) -> np.ndarray:
+    """A figure as pixels, (height, width, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _at_least(wave: np.ndarray) -> np.ndarray:
+    """Enough samples for one spectrum."""
+    return np.pad(wave, (0, max(0, SPECTRUM_SAMPLES - len(wave))))

@@ -1,0 +1,174 @@
+"""The two-optimiser training step and the state it changes."""
+
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from cyclegan_vc_tf import family, losses
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.optimizer import Adam, linear_decay
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Trainer:
+    """Networks, optimisers and step of a run: the sole owner of what changes.
+
+    Args:
+        config: The run's settings.
+
+    Attributes:
+        step: Steps done, an int64 variable.
+        generators: By direction, A2B and B2A.
+        discriminators: By speaker, A and B.
+        checkpoint: All of the state.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config.training
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.generators = family.build_generators(config)
+        self.discriminators = family.build_discriminators(config)
+        self.generator_optimizer = self._optimizer(self.generators)
+        self.discriminator_optimizer = self._optimizer(self.discriminators)
+        self.checkpoint = tf.train.Checkpoint(
+            step=self.step,
+            generator_optimizer=self.generator_optimizer,
+            discriminator_optimizer=self.discriminator_optimizer,
+            **{f"generator_{name}": model for name, model in self.generators.items()},
+            **{f"discriminator_{name}": model for name, model in self.discriminators.items()},
+        )
+
+    @tf.function
+    def train_step(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+        """One iteration: the generators, and the discriminators on the fakes just made.
+
+        Args:
+            real_a: Normalised features of A, (batch, frames, bins).
+            real_b: Of B, drawn independently.
+
+        Returns:
+            Scalars by their names in TensorBoard, losses averaged over the batch, and whether all
+            of them are finite.
+
+        Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3; the discriminators train on
+            fakes of the generators before their update, as in the TensorFlow 1 port.
+        """
+        rates, weights = self.learning_rates(), self.loss_weights()
+        of_generators = variables_of(self.generators)
+        of_discriminators = variables_of(self.discriminators)
+        with tf.GradientTape(persistent=True) as tape:
+            terms, critics, scores = self.loss_terms(real_a, real_b)
+            generator_loss = tf.add_n(
+                [tf.cast(weights[kind_of(name)], loss.dtype) * loss for name, loss in terms.items()]
+            )
+            discriminator_loss = tf.add_n(list(critics.values()))
+        # Fakes do not depend on the discriminators' variables: with respect to those, one forward
+        # pass serves both losses, as if the fakes were detached for the second.
+        generator_gradients = tape.gradient(generator_loss, of_generators)
+        discriminator_gradients = tape.gradient(discriminator_loss, of_discriminators)
+        del tape
+        self.generator_optimizer.apply(generator_gradients, of_generators, rates["generator"])
+        self.discriminator_optimizer.apply(
+            discriminator_gradients, of_discriminators, rates["discriminator"]
+        )
+        self.step.assign_add(1)
+        report = {
+            **prefixed("loss", {**terms, **critics}),
+            "loss/generator": generator_loss,
+            "loss/discriminator": discriminator_loss,
+            "gradient_norm/generator": tf.linalg.global_norm(generator_gradients),
+            "gradient_norm/discriminator": tf.linalg.global_norm(discriminator_gradients),
+            **prefixed("score", scores),
+            **prefixed("learning_rate", rates),
+            **prefixed("weight", weights),
+        }
+        finite = tf.reduce_all([tf.math.is_finite(value) for value in report.values()])
+        return report, finite
+
+    def loss_terms(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[Tensors, Tensors, Tensors]:
+        """The generators' loss terms, the discriminators' losses and their mean scores.
+
+        Args:
+            real_a: (batch, frames, bins).
+            real_b: Likewise.
+
+        Returns:
+            Three dictionaries of scalars, unweighted and averaged over the batch.
+        """
+        a2b, b2a = self.generators["A2B"], self.generators["B2A"]
+        # What is to be converted and what is to stay as it is go through in one batch.
+        fake_b, identity_b = tf.split(a2b(tf.concat([real_a, real_b], 0), training=True), 2)
+        fake_a, identity_a = tf.split(b2a(tf.concat([real_b, real_a], 0), training=True), 2)
+        cycled_a, cycled_b = b2a(fake_b, training=True), a2b(fake_a, training=True)
+        real_scores, fake_scores = (
+            {name: self.discriminators[name](each, training=True) for name, each in side.items()}
+            for side in ({"A": real_a, "B": real_b}, {"A": fake_a, "B": fake_b})
+        )
+        generator_terms = {
+            "adversarial_A2B": losses.least_squares_loss(fake_scores["B"], 1.0),
+            "adversarial_B2A": losses.least_squares_loss(fake_scores["A"], 1.0),
+            "cycle_A": losses.l1_loss(real_a, cycled_a),
+            "cycle_B": losses.l1_loss(real_b, cycled_b),
+            "identity_A": losses.l1_loss(real_a, identity_a),
+            "identity_B": losses.l1_loss(real_b, identity_b),
+        }
+        critics = {
+            f"discriminator_{name}": losses.discriminator_loss(real_scores[name], fake_scores[name])
+            for name in family.SPEAKERS
+        }
+        scores = {f"real_{name}": score for name, score in real_scores.items()} | {
+            f"fake_{name}": score for name, score in fake_scores.items()
+        }
+        return averaged(generator_terms), averaged(critics), averaged(scores)
+
+    def learning_rates(self) -> Tensors:
+        """Learning rates at this step, by optimiser, float64 scalars."""
+        config = self.config
+        return {
+            name: linear_decay(self.step, initial, config.decay_start, config.decay_steps)
+            for name, initial in (
+                ("generator", config.generator_learning_rate),
+                ("discriminator", config.discriminator_learning_rate),
+            )
+        }
+
+    def loss_weights(self) -> Tensors:
+        """Weights of the kinds of generator loss at this step, float64 scalars."""
+        config = self.config
+        adversarial, cycle, identity, nothing = (
+            tf.constant(weight, tf.float64)
+            for weight in (1.0, config.cycle_weight, config.identity_weight, 0.0)
+        )
+        return {
+            "adversarial": adversarial,
+            "cycle": cycle,
+            "identity": tf.where(self.step < config.identity_steps, identity, nothing),
+        }
+
+    def _optimizer(self, networks: Mapping[str, keras.Model]) -> Adam:
+        config = self.config
+        return Adam(
+            variables_of(networks), config.adam_beta1, config.adam_beta2, config.adam_epsilon
+        )
+
+
+def variables_of(networks: Mapping[str, keras.Model]) -> list[tf.Variable]:
+    """Trainable variables of several networks, in one order."""
+    return [variable for model in networks.values() for variable in model.trainable_variables]
+
+
+def averaged(per_example: Tensors) -> Tensors:
+    """The mean over the global batch of each loss, or of each map of scores."""
+    return {name: tf.reduce_mean(value) for name, value in per_example.items()}
+
+
+def kind_of(term: str) -> str:
+    """The kind of a loss term, which its weight goes by: cycle_A is of the kind cycle."""
+    return term.split("_")[0]
+
+
+def prefixed(group: str, scalars: Tensors) -> Tensors:
+    """Names as TensorBoard groups them: group/name."""
+    return {f"{group}/{name}": value for name, value in scalars.items()}

@@ -1,0 +1,295 @@
+"""A training from its recordings to its converted held-out speech: begun, resumed, ended."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from cyclegan_vc_tf import (
+    audio,
+    family,
+    features,
+    preparation,
+    run_folder,
+    settings,
+    summaries,
+)
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.conversion import Converter, convert_files, wav_names
+from cyclegan_vc_tf.dataset import Crops, training_pairs
+from cyclegan_vc_tf.errors import InputError, TrainingError
+from cyclegan_vc_tf.features import WorldFeatures
+from cyclegan_vc_tf.preparation import Speaker
+from cyclegan_vc_tf.run_folder import RunFolder
+from cyclegan_vc_tf.signals import stop_request
+from cyclegan_vc_tf.trainer import Trainer
+
+SHOWN_LOSSES = ("generator", "discriminator")
+LONGEST_EXAMPLE_S = 10.0
+
+
+def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) -> bool:
+    """Trains until `config.training.steps`, in a new run folder or in one that exists.
+
+    Args:
+        run_dir: The run folder.
+        config: All settings; those of an existing run may differ only where a resume allows.
+        say: Prints a line.
+
+    Returns:
+        Whether the training is done; if not, it was asked to stop, and everything is saved.
+
+    Raises:
+        InputError: Settings, recordings or the run folder are not what they have to be.
+        TrainingError: A loss is no longer finite.
+    """
+    family.check(config)
+    resumed = run_folder.exists(run_dir)
+    if resumed:
+        _refuse_differences(run_folder.open_folder(run_dir).config, config, run_dir)
+    else:
+        run_folder.check_free(run_dir)
+    speakers = preparation.prepare(config.corpus, config.features)
+    for speaker in speakers.values():
+        say(speaker.describe(config.features))
+    if resumed:
+        run = run_folder.open_folder(run_dir)
+        _refuse_other_recordings(run, speakers)
+    else:
+        statistics = {name: speaker.statistics for name, speaker in speakers.items()}
+        run = run_folder.create(run_dir, config, statistics, _corpus(speakers))
+    with run.lock() as alone:
+        if not alone:
+            raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")
+        session = _Session(run.with_settings(config), speakers, say)
+        return session.run_to_the_end()
+
+
+class _Session:
+    """One process's share of a training."""
+
+    def __init__(
+        self, run: RunFolder, speakers: Mapping[str, Speaker], say: Callable[[str], None]
+    ) -> None:
+        if run.config.training.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        self.run, self.speakers, self.say = run, speakers, say
+        self.config = run.config.training
+        self.trainer = Trainer(run.config)
+        statistics, analysis = run.statistics, run.config.features
+        self.converters = {
+            direction: Converter(
+                generator, statistics[direction[0]], statistics[direction[2]], analysis
+            )
+            for direction, generator in self.trainer.generators.items()
+        }
+        self.first_step = self._restore()
+
+    def run_to_the_end(self) -> bool:
+        """Trains what is left, and converts the held-out recordings when all is trained."""
+        steps = self.config.steps
+        if self.first_step > steps:
+            raise InputError(
+                f"--steps is {steps}, but the run has done {self.first_step}; "
+                "expected at least as many"
+            )
+        if self.first_step == steps:
+            self.say(f"All {steps} steps of this run are done.")
+        elif not self._fit():
+            return False
+        self._convert_held_out(only_missing=self.first_step == steps)
+        return True
+
+    def _restore(self) -> int:
+        """Goes back to the last checkpoint, if there is one; gives its step."""
+        checkpoints = self.run.checkpoints
+        step = max(checkpoints.steps(), default=0)
+        if step:
+            checkpoints.restore(self.trainer.checkpoint, step, whole=True)
+            self.say(f"Resuming {self.run.path} at step {step}.")
+        run_folder.purge_events(self.run.path, step or -1)
+        return step
+
+    def _fit(self) -> bool:
+        """Trains and saves.
+
+        Returns:
+            Whether the last step was reached; if not, a signal asked for the stop.
+        """
+        config, step = self.config, self.first_step
+        source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
+        pairs = training_pairs(source, target, config.batch_size, step, config.steps)
+        writer = tf.summary.create_file_writer(str(self.run.path))
+        with closing(writer), writer.as_default(), stop_request() as stop, self._bar() as progress:
+            if step == 0:
+                summaries.write_text("configuration", settings.to_flags(self.run.config), step)
+            speed = Speed(step, frames_per_step=2 * config.batch_size * config.crop_frames)
+            for real_a, real_b in pairs:
+                step += 1
+                report, finite = self.trainer.train_step(real_a, real_b)
+                if not finite:
+                    raise TrainingError(self._not_finite(report, step))
+                last = step == config.steps or stop.is_set()
+                progress.update()
+                if last or step % config.log_every == 0:
+                    scalars = {name: float(value) for name, value in report.items()}
+                    summaries.write_scalars(scalars | speed.at(step), step)
+                    losses = {name: f"{scalars[f'loss/{name}']:.3f}" for name in SHOWN_LOSSES}
+                    progress.set_postfix(losses, refresh=False)
+                if config.convert_every and step % config.convert_every == 0:
+                    self._write_examples(step)
+                if last or step % config.checkpoint_every == 0:
+                    # Event files reach as far as the checkpoint: a resume purges only what follows.
+                    writer.flush()
+                    checkpoints = self.run.checkpoints
+                    checkpoints.save(self.trainer.checkpoint, step, config.keep_checkpoints)
+                if last:
+                    break
+        if step < config.steps:
+            self.say(f"Stopped at step {step}, saved; the same command goes on from there.")
+        return step == config.steps
+
+    def _crops(self, index: int) -> Crops:
+        """The crops of speaker A, 0, or B, 1."""
+        name = family.SPEAKERS[index]
+        crops = Crops(
+            self.speakers[name].store,
+            self.speakers[name].training,
+            self.run.statistics[name],
+            self.config.crop_frames,
+            self.config.seed,
+            index,
+        )
+        if short := crops.short():
+            folder = self.speakers[name].folder.name
+            self.say(f"{folder}: {short} utterances are shorter than a crop and are padded.")
+        return crops
+
+    def _bar(self) -> tqdm:
+        return tqdm(
+            desc="Training",
+            unit="step",
+            initial=self.first_step,
+            total=self.config.steps,
+            mininterval=0.5 if sys.stderr.isatty() else 30.0,
+        )
+
+    def _not_finite(self, report: Mapping[str, tf.Tensor], step: int) -> str:
+        name, value = next((name, each) for name, each in report.items() if not isfinite(each))
+        saved = self.run.checkpoints.steps()
+        return (
+            f"{name} became {float(value)} at step {step}; "
+            + (f"the last good checkpoint is of step {saved[-1]}" if saved else "nothing was saved")
+            + "; begin a new run with lower learning rates, or look for bad recordings"
+        )
+
+    @cached_property
+    def _examples(self) -> dict[str, dict[str, WorldFeatures]]:
+        """Features of the first held-out recordings, by direction and name, at most 10 s each."""
+        config = self.run.config.features
+        examples: dict[str, dict[str, WorldFeatures]] = {name: {} for name in family.DIRECTIONS}
+        for direction in family.DIRECTIONS:
+            speaker = self.speakers[direction[0]]
+            for name in speaker.held_out[: self.config.convert_utterances]:
+                try:
+                    recording = audio.read(speaker.held_out_dir / name)
+                except audio.AudioError as error:
+                    self.say(f"{speaker.held_out_dir / name} {error}; TensorBoard goes without it")
+                    continue
+                samples = audio.resample(*recording, config.sample_rate_hz)
+                samples = samples[: int(LONGEST_EXAMPLE_S * config.sample_rate_hz)]
+                examples[direction][name] = features.analyse(samples, config)
+        return examples
+
+    def _write_examples(self, step: int) -> None:
+        """Converts held-out recordings there and back again, for TensorBoard."""
+        config = self.run.config.features
+        for direction, back in zip(family.DIRECTIONS, reversed(family.DIRECTIONS), strict=True):
+            for name, source in self._examples[direction].items():
+                converted = self.converters[direction].convert_features(source)
+                cycled = self.converters[back].convert_features(converted)
+                kinds = {"source": source, "converted": converted, "cycled": cycled}
+                summaries.write_example(f"{direction}/{name}", kinds, config, step)
+
+    def _convert_held_out(self, *, only_missing: bool) -> None:
+        """Converts the held-out recordings of both speakers into the run folder."""
+        converted = self.run.path / "converted"
+        for direction in family.DIRECTIONS:
+            speaker = self.speakers[direction[0]]
+            outputs = {
+                speaker.held_out_dir / name: converted / direction / wav
+                for name, wav in wav_names(speaker.held_out).items()
+            }
+            if only_missing:
+                outputs = {path: each for path, each in outputs.items() if not each.exists()}
+            if not outputs:
+                continue
+            failed = convert_files(self.converters[direction], outputs, say=self.say)
+            for path, reason in failed.items():
+                self.say(f"{path} {reason}; it was not converted")
+        self.say(f"Converted held-out speech: {converted}")
+        self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
+
+
+class Speed:
+    """Steps and frames a second, from one look to the next.
+
+    Args:
+        step: Steps done so far.
+        frames_per_step: Frames of real speech, of both speakers, that a step sees.
+    """
+
+    def __init__(self, step: int, frames_per_step: int) -> None:
+        self.frames_per_step = frames_per_step
+        self.step, self.time_s = step, time.monotonic()
+
+    def at(self, step: int) -> dict[str, float]:
+        """Scalars for TensorBoard, measured since the last call."""
+        time_s = time.monotonic()
+        steps_per_second = (step - self.step) / max(time_s - self.time_s, 1e-9)
+        self.step, self.time_s = step, time_s
+        return {
+            "speed/steps_per_second": steps_per_second,
+            "speed/frames_per_second": steps_per_second * self.frames_per_step,
+        }
+
+
+def _refuse_differences(old: RunConfig, new: RunConfig, run_dir: Path) -> None:
+    found = settings.differences(old, new)
+    if found:
+        raise InputError(
+            f"--run_dir {run_dir} is a run with other settings: {'; '.join(found)}; "
+            "leave them as they were, or give another --run_dir"
+        )
+
+
+def _corpus(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
+    """What a run folder keeps of its recordings."""
+    return {
+        name: {
+            "folder": str(speaker.folder),
+            "training": {each.name: each.sha256 for each in speaker.training},
+            "held_out_folder": str(speaker.held_out_dir),
+            "held_out": speaker.held_out,
+        }
+        for name, speaker in speakers.items()
+    }
+
+
+def _refuse_other_recordings(run: RunFolder, speakers: Mapping[str, Speaker]) -> None:
+    for name, now in _corpus(speakers).items():
+        before = run.corpus[name]["training"]
+        changed = sorted(dict(before.items() ^ now["training"].items()))
+        if changed:
+            raise InputError(
+                f"{len(changed)} recordings in {now['folder']} were added, removed or changed "
+                f"since the run began ({changed[0]} is the first); restore them, or give "
+                "another --run_dir"
+            )
