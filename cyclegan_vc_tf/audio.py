@@ -11,7 +11,23 @@ from cyclegan_vc_tf import files
 from cyclegan_vc_tf.errors import InputError
 
 EXTENSIONS = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .sph .w64 .wav".split()
+    {
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".au",
+        ".caf",
+        ".flac",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".rf64",
+        ".snd",
+        ".sph",
+        ".w64",
+        ".wav",
+    }
 )
 """File name endings of the formats that libsndfile reads and that say what they hold."""
 
@@ -53,10 +69,11 @@ def read(path: Path) -> tuple[np.ndarray, int]:
         AudioError: The file cannot be read, has no samples, or has NaN or infinite ones.
     """
     try:
-        channels, sample_rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except FileNotFoundError:
-        raise AudioError("no such file") from None
-    except (OSError, RuntimeError, TypeError) as error:
+        with path.open("rb") as file:
+            channels, sample_rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
+    except OSError as error:
+        raise AudioError(f"cannot be opened ({error.strerror})") from error
+    except (soundfile.SoundFileError, TypeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioError(f"cannot be read as audio ({reason})") from error
     samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)

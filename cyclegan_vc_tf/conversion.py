@@ -1,20 +1,20 @@
 """Conversion of samples: features → generator and F0 map → samples."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from cyclegan_vc_tf import audio, features, normalization, synthesis
 from cyclegan_vc_tf.config import FeatureConfig
 from cyclegan_vc_tf.features import WorldFeatures
 from cyclegan_vc_tf.generators import FRAME_MULTIPLE
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.progress import bar
 
 LONGEST_PIECE_S = 30.0
 """Longer recordings are cut, at quiet moments, so that memory does not grow with their length."""
@@ -166,14 +166,26 @@ def wav_names(names: Iterable[str]) -> dict[str, str]:
     return {name: wav if taken[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
 
 
+@dataclass(frozen=True)
+class Conversions:
+    """What is worth saying of many conversions.
+
+    Attributes:
+        failed: Why, of each recording that could not be converted.
+        scaled: The peak, of each wav file that would have clipped and was scaled down.
+    """
+
+    failed: dict[Path, str] = field(default_factory=dict)
+    scaled: dict[Path, float] = field(default_factory=dict)
+
+
 def convert_files(
     converter: Converter,
     outputs: Mapping[Path, Path],
     options: F0Options = F0Options(),
     *,
     keep_sample_rate: bool = False,
-    say: Callable[[str], None] = print,
-) -> dict[Path, str]:
+) -> Conversions:
     """Converts recordings one after the other, with a progress bar; a bad one stops no other.
 
     Args:
@@ -181,18 +193,15 @@ def convert_files(
         outputs: The wav file of each recording.
         options: What becomes of the F0.
         keep_sample_rate: As for `convert_file`.
-        say: Prints a line.
-
-    Returns:
-        Why it failed, of each recording that did.
     """
-    failed = {}
-    for path, output in tqdm(outputs.items(), desc="Converting", unit="file"):
+    done = Conversions()
+    progress = bar(outputs.items(), desc="Converting", unit="file", disable=len(outputs) == 1)
+    for path, output in progress:
         try:
             peak = convert_file(converter, path, output, options, keep_sample_rate=keep_sample_rate)
         except (audio.AudioError, OSError) as error:
-            failed[path] = str(error)
-            continue
-        if peak > 1.0:
-            say(f"{output} would have clipped with a peak of {peak:.2f}; scaled down to 1.0")
-    return failed
+            done.failed[path] = str(error)
+        else:
+            if peak > 1.0:
+                done.scaled[output] = peak
+    return done

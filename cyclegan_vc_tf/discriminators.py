@@ -19,7 +19,7 @@ def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
         seed: The run's seed.
 
     Returns:
-        (batch, frames, bins) → (batch, rows, columns, 1): with 24 bins and 128 frames, 6 × 8.
+        (batch, frames, bins) → (batch, rows, columns, 1): with 24 bins and 128 frames, 6 x 8.
 
     Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, figure 4; without the sigmoid it draws,
         which least squares drive into saturation.

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from tqdm import tqdm
 
-from cyclegan_vc_tf import audio, features, feature_store, files, normalization
+from cyclegan_vc_tf import audio, feature_store, features, files, normalization
 from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.feature_store import FeatureStore, Recording, Utterance
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.progress import bar
 
 _QUEUED_PER_WORKER = 4
 
@@ -222,7 +222,7 @@ def _analyse_all(
     waiting = iter(pending)
     running: dict[Future, Recording] = {}
     try:
-        with tqdm(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
+        with bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
             while True:
                 for recording in islice(waiting, workers * _QUEUED_PER_WORKER - len(running)):
                     task = pool.submit(analyse_file, folder, recording, store_dir, config)

@@ -15,7 +15,9 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,17 @@ from cyclegan_vc_tf.normalization import Statistics
 
 CONFIG = "config.json"
 
+# What reading JSON and NumPy files raises when they are not what they should be.
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -40,20 +53,20 @@ class RunFolder:
         path: Where it is.
         config: Its settings.
         statistics: Of the speakers A and B.
-        corpus: Training and held-out files of the speakers A and B.
+        recordings: Names of the training recordings of the speakers A and B, and a hash of each.
     """
 
     path: Path
     config: RunConfig
     statistics: dict[str, Statistics]
-    corpus: dict[str, Any]
+    recordings: dict[str, dict[str, str]]
 
     @property
     def checkpoints(self) -> "Checkpoints":
         """Its checkpoints."""
         return Checkpoints(self.path / "checkpoints")
 
-    def lock(self) -> Any:
+    def lock(self) -> AbstractContextManager[bool]:
         """Held while one training writes here; see `files.locked`."""
         return files.locked(self.path / ".lock", wait=False)
 
@@ -139,7 +152,11 @@ def open_folder(path: Path) -> RunFolder:
         data = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         config = settings.from_dict(RunConfig, data)
         corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
-        with np.load(path / "statistics.npz", allow_pickle=False) as arrays:
+        recordings = {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
+        with (
+            (path / "statistics.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             statistics = {
                 speaker: Statistics(
                     mean=arrays[f"{speaker}_mean"],
@@ -149,9 +166,9 @@ def open_folder(path: Path) -> RunFolder:
                 )
                 for speaker in family.SPEAKERS
             }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
-    return RunFolder(path, config, statistics, corpus)
+    return RunFolder(path, config, statistics, recordings)
 
 
 def _write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
@@ -228,7 +245,7 @@ class Checkpoints:
                 status.assert_consumed()
             else:
                 status.assert_existing_objects_matched().expect_partial()
-        except (tf.errors.OpError, AssertionError, ValueError, KeyError) as error:
+        except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             others = [each for each in self.steps() if each != step]
             remedy = (
@@ -256,5 +273,4 @@ def purge_events(path: Path, last_step: int) -> None:
 def _whole_records(file: Path) -> Iterator[bytes]:
     """The records of an event file up to the first that is damaged."""
     with contextlib.suppress(tf.errors.DataLossError):
-        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
-            yield record
+        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()

@@ -57,7 +57,8 @@ def fields_of(cls: type) -> Iterator[tuple[str, dataclasses.Field, Any]]:
 def define_flags(cls: type, values: flags.FlagValues) -> None:
     """Defines one flag for each field of a settings class."""
     for section, field, kind in fields_of(cls):
-        about, default = field.metadata, field.default
+        about: Any = field.metadata
+        default: Any = field.default
         parser, serializer = _parser(kind, about)
         if isinstance(default, tuple):
             default = ",".join(map(str, default))

@@ -1,6 +1,5 @@
 """A training from its recordings to its converted held-out speech: begun, resumed, ended."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -27,6 +26,7 @@ from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.features import WorldFeatures
 from cyclegan_vc_tf.preparation import Speaker
+from cyclegan_vc_tf.progress import bar
 from cyclegan_vc_tf.run_folder import RunFolder
 from cyclegan_vc_tf.signals import stop_request
 from cyclegan_vc_tf.trainer import Trainer
@@ -173,13 +173,7 @@ class _Session:
         return crops
 
     def _bar(self) -> tqdm:
-        return tqdm(
-            desc="Training",
-            unit="step",
-            initial=self.first_step,
-            total=self.config.steps,
-            mininterval=0.5 if sys.stderr.isatty() else 30.0,
-        )
+        return bar(desc="Training", unit="step", initial=self.first_step, total=self.config.steps)
 
     def _not_finite(self, report: Mapping[str, tf.Tensor], step: int) -> str:
         name, value = next((name, each) for name, each in report.items() if not isfinite(each))
@@ -231,9 +225,12 @@ class _Session:
                 outputs = {path: each for path, each in outputs.items() if not each.exists()}
             if not outputs:
                 continue
-            failed = convert_files(self.converters[direction], outputs, say=self.say)
-            for path, reason in failed.items():
+            done = convert_files(self.converters[direction], outputs)
+            for path, reason in done.failed.items():
                 self.say(f"{path} {reason}; it was not converted")
+            if done.scaled:
+                peak = max(done.scaled.values())
+                self.say(f"{direction}: {len(done.scaled)} scaled down, peaks up to {peak:.2f}")
         self.say(f"Converted held-out speech: {converted}")
         self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
 
@@ -285,7 +282,7 @@ def _corpus(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
 
 def _refuse_other_recordings(run: RunFolder, speakers: Mapping[str, Speaker]) -> None:
     for name, now in _corpus(speakers).items():
-        before = run.corpus[name]["training"]
+        before = run.recordings[name]
         changed = sorted(dict(before.items() ^ now["training"].items()))
         if changed:
             raise InputError(

@@ -37,13 +37,16 @@ def convert(values: flags.FlagValues) -> int:
     converter = Converter(generator, speaker, target, run.config.features)
     output.mkdir(parents=True, exist_ok=True)
     options = F0Options(convert=config.f0 == "convert", semitones=config.semitones)
-    failed = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
-    if source.is_file() and failed:
-        raise InputError(f"--input {source} {failed[source]}; expected a recording")
-    for path, reason in failed.items():
+    done = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
+    if source.is_file() and done.failed:
+        raise InputError(f"--input {source} {done.failed[source]}; expected a recording")
+    for wav, peak in done.scaled.items():
+        print(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1")
+    for path, reason in done.failed.items():
         print(f"failed: {path} {reason}")
-    print(f"Converted {len(outputs) - len(failed)} of {len(outputs)} with step {step}: {output}")
-    return command.SOME_FAILED if failed else command.DONE
+    converted = len(outputs) - len(done.failed)
+    print(f"Converted {converted} of {len(outputs)} with step {step}: {output}")
+    return command.SOME_FAILED if done.failed else command.DONE
 
 
 def main() -> None:

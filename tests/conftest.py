@@ -1,0 +1,74 @@
+"""What several tests need: quiet TensorFlow, small settings, small made-up voices."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import soundfile
+
+from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+
+REPOSITORY = Path(__file__).parents[1]
+
+SMALL_NETWORK = NetworkConfig(channels=4, residual_blocks=1)
+
+
+def voice(
+    f0_hz: float, seconds: float, seed: int, sample_rate_hz: int = 16_000, formant_hz: float = 700
+) -> np.ndarray:
+    """A made-up voice: harmonics of a slowly moving F0 under one formant, in syllables."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
+    bend = 1 + 0.1 * np.sin(2 * np.pi * (rng.uniform(0.7, 1.5) * time_s + rng.uniform()))
+    phase = 2 * np.pi * np.cumsum(f0_hz * bend) / sample_rate_hz
+    wave = np.zeros(len(time_s))
+    for harmonic in range(1, int(0.45 * sample_rate_hz / (1.1 * f0_hz))):
+        gain = 1 / (1 + ((harmonic * f0_hz - formant_hz) / 300) ** 2) + 0.02
+        wave += gain * np.sin(harmonic * phase)
+    syllables = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * time_s + rng.uniform(0, 6))
+    wave = wave * syllables + 1e-3 * rng.standard_normal(len(wave))
+    return (0.3 * wave / np.max(np.abs(wave))).astype(np.float32)
+
+
+def write_voices(folder: Path, f0_hz: float, count: int, seconds: float = 0.6) -> Path:
+    """Several utterances of a made-up voice, a little longer one after the other."""
+    folder.mkdir(parents=True)
+    for index in range(count):
+        wave = voice(f0_hz, seconds + 0.05 * index, seed=index + int(f0_hz))
+        soundfile.write(folder / f"{index:02}.wav", wave, 16_000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two made-up voices, `low` (110 Hz) and `high` (210 Hz), of six utterances each."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_voices(folder / "low", 110.0, 6)
+    write_voices(folder / "high", 210.0, 5)
+    return folder
+
+
+@pytest.fixture
+def small_config() -> RunConfig:
+    """Settings that build and train in a moment."""
+    return RunConfig(
+        features=FeatureConfig(f0_method="dio"),
+        network=SMALL_NETWORK,
+        training=TrainingConfig(crop_frames=16, steps=4),
+    )
+
+
+def run_command(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess:
+    """Runs Python with these arguments, from the repository's top."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )

@@ -1,0 +1,126 @@
+"""The house: imports only fall, and doors stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+PACKAGE = REPOSITORY / "cyclegan_vc_tf"
+
+ROWS = (
+    {"errors", "files", "progress", "signals"},
+    {"settings", "audio"},
+    {"config"},
+    {"layers", "features", "feature_store", "optimizer", "normalization"},
+    {"generators", "discriminators", "losses", "dataset", "synthesis"},
+    {"family", "preparation", "summaries"},
+    {"conversion", "run_folder"},
+    {"trainer"},
+    {"training"},
+    {"cli"},
+    {"__main__"},
+)
+"""From the ground up; a module imports from rows below its own alone."""
+
+LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
+
+
+def room(path: Path) -> str:
+    """The name that stands in `ROWS` for a file of the package."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(source: str) -> set[str]:
+    """Modules of the package that a source imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            head, *rest = node.module.split(".")
+            if head == "cyclegan_vc_tf":
+                found |= {rest[0]} if rest else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found |= {name[1] for name in names if name[0] == "cyclegan_vc_tf" and len(name) > 1}
+    return found
+
+
+def upward(name: str, source: str) -> list[str]:
+    """What a module imports that does not lie below it; cli's own rooms may share."""
+    return [
+        other
+        for other in imports(source)
+        if LEVELS[other] >= LEVELS[name] and not (name == other == "cli")
+    ]
+
+
+def sources() -> list[Path]:
+    return [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+
+
+def test_every_module_has_its_row() -> None:
+    assert {room(path) for path in sources()} == set(LEVELS)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+def test_imports_fall(path: Path) -> None:
+    assert upward(room(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from cyclegan_vc_tf import trainer",
+        "from cyclegan_vc_tf.trainer import Trainer",
+        "import cyclegan_vc_tf.run_folder",
+        "def late():\n    from cyclegan_vc_tf import conversion",
+    ],
+)
+def test_an_upward_or_sideways_import_is_seen(line: str) -> None:
+    assert upward("conversion", line)
+
+
+def test_addons_is_imported_in_one_place() -> None:
+    users = [path.stem for path in sources() if "tensorflow_addons" in path.read_text()]
+    assert users == ["layers"]
+
+
+def test_packages_do_nothing_at_import() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        assert imports(path.read_text(encoding="utf-8")) == set()
+
+
+def test_files_stay_short() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in sources()}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    verbs = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("cli/*.py")}
+    assert {name: length for name, length in verbs.items() if length > 80} == {}
+
+
+@pytest.mark.parametrize("module", ["preparation", "cli.train", "cli.convert", "cli.prepare"])
+def test_workers_and_doors_import_without_tensorflow(module: str) -> None:
+    code = f"import sys, cyclegan_vc_tf.{module}; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+def test_the_notice_of_addons_is_silenced_and_no_other() -> None:
+    code = (
+        "import warnings\n"
+        "warnings.simplefilter('error')\n"
+        "import cyclegan_vc_tf.layers\n"
+        "try:\n"
+        "    warnings.warn('another', UserWarning)\n"
+        "except UserWarning:\n"
+        "    print('heard')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert "TensorFlow Addons" not in done.stderr
+    assert done.stdout.strip() == "heard", done.stderr

@@ -1,0 +1,176 @@
+"""Conversion: lengths, silence, whose statistics, F0, and files."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from conftest import SMALL_NETWORK, voice
+
+from cyclegan_vc_tf import audio, conversion, family, features, normalization
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig
+from cyclegan_vc_tf.conversion import Converter, F0Options
+from cyclegan_vc_tf.normalization import Statistics
+
+DIO = FeatureConfig(f0_method="dio")
+
+
+def identity_generator() -> keras.Model:
+    """Gives back what it is given, and insists on a multiple of four frames as real ones do."""
+    inputs = keras.Input((None, 24))
+    folded = keras.layers.Reshape((-1, 96))(inputs)
+    return keras.Model(inputs, keras.layers.Reshape((-1, 24))(folded))
+
+
+def small_generator() -> keras.Model:
+    return family.build_generators(RunConfig(features=DIO, network=SMALL_NETWORK))["A2B"]
+
+
+def statistics_of(wave: np.ndarray) -> Statistics:
+    f0_hz, mel_cepstra = features.analyse_for_training(wave, DIO)
+    log_f0 = np.log(f0_hz[f0_hz > 0])
+    mean, deviation = normalization.moments(lambda: [mel_cepstra])
+    return Statistics(mean, deviation, float(log_f0.mean()), float(log_f0.std()))
+
+
+LOW, HIGH = voice(110.0, 1.0, seed=1), voice(210.0, 1.0, seed=2)
+LOW_STATISTICS, HIGH_STATISTICS = statistics_of(LOW), statistics_of(HIGH)
+
+
+def converter(generator: keras.Model) -> Converter:
+    return Converter(generator, LOW_STATISTICS, HIGH_STATISTICS, DIO)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 100, 239, 240, 241, 1000, 4801, 8000])
+def test_the_output_is_as_long_as_the_input(samples: int) -> None:
+    converted = converter(small_generator()).convert(LOW[4000 : 4000 + samples])
+    assert converted.shape == (samples,)
+    assert converted.dtype == np.float32
+    assert np.isfinite(converted).all()
+
+
+def test_silence_and_single_samples_come_out_as_they_are() -> None:
+    convert = converter(small_generator()).convert
+    for wave in (np.zeros(5000), np.full(5000, 0.2), np.array([0.3]), np.array([0.1, -0.1])):
+        np.testing.assert_array_equal(convert(wave.astype(np.float32)), wave.astype(np.float32))
+
+
+def test_features_are_undone_with_the_targets_statistics() -> None:
+    spoken = features.analyse(LOW, DIO)
+    converted = converter(identity_generator()).convert_features(spoken)
+    # An identity in normalised units moves the source's mean and deviation to the target's.
+    np.testing.assert_allclose(
+        converted.mel_cepstra.mean(axis=0), HIGH_STATISTICS.mean, rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        converted.mel_cepstra.std(axis=0), HIGH_STATISTICS.deviation, rtol=1e-4
+    )
+    np.testing.assert_array_equal(converted.aperiodicity, spoken.aperiodicity)
+
+
+def test_each_direction_maps_f0_its_own_way() -> None:
+    generator = identity_generator()
+    up = Converter(generator, LOW_STATISTICS, HIGH_STATISTICS, DIO).convert(LOW)
+    down = Converter(generator, HIGH_STATISTICS, LOW_STATISTICS, DIO).convert(HIGH)
+    for wave, statistics in ((up, HIGH_STATISTICS), (down, LOW_STATISTICS)):
+        f0_hz, _ = features.f0(wave, DIO)
+        median = np.median(f0_hz[f0_hz > 0])
+        assert median == pytest.approx(np.exp(statistics.log_f0_mean), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [
+        (F0Options(convert=False), 1.0),
+        (F0Options(convert=False, semitones=12.0), 2.0),
+        (F0Options(convert=False, semitones=-7.0), 2 ** (-7 / 12)),
+    ],
+)
+def test_f0_can_be_kept_and_moved_by_semitones(options: F0Options, factor: float) -> None:
+    spoken = features.analyse(LOW, DIO)
+    converted = converter(identity_generator()).convert_features(spoken, options)
+    np.testing.assert_allclose(converted.f0_hz, factor * spoken.f0_hz, rtol=1e-12)
+
+
+def test_lengths_that_are_no_multiple_of_four_are_padded_and_cut() -> None:
+    one = converter(identity_generator())
+    for frames in (1, 3, 4, 5, 30, 31):
+        mel_cepstra = np.random.default_rng(frames).standard_normal((frames, 24))
+        expected = normalization.undo(
+            normalization.apply(mel_cepstra, LOW_STATISTICS), HIGH_STATISTICS
+        )
+        np.testing.assert_allclose(one.convert_mel_cepstra(mel_cepstra), expected, rtol=1e-5)
+
+
+def test_long_recordings_are_cut_where_they_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = np.concatenate([LOW, np.zeros(800, np.float32), LOW, LOW[:9000]])
+    # The middle third of 41800 samples begins at 13933; the pause is from 16000 to 16800.
+    assert 16_000 <= conversion.quietest_moment(wave, 16_000) <= 16_800
+    one = converter(identity_generator())
+    monkeypatch.setattr(conversion, "LONGEST_PIECE_S", 1.1)
+    lengths = []
+    analyse = features.analyse
+    monkeypatch.setattr(
+        features,
+        "analyse",
+        lambda samples, config: lengths.append(len(samples)) or analyse(samples, config),
+    )
+    assert len(one.convert(wave)) == len(wave)
+    assert len(lengths) >= 3 and max(lengths) <= 1.1 * 16_000
+    assert sum(lengths) == len(wave)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("keep", [False, True])
+def test_files_last_as_long_as_their_source(tmp_path: Path, rate_hz: int, keep: bool) -> None:
+    samples = int(0.3456 * rate_hz)
+    stereo = np.repeat(voice(110.0, 0.4, 3, rate_hz)[:samples, np.newaxis], 2, axis=1)
+    soundfile.write(tmp_path / "a.flac", stereo, rate_hz)
+    conversion.convert_file(
+        converter(identity_generator()),
+        tmp_path / "a.flac",
+        tmp_path / "out" / "a.wav",
+        keep_sample_rate=keep,
+    )
+    info = soundfile.info(tmp_path / "out" / "a.wav")
+    expected = samples if keep else round(samples * 16_000 / rate_hz)
+    assert (info.frames, info.samplerate) == (expected, rate_hz if keep else 16_000)
+    assert (info.channels, info.subtype) == (1, "PCM_16")
+
+
+def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
+    (tmp_path / "b.wav").write_text("no audio")
+    soundfile.write(tmp_path / "c.wav", LOW[:4000], 16_000)
+    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "abc"}
+    done = conversion.convert_files(converter(identity_generator()), outputs)
+    assert list(done.failed) == [tmp_path / "b.wav"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "c.wav"]
+
+
+def test_what_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
+    loud = Statistics(
+        HIGH_STATISTICS.mean + np.eye(24)[0] * 8, HIGH_STATISTICS.deviation, np.log(210), 0.1
+    )
+    one = Converter(identity_generator(), LOW_STATISTICS, loud, DIO)
+    done = conversion.convert_files(one, {tmp_path / "a.wav": tmp_path / "b.wav"})
+    peak = done.scaled[tmp_path / "b.wav"]
+    assert peak > 1.0
+    written, _ = soundfile.read(tmp_path / "b.wav")
+    assert np.max(np.abs(written)) == pytest.approx(1.0, abs=1e-3)
+    # All of it is scaled alike: nothing is cut off.
+    unscaled = one.convert(audio.read(tmp_path / "a.wav")[0])
+    np.testing.assert_allclose(written * peak, unscaled, atol=peak * 1e-4)
+
+
+def test_wav_names_keep_the_tree_and_collide_with_none() -> None:
+    names = ["a.flac", "b/a.flac", "b/c.mp3", "b/c.ogg", "d.x.wav"]
+    assert conversion.wav_names(names) == {
+        "a.flac": "a.wav",
+        "b/a.flac": "b/a.wav",
+        "b/c.mp3": "b/c.mp3.wav",
+        "b/c.ogg": "b/c.ogg.wav",
+        "d.x.wav": "d.x.wav",
+    }

@@ -1,0 +1,206 @@
+"""The training step against gradients, updates and sums worked out apart."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SMALL_NETWORK
+
+from cyclegan_vc_tf import losses
+from cyclegan_vc_tf.config import RunConfig, TrainingConfig
+from cyclegan_vc_tf.optimizer import Adam
+from cyclegan_vc_tf.trainer import Trainer, variables_of
+
+
+def run(**changes: object) -> RunConfig:
+    training = TrainingConfig(crop_frames=16, **changes)  # type: ignore[arg-type]
+    return RunConfig(network=SMALL_NETWORK, training=training)
+
+
+def batch(size: int = 1, seed: int = 0, dtype: str = "float32") -> tuple[tf.Tensor, tf.Tensor]:
+    rng = np.random.default_rng(seed)
+    return tuple(tf.constant(rng.standard_normal((size, 16, 24)), dtype) for _ in range(2))
+
+
+def weights_of(networks: dict[str, keras.Model]) -> dict[str, list[np.ndarray]]:
+    return {name: model.get_weights() for name, model in networks.items()}
+
+
+def moved(before: dict[str, list[np.ndarray]], after: dict[str, list[np.ndarray]]) -> float:
+    return max(
+        float(np.max(np.abs(x - y)))
+        for name in before
+        for x, y in zip(before[name], after[name], strict=True)
+    )
+
+
+def test_the_step_is_the_textbook_step() -> None:
+    """Two tapes, fakes detached by hand, generators first: the same weights afterwards."""
+    keras.mixed_precision.set_global_policy("float64")
+    keras.backend.set_floatx("float64")
+    try:
+        config = run(generator_learning_rate=1e-3, discriminator_learning_rate=5e-4)
+        ours, theirs = Trainer(config), Trainer(config)
+        a, b = batch(2, dtype="float64")
+        report, finite = ours.train_step(a, b)
+        a2b, b2a = theirs.generators["A2B"], theirs.generators["B2A"]
+        d_a, d_b = theirs.discriminators["A"], theirs.discriminators["B"]
+        with tf.GradientTape() as tape:
+            fake_a, fake_b = b2a(b), a2b(a)
+            total = tf.reduce_mean(
+                losses.least_squares_loss(d_b(fake_b), 1.0)
+                + losses.least_squares_loss(d_a(fake_a), 1.0)
+                + 10 * (losses.l1_loss(a, b2a(fake_b)) + losses.l1_loss(b, a2b(fake_a)))
+                + 5 * (losses.l1_loss(a, b2a(a)) + losses.l1_loss(b, a2b(b)))
+            )
+        variables = variables_of(theirs.generators)
+        gradients = tape.gradient(total, variables)
+        fake_a, fake_b = tf.constant(fake_a.numpy()), tf.constant(fake_b.numpy())
+        Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(1e-3, tf.float64))
+        with tf.GradientTape() as tape:
+            critic = tf.reduce_mean(
+                losses.discriminator_loss(d_a(a), d_a(fake_a))
+                + losses.discriminator_loss(d_b(b), d_b(fake_b))
+            )
+        variables = variables_of(theirs.discriminators)
+        gradients = tape.gradient(critic, variables)
+        Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(5e-4, tf.float64))
+        assert float(report["loss/generator"]) == pytest.approx(float(total), rel=1e-13)
+        assert float(report["loss/discriminator"]) == pytest.approx(float(critic), rel=1e-13)
+        assert finite
+        for ours_of, theirs_of in (
+            (ours.generators, theirs.generators),
+            (ours.discriminators, theirs.discriminators),
+        ):
+            for mine, other in zip(variables_of(ours_of), variables_of(theirs_of), strict=True):
+                # Adam makes a full step of the rounding noise that is a bias' gradient in front of
+                # a norm: those are no comparison.
+                if "bias" not in mine.name:
+                    np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
+    finally:
+        keras.backend.set_floatx("float32")
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_each_side_has_its_own_learning_rate() -> None:
+    for generator, discriminator in ((1e-3, 0.0), (0.0, 1e-3)):
+        trainer = Trainer(
+            run(generator_learning_rate=generator, discriminator_learning_rate=discriminator)
+        )
+        before = weights_of(trainer.generators), weights_of(trainer.discriminators)
+        trainer.train_step(*batch())
+        after = weights_of(trainer.generators), weights_of(trainer.discriminators)
+        # Adam's first step moves every weight by the learning rate, once.
+        assert moved(before[0], after[0]) == pytest.approx(generator, rel=1e-3)
+        assert moved(before[1], after[1]) == pytest.approx(discriminator, rel=1e-3)
+
+
+def test_both_rates_decay_and_reach_zero() -> None:
+    trainer = Trainer(run(decay_start=1, decay_steps=2))
+    rates = []
+    for _ in range(4):
+        before = weights_of(trainer.generators), weights_of(trainer.discriminators)
+        report, _ = trainer.train_step(*batch())
+        rates.append([float(report[f"learning_rate/{x}"]) for x in ("generator", "discriminator")])
+    np.testing.assert_allclose(rates, [[2e-4, 1e-4], [2e-4, 1e-4], [1e-4, 5e-5], [0, 0]])
+    assert moved(before[0], weights_of(trainer.generators)) == 0
+    assert moved(before[1], weights_of(trainer.discriminators)) == 0
+
+
+def test_the_optimisers_step_once_a_step() -> None:
+    trainer = Trainer(run())
+    for _ in range(3):
+        trainer.train_step(*batch())
+    assert int(trainer.step) == 3
+    assert int(trainer.generator_optimizer.iterations) == 3
+    assert int(trainer.discriminator_optimizer.iterations) == 3
+
+
+def test_adams_settings_are_passed_on() -> None:
+    trainer = Trainer(run(adam_beta1=0.3, adam_beta2=0.7, adam_epsilon=0.25))
+    for adam in (trainer.generator_optimizer, trainer.discriminator_optimizer):
+        assert (adam.beta1, adam.beta2, adam.epsilon) == (0.3, 0.7, 0.25)
+
+
+def test_the_identity_loss_stops_counting_when_its_steps_are_over_and_only_then() -> None:
+    """Also when the learning rates decay, and on the step itself, not the one after."""
+    trainer = Trainer(run(identity_steps=2, decay_start=0, decay_steps=3))
+    weights, totals = [], []
+    for _ in range(4):
+        report, _ = trainer.train_step(*batch())
+        weights.append(float(report["weight/identity"]))
+        terms = {
+            name: sum(
+                float(value) for key, value in report.items() if key.startswith(f"loss/{name}")
+            )
+            for name in ("adversarial", "cycle", "identity")
+        }
+        expected = terms["adversarial"] + 10 * terms["cycle"] + weights[-1] * terms["identity"]
+        totals.append(float(report["loss/generator"]) / expected)
+    assert weights == [5.0, 5.0, 0.0, 0.0]
+    np.testing.assert_allclose(totals, 1.0, rtol=1e-5)
+
+
+def test_a_batch_is_the_mean_of_its_examples() -> None:
+    trainer = Trainer(run())
+    a, b = batch(3)
+    whole = trainer.loss_terms(a, b)
+    each = [trainer.loss_terms(a[i : i + 1], b[i : i + 1]) for i in range(3)]
+    for kind, terms in enumerate(whole):
+        for name, value in terms.items():
+            mean = np.mean([float(one[kind][name]) for one in each])
+            assert float(value) == pytest.approx(mean, rel=1e-4, abs=1e-6), name
+
+
+def test_everything_is_reported_under_its_own_name() -> None:
+    trainer = Trainer(run(generator_learning_rate=0.0, discriminator_learning_rate=0.0))
+    a, b = batch()
+    report, _ = trainer.train_step(a, b)
+    fake_b, fake_a = trainer.generators["A2B"](a), trainer.generators["B2A"](b)
+    scores = {
+        "real_A": trainer.discriminators["A"](a),
+        "real_B": trainer.discriminators["B"](b),
+        "fake_A": trainer.discriminators["A"](fake_a),
+        "fake_B": trainer.discriminators["B"](fake_b),
+    }
+    for name, value in scores.items():
+        assert float(report[f"score/{name}"]) == pytest.approx(np.mean(value), abs=1e-5)
+    # The direction A2B makes fakes of B, which the discriminator of B judges.
+    expected = np.mean(np.square(scores["fake_B"] - 1))
+    assert float(report["loss/adversarial_A2B"]) == pytest.approx(expected, rel=1e-4)
+    expected = np.mean(np.abs(a - trainer.generators["B2A"](fake_b)))
+    assert float(report["loss/cycle_A"]) == pytest.approx(expected, rel=1e-4)
+    expected = np.mean(np.abs(b - trainer.generators["A2B"](b)))
+    assert float(report["loss/identity_B"]) == pytest.approx(expected, rel=1e-4)
+    assert {name.split("/")[0] for name in report} == {
+        "loss", "score", "gradient_norm", "learning_rate", "weight",
+    }  # fmt: skip
+
+
+def test_a_loss_that_is_no_number_is_reported() -> None:
+    trainer = Trainer(run())
+    a, b = batch()
+    assert trainer.train_step(a, b)[1]
+    report, finite = trainer.train_step(a, b * np.nan)
+    assert not finite
+    assert np.isnan(float(report["loss/cycle_B"]))
+
+
+def test_the_seed_decides_the_initial_weights() -> None:
+    first, again = Trainer(run(seed=3)), Trainer(run(seed=3))
+    other = Trainer(run(seed=4))
+    assert moved(weights_of(first.generators), weights_of(again.generators)) == 0
+    assert moved(weights_of(first.generators), weights_of(other.generators)) > 0.01
+    two = [model.get_weights()[0] for model in first.generators.values()]
+    assert not np.array_equal(*two)
+
+
+def test_a_small_training_learns(small_config: RunConfig) -> None:
+    """On one pair of crops the cycle closes: its loss halves within 60 steps."""
+    training = dataclasses.replace(small_config.training, generator_learning_rate=2e-3)
+    trainer = Trainer(dataclasses.replace(small_config, training=training))
+    reports = [trainer.train_step(*batch())[0] for _ in range(60)]
+    first, last = (float(reports[index]["loss/cycle_A"]) for index in (0, -1))
+    assert last < 0.5 * first
