@@ -126,8 +126,13 @@ class _Session:
         config, step = self.config, self.first_step
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         pairs = training_pairs(source, target, config.batch_size, step, config.steps)
-        writer = tf.summary.create_file_writer(str(self.run.path))
-        with closing(writer), writer.as_default(), stop_request() as stop, self._bar() as progress:
+        events = tf.summary.create_file_writer
+        with (
+            stop_request() as stop,
+            closing(events(str(self.run.path))) as writer,
+            writer.as_default(),
+            self._bar() as progress,
+        ):
             if step == 0:
                 summaries.write_text("configuration", settings.to_flags(self.run.config), step)
             speed = Speed(step, frames_per_step=2 * config.batch_size * config.crop_frames)
