@@ -213,11 +213,18 @@ class Checkpoints:
         return step
 
     def save(self, checkpoint: tf.train.Checkpoint, step: int, keep: int) -> None:
-        """Writes a checkpoint, then removes all but the last `keep`."""
+        """Writes a checkpoint, then removes all but the last `keep`.
+
+        Raises:
+            InputError: The disk is full, or the folder cannot be written to.
+        """
         writing = self.folder / ".writing"
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
-        checkpoint.write(str(writing / f"ckpt-{step}"))
+        try:
+            checkpoint.write(str(writing / f"ckpt-{step}"))
+        except tf.errors.OpError as error:
+            raise InputError(f"{self.folder} cannot be written to: {error.message}") from error
         for partial in sorted(writing.iterdir(), key=lambda path: path.suffix == ".index"):
             files.commit(partial, self.folder / partial.name)
         writing.rmdir()

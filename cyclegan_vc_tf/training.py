@@ -68,6 +68,11 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     with run.lock() as alone:
         if not alone:
             raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")
+        done, steps = max(run.checkpoints.steps(), default=0), config.training.steps
+        if done > steps:
+            raise InputError(
+                f"--steps is {steps}, but the run has done {done}; expected at least as many"
+            )
         session = _Session(run.with_settings(config), speakers, say)
         return session.run_to_the_end()
 
@@ -94,17 +99,12 @@ class _Session:
 
     def run_to_the_end(self) -> bool:
         """Trains what is left, and converts the held-out recordings when all is trained."""
-        steps = self.config.steps
-        if self.first_step > steps:
-            raise InputError(
-                f"--steps is {steps}, but the run has done {self.first_step}; "
-                "expected at least as many"
-            )
-        if self.first_step == steps:
-            self.say(f"All {steps} steps of this run are done.")
+        finished = self.first_step == self.config.steps
+        if finished:
+            self.say(f"All {self.first_step} steps of this run are done.")
         elif not self._fit():
             return False
-        self._convert_held_out(only_missing=self.first_step == steps)
+        self._convert_held_out(only_missing=finished)
         return True
 
     def _restore(self) -> int:
@@ -114,7 +114,6 @@ class _Session:
         if step:
             checkpoints.restore(self.trainer.checkpoint, step, whole=True)
             self.say(f"Resuming {self.run.path} at step {step}.")
-        run_folder.purge_events(self.run.path, step or -1)
         return step
 
     def _fit(self) -> bool:
@@ -124,6 +123,7 @@ class _Session:
             Whether the last step was reached; if not, a signal asked for the stop.
         """
         config, step = self.config, self.first_step
+        run_folder.purge_events(self.run.path, step or -1)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         pairs = training_pairs(source, target, config.batch_size, step, config.steps)
         events = tf.summary.create_file_writer

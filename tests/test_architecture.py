@@ -93,6 +93,17 @@ def test_packages_do_nothing_at_import() -> None:
         assert imports(path.read_text(encoding="utf-8")) == set()
 
 
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+def test_nothing_is_unpickled(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            assert not names & {"pickle", "dill", "joblib", "shelve", "marshal"}
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
+            assert "allow_pickle=False" in ast.unparse(node)
+
+
 def test_files_stay_short() -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in sources()}
     assert {name: length for name, length in lengths.items() if length > 300} == {}

@@ -50,6 +50,20 @@ def test_the_output_is_as_long_as_the_input(samples: int) -> None:
     assert np.isfinite(converted).all()
 
 
+@pytest.mark.parametrize(("rate_hz", "bins"), [(8_000, 20), (22_050, 34), (48_000, 36)])
+def test_no_rate_and_no_number_of_bins_is_taken_for_granted(rate_hz: int, bins: int) -> None:
+    config = FeatureConfig(sample_rate_hz=rate_hz, mel_cepstra=bins, f0_method="dio")
+    wave = voice(110.0, 0.333, seed=5, sample_rate_hz=rate_hz)
+    mel_cepstra = features.analyse_for_training(wave, config)[1]
+    mean, deviation = normalization.moments(lambda: [mel_cepstra])
+    one = Statistics(mean, deviation, np.log(110.0), 0.1)
+    run = RunConfig(features=config, network=SMALL_NETWORK)
+    generator = family.build_generators(run)["A2B"]
+    converted = Converter(generator, one, one, config).convert(wave)
+    assert converted.shape == wave.shape
+    assert np.isfinite(converted).all()
+
+
 def test_silence_and_single_samples_come_out_as_they_are() -> None:
     convert = converter(small_generator()).convert
     for wave in (np.zeros(5000), np.full(5000, 0.2), np.array([0.3]), np.array([0.1, -0.1])):

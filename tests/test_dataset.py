@@ -47,6 +47,12 @@ def test_a_new_random_place_at_each_visit() -> None:
     assert all(18 <= count <= 82 for count in firsts.values())
 
 
+def test_the_places_of_one_epoch_have_nothing_to_do_with_each_other() -> None:
+    firsts = {first for _, first in places(crops([104] * 60), range(60))}
+    # 60 draws of 101 places: about 45 different ones.
+    assert len(firsts) > 30
+
+
 def test_crops_are_contiguous_frames_of_one_utterance() -> None:
     one = crops([9, 6, 4])
     for number in range(30):

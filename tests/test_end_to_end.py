@@ -17,7 +17,7 @@ from conftest import REPOSITORY, run_command, write_voices
 SMALL = (
     "--channels=4", "--residual_blocks=1", "--crop_frames=16", "--f0_method=dio", "--workers=2",
     "--checkpoint_every=5", "--keep_checkpoints=2", "--log_every=1", "--convert_every=0",
-    "--held_out_fraction=0.5",
+    "--held_out_fraction=0.5", "--identity_steps=8", "--decay_start=7", "--decay_steps=20",
 )  # fmt: skip
 STEPS = 15
 
@@ -194,6 +194,7 @@ def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_
     assert "--steps" not in done.stderr
     done = run_command("train.py", flags, "--steps=3")
     assert done.returncode == 2 and "expected at least as many" in done.stderr
+    assert f"--steps={STEPS}\n" in (reference / "flags.txt").read_text(), "nothing was changed"
     assert before == {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
 
 

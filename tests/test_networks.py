@@ -44,6 +44,38 @@ def test_the_papers_discriminator_has_its_number_of_parameters() -> None:
     assert discriminator(NetworkConfig()).count_params() == expected
 
 
+def geometry(model: keras.Model) -> list[tuple]:
+    """Name, kernel, strides and channels of each convolution, in order."""
+    layers = [layer for layer in model.layers if "_conv" in layer.name and "pad" not in layer.name]
+    return [(each.name, each.kernel_size, each.strides, each.filters) for each in layers]
+
+
+def test_the_geometry_of_the_papers_figure() -> None:
+    """Channels are twice the figure's, the gate's being counted."""
+    convolutions = geometry(generator(NetworkConfig()))
+    assert convolutions[:3] == [
+        ("input_conv", (15,), (1,), 256),
+        ("down_1_conv", (5,), (2,), 512),
+        ("down_2_conv", (5,), (2,), 1024),
+    ]
+    for index in range(6):
+        assert convolutions[3 + 2 * index : 5 + 2 * index] == [
+            (f"residual_{index + 1}_conv", (3,), (1,), 2048),
+            (f"residual_{index + 1}_out_conv", (3,), (1,), 512),
+        ]
+    assert convolutions[15:] == [
+        ("up_1_conv", (5,), (1,), 2048),
+        ("up_2_conv", (5,), (1,), 1024),
+        ("output_conv", (15,), (1,), 24),
+    ]
+    assert geometry(discriminator(NetworkConfig())) == [
+        ("block_1_conv", (3, 3), (1, 2), 256),
+        ("block_2_conv", (3, 3), (2, 2), 512),
+        ("block_3_conv", (3, 3), (2, 2), 1024),
+        ("block_4_conv", (6, 3), (1, 2), 2048),
+    ]
+
+
 @pytest.mark.parametrize("frames", [4, 8, 64, 128, 132])
 @pytest.mark.parametrize("bins", [24, 25, 36])
 def test_shapes(frames: int, bins: int) -> None:
@@ -71,6 +103,19 @@ def test_every_variable_takes_part(build: object) -> None:
         # A bias in front of an instance norm has a true gradient of zero.
         if "bias" not in variable.name:
             assert np.max(np.abs(gradient)) > 0, variable.name
+
+
+def test_a_residual_block_adds_to_its_input() -> None:
+    """With a second half that is all zero, it is as if the block were not there."""
+    with_block = generator()
+    without = generator(dataclasses.replace(SMALL_NETWORK, residual_blocks=0))
+    for layer in without.layers:
+        layer.set_weights(with_block.get_layer(layer.name).get_weights())
+    features = np.random.default_rng(4).standard_normal((1, 16, 24)).astype(np.float32)
+    assert not np.allclose(with_block(features), without(features), atol=1e-3)
+    norm = with_block.get_layer("residual_1_out_norm")
+    norm.set_weights([np.zeros(16), np.zeros(16)])
+    np.testing.assert_allclose(with_block(features), without(features), atol=1e-5)
 
 
 def test_every_layer_has_a_name_of_its_own() -> None:

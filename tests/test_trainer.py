@@ -118,6 +118,22 @@ def test_the_optimisers_step_once_a_step() -> None:
     assert int(trainer.discriminator_optimizer.iterations) == 3
 
 
+def test_a_checkpoint_holds_everything_once(tmp_path: object) -> None:
+    """Each weight with its two moments, the iterations of two optimisers, and the step."""
+    trainer = Trainer(run())
+    trainer.train_step(*batch())
+    prefix = trainer.checkpoint.write(f"{tmp_path}/all")
+    names = [name for name, _ in tf.train.list_variables(prefix) if not name.startswith("_")]
+    weights = len(variables_of(trainer.generators)) + len(variables_of(trainer.discriminators))
+    assert len(names) == 3 * weights + 2 + 1
+    for kind, networks in (
+        ("generator", trainer.generators),
+        ("discriminator", trainer.discriminators),
+    ):
+        found = [name for name in names if name.startswith(f"{kind}_optimizer/")]
+        assert len(found) == 2 * len(variables_of(networks)) + 1
+
+
 def test_adams_settings_are_passed_on() -> None:
     trainer = Trainer(run(adam_beta1=0.3, adam_beta2=0.7, adam_epsilon=0.25))
     for adam in (trainer.generator_optimizer, trainer.discriminator_optimizer):
