@@ -54,8 +54,10 @@ def find(folder: Path) -> list[str]:
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                found.append((Path(parent) / name).relative_to(folder).as_posix())
+            path = Path(parent, name)
+            is_audio = not name.startswith(".") and path.suffix.lower() in EXTENSIONS
+            if is_audio and path.is_file():
+                found.append(path.relative_to(folder).as_posix())
     return sorted(found)
 
 

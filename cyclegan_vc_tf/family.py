@@ -76,23 +76,16 @@ def check(config: RunConfig) -> None:
 
 def build_generators(config: RunConfig) -> dict[str, keras.Model]:
     """The generators of a run, by direction."""
-    network = config.network
-    build = FAMILY[network.variant].generator
-    return {
-        direction: build(
-            f"generator_{direction}", config.features.mel_cepstra, network, config.training.seed
-        )
-        for direction in DIRECTIONS
-    }
+    return _build(FAMILY[config.network.variant].generator, "generator", DIRECTIONS, config)
 
 
 def build_discriminators(config: RunConfig) -> dict[str, keras.Model]:
     """The discriminators of a run, by the speaker whose features they know."""
-    network = config.network
-    build = FAMILY[network.variant].discriminator
-    return {
-        speaker: build(
-            f"discriminator_{speaker}", config.features.mel_cepstra, network, config.training.seed
-        )
-        for speaker in SPEAKERS
-    }
+    return _build(FAMILY[config.network.variant].discriminator, "discriminator", SPEAKERS, config)
+
+
+def _build(
+    build: Builder, kind: str, names: tuple[str, ...], config: RunConfig
+) -> dict[str, keras.Model]:
+    bins, seed = config.features.mel_cepstra, config.training.seed
+    return {name: build(f"{kind}_{name}", bins, config.network, seed) for name in names}

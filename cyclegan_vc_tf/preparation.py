@@ -52,10 +52,10 @@ class Speaker:
         """What was found, in a line, and a line for each recording that was skipped."""
         frames = sum(utterance.frames for utterance in self.training)
         minutes = frames * config.frame_period_ms / 60_000
-        median_f0_hz = np.exp(self.statistics.log_f0_mean)
+        mean_f0_hz = np.exp(self.statistics.log_f0_mean)
         lines = [
             f"{self.folder.name}: {len(self.training)} training utterances, {minutes:.1f} min, "
-            f"mean F0 {median_f0_hz:.0f} Hz, {len(self.held_out)} held out, "
+            f"mean F0 {mean_f0_hz:.0f} Hz, {len(self.held_out)} held out, "
             f"{len(self.store.skipped)} skipped"
         ]
         lines += [f"  skipped {each.name}: {each.skipped}" for each in self.store.skipped]
@@ -80,8 +80,14 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
     for side, (flag, folder, held_out_dir) in sides.items():
         if not folder:
             raise InputError(f"--{flag} is not given; expected the folder of a speaker")
-        names = _audio_files(flag, Path(folder))
-        held_out = _audio_files(f"held_out_{flag}", Path(held_out_dir)) if held_out_dir else None
+        names, held_out = _audio_files(flag, Path(folder)), None
+        if held_out_dir:
+            held_out = _audio_files(f"held_out_{flag}", Path(held_out_dir))
+            # A held-out folder may lie within the speaker's.
+            reserved = {Path(held_out_dir) / name for name in held_out}
+            names = [name for name in names if Path(folder) / name not in reserved]
+            if not names:
+                raise InputError(f"--held_out_{flag} {held_out_dir} leaves nothing to train on")
         found[side] = names, held_out
     prepared = {}
     for side, (flag, folder, held_out_dir) in sides.items():
@@ -90,8 +96,9 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
         training = _usable(flag, Path(folder), store)
         if held_out is None:
             held_out_dir = folder
-            kept, held_out = split([each.name for each in training], corpus.held_out_fraction)
-            training = [each for each in training if each.name in set(kept)]
+            _, held_out = split([each.name for each in training], corpus.held_out_fraction)
+            apart = set(held_out)
+            training = [each for each in training if each.name not in apart]
         statistics = statistics_of(store, training)
         prepared[side] = Speaker(
             Path(folder), store, training, Path(held_out_dir), held_out, statistics
@@ -161,7 +168,7 @@ def split(names: Sequence[str], held_out_fraction: float) -> tuple[list[str], li
     training: list[str] = []
     held_out: list[str] = []
     for name in names:
-        digest = hashlib.sha256(Path(name).with_suffix("").as_posix().encode()).digest()
+        digest = hashlib.sha256(os.fsencode(Path(name).with_suffix("").as_posix())).digest()
         share = int.from_bytes(digest[:8], "big") / 2**64
         (held_out if share < held_out_fraction else training).append(name)
     return (training, held_out) if training else (held_out, [])

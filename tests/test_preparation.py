@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY, voice, write_voices
+from conftest import REPOSITORY, run_command, voice, write_voices
 
 from cyclegan_vc_tf import audio, feature_store, features, preparation
 from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
@@ -206,6 +206,33 @@ def test_held_out_folders_are_taken_as_they_are(tmp_path: Path) -> None:
     source = preparation.prepare(corpus, DIO)["A"]
     assert (source.held_out_dir, source.held_out) == (held_out, ["00.wav", "01.wav"])
     assert len(source.training) == 3
+
+
+def test_a_held_out_folder_within_the_speakers_is_not_trained_on(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path)
+    held_out = write_voices(Path(corpus.source_dir) / "test", 110.0, 2)
+    apart = dataclasses.replace(corpus, held_out_source_dir=str(held_out))
+    source = preparation.prepare(apart, DIO)["A"]
+    assert [each.name for each in source.training] == ["00.wav", "01.wav", "02.wav"]
+    assert source.held_out == ["00.wav", "01.wav"]
+    everything = dataclasses.replace(corpus, held_out_target_dir=corpus.target_dir)
+    with pytest.raises(InputError, match="leaves nothing to train on"):
+        preparation.prepare(everything, DIO)
+
+
+def test_file_names_may_be_any_bytes(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path)
+    odd = os.fsdecode(b"caf\xe9 \xff.wav")
+    (Path(corpus.source_dir) / "00.wav").rename(Path(corpus.source_dir) / odd)
+    (Path(corpus.target_dir) / odd).write_text("no audio")
+    done = run_command(
+        "-m", "cyclegan_vc_tf", "prepare", "--f0_method=dio", "--held_out_fraction=0",
+        f"--source_dir={corpus.source_dir}", f"--target_dir={corpus.target_dir}",
+        f"--features_dir={corpus.features_dir}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "source: 3 training utterances" in done.stdout
+    assert r"skipped caf\udce9 \udcff.wav: cannot be read as audio" in done.stdout
 
 
 def test_the_split_is_stable() -> None:

@@ -41,6 +41,8 @@ def run(
             about, "\n\n".join(sections), "  --flagfile: File with flags, one a line.", sep="\n\n"
         )
         sys.exit(DONE)
+    # A file's name may hold bytes that are no text.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.raise_when_stopped()
     try:
         unexpected = values(sys.argv)[1:]
