@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from conftest import run_command
 
-from cyclegan_vc_tf import run_folder
+from cyclegan_vc_tf import audio, features, run_folder
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.trainer import Trainer
@@ -157,16 +157,29 @@ def test_a_folder_is_converted_with_its_tree(
     assert not list((tmp_path / "out").rglob(".*")), "nothing half-written is left"
 
 
-def test_the_direction_decides_the_generator(
+def test_the_direction_decides_the_generator_and_the_f0(
     tmp_path: Path, run: run_folder.RunFolder, corpus: Path
 ) -> None:
-    for direction in ("A2B", "B2A"):
+    medians_hz = {}
+    for direction, speaker in (("A2B", "low"), ("B2A", "high")):
         done = run_command(
-            "convert.py", f"--run_dir={run.path}", f"--input={corpus}/low/00.wav",
+            "convert.py", f"--run_dir={run.path}", f"--input={corpus}/{speaker}/00.wav",
             f"--output={tmp_path}/{direction}", f"--direction={direction}",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    a2b, b2a = (soundfile.read(tmp_path / each / "00.wav")[0] for each in ("A2B", "B2A"))
+        wave, _ = audio.read(tmp_path / direction / "00.wav")
+        f0_hz, _ = features.f0(wave, run.config.features)
+        medians_hz[direction] = np.median(f0_hz[f0_hz > 0])
+    # 110 Hz is A's mean and becomes B's, e^5.3 Hz; B's 210 Hz becomes A's, e^4.7 Hz.
+    assert medians_hz["A2B"] == pytest.approx(np.exp(5.3), rel=0.1)
+    assert medians_hz["B2A"] == pytest.approx(np.exp(4.7), rel=0.1)
+    again = tmp_path / "again"
+    done = run_command(
+        "convert.py", f"--run_dir={run.path}", f"--input={corpus}/low/00.wav",
+        f"--output={again}", "--direction=B2A", "--f0=keep",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    a2b, b2a = (soundfile.read(each / "00.wav")[0] for each in (tmp_path / "A2B", again))
     assert len(a2b) == len(b2a)
     assert not np.allclose(a2b, b2a, atol=1e-2)
 
