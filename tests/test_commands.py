@@ -15,7 +15,7 @@ from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.trainer import Trainer
 
 STATISTICS = {
-    name: Statistics(np.zeros(24) - 10, np.ones(24), log_f0, 0.1)
+    name: Statistics(-10 * np.eye(24)[0], 0.1 * np.ones(24), log_f0, 0.1)
     for name, log_f0 in (("A", 4.7), ("B", 5.3))
 }
 RECORDINGS = {name: {"training": {}} for name in "AB"}
