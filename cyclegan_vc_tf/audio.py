@@ -16,6 +16,7 @@ EXTENSIONS = frozenset(
         ".aifc",
         ".aiff",
         ".au",
+        ".bwf",
         ".caf",
         ".flac",
         ".mp3",
@@ -26,10 +27,15 @@ EXTENSIONS = frozenset(
         ".snd",
         ".sph",
         ".w64",
+        ".voc",
         ".wav",
+        ".wave",
     }
 )
 """File name endings of the formats that libsndfile reads and that say what they hold."""
+
+SHORTEST_RESAMPLED = 64
+"""Samples below which soxr's filter sees hardly anything but the zeros around them."""
 
 SILENCE_PEAK = 1e-4
 """A recording that never leaves its mean by more than this (-80 dB full scale) is silent."""
@@ -45,14 +51,23 @@ def find(folder: Path) -> list[str]:
     Whatever has another ending is ignored, as are hidden files and folders.
 
     Raises:
-        InputError: `folder` is not a folder.
+        InputError: `folder` is not a folder, or it or one below cannot be read.
     """
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "not there"
         raise InputError(f"{folder} is {kind}; expected a folder of recordings")
-    found = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    found, seen = [], set()
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        # A link may lead back to a folder above it.
+        if os.path.realpath(parent) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(parent))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(parent, name)
             is_audio = not name.startswith(".") and path.suffix.lower() in EXTENSIONS
@@ -72,7 +87,9 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     """
     try:
         with path.open("rb") as file:
-            channels, sample_rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
+            channels, sample_rate_hz = soundfile.read(
+                file.fileno(), dtype="float32", always_2d=True, closefd=False
+            )
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
     except (soundfile.SoundFileError, TypeError) as error:
@@ -91,6 +108,8 @@ def read(path: Path) -> tuple[np.ndarray, int]:
 def resample(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     """Brings samples from one rate to another with soxr at its high quality.
 
+    What is shorter than its filter, which would swallow it, is repeated or thinned out instead.
+
     Args:
         samples: (samples,) float32.
         from_hz: Their rate.
@@ -102,6 +121,9 @@ def resample(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     if from_hz == to_hz:
         return samples
     wanted = max(1, round(len(samples) * to_hz / from_hz))
+    if len(samples) < SHORTEST_RESAMPLED:
+        nearest = np.arange(wanted) * from_hz // to_hz
+        return samples[np.minimum(nearest, len(samples) - 1)]
     return fix_length(soxr.resample(samples, from_hz, to_hz, quality="HQ"), wanted)
 
 
@@ -127,10 +149,21 @@ def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
 
     Returns:
         The peak before scaling: above 1.0 exactly when the samples were scaled.
+
+    Raises:
+        AudioError: Samples are NaN or infinite.
+        OSError: The file cannot be written.
     """
     peak = float(np.max(np.abs(samples)))
+    if not np.isfinite(peak):
+        raise AudioError("came out with NaN or infinite samples; the model is not usable")
     if peak > 1.0:
         samples = samples / peak
-    with files.replacing(path) as partial:
-        soundfile.write(partial, samples, sample_rate_hz, subtype="PCM_16", format="WAV")
+    with files.replacing(path) as partial, partial.open("wb") as file:
+        try:
+            soundfile.write(
+                file.fileno(), samples, sample_rate_hz, "PCM_16", format="WAV", closefd=False
+            )
+        except (soundfile.SoundFileError, AssertionError) as error:
+            raise OSError(f"{path} cannot be written: {error}") from error
     return peak

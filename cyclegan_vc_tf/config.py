@@ -108,9 +108,11 @@ class TrainingConfig:
         200_000, "Step from which on both learning rates fall linearly.", least=0
     )
     decay_steps: int = setting(200_000, "Steps in which they fall to zero.", least=1)
-    adam_beta1: float = setting(0.5, "Adam's decay of the first moment.", least=0.0, most=1.0)
-    adam_beta2: float = setting(0.999, "Adam's decay of the second moment.", least=0.0, most=1.0)
-    adam_epsilon: float = setting(1e-8, "Adam's epsilon, placed as in TensorFlow.", least=0.0)
+    adam_beta1: float = setting(0.5, "Adam's decay of the first moment.", least=0.0, most=0.999999)
+    adam_beta2: float = setting(
+        0.999, "Adam's decay of the second moment.", least=0.0, most=0.999999
+    )
+    adam_epsilon: float = setting(1e-8, "Adam's epsilon, placed as in TensorFlow.", least=1e-20)
     cycle_weight: float = setting(10.0, "Weight of the cycle-consistency loss.", least=0.0)
     identity_weight: float = setting(5.0, "Weight of the identity-mapping loss.", least=0.0)
     identity_steps: int = setting(

@@ -73,11 +73,15 @@ class Converter:
             middle = quietest_moment(samples, rate_hz)
             halves = samples[:middle], samples[middle:]
             return np.concatenate([self.convert(half, options) for half in halves])
-        too_short = features.frame_count(len(samples), self.config) < LEAST_FRAMES
-        if too_short or audio.is_silent(samples):
+        if self.leaves_alone(samples):
             return samples
         spoken = self.convert_features(features.analyse(samples, self.config), options)
         return synthesis.world(spoken, len(samples), self.config)
+
+    def leaves_alone(self, samples: np.ndarray) -> bool:
+        """Whether a recording is silent, or too short to have a spectrum."""
+        too_short = features.frame_count(len(samples), self.config) < LEAST_FRAMES
+        return too_short or audio.is_silent(samples)
 
     def convert_features(
         self, spoken: WorldFeatures, options: F0Options = F0Options()
@@ -144,26 +148,31 @@ def convert_file(
         The peak of what was converted: above 1.0 exactly when it was scaled down.
 
     Raises:
-        AudioError: The recording cannot be used.
+        AudioError: The recording cannot be used, or the model made no numbers of it.
+        OSError: The wav file cannot be written.
     """
     samples, source_rate_hz = audio.read(path)
     rate_hz = converter.config.sample_rate_hz
-    converted = converter.convert(audio.resample(samples, source_rate_hz, rate_hz), options)
-    if keep_sample_rate:
-        converted = audio.resample(converted, rate_hz, source_rate_hz)
-        converted, rate_hz = audio.fix_length(converted, len(samples)), source_rate_hz
-    return audio.write(output, converted, rate_hz)
+    spoken = audio.resample(samples, source_rate_hz, rate_hz)
+    if not keep_sample_rate:
+        return audio.write(output, converter.convert(spoken, options), rate_hz)
+    if not converter.leaves_alone(spoken):
+        converted = audio.resample(converter.convert(spoken, options), rate_hz, source_rate_hz)
+        samples = audio.fix_length(converted, len(samples))
+    return audio.write(output, samples, source_rate_hz)
 
 
 def wav_names(names: Iterable[str]) -> dict[str, str]:
     """The wav file's name for each recording's: .wav takes the place of its ending.
 
-    Where two names would become one, as of a.flac and a.mp3, .wav follows each whole name.
+    Where two names would become one, as those of a.flac and a.mp3, .wav follows each whole name.
     """
-    names = list(names)
     wavs = {name: Path(name).with_suffix(".wav").as_posix() for name in names}
     taken = Counter(wavs.values())
-    return {name: wav if taken[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
+    apart = {name: wav if taken[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
+    return (
+        apart if len(set(apart.values())) == len(apart) else {name: f"{name}.wav" for name in wavs}
+    )
 
 
 @dataclass(frozen=True)

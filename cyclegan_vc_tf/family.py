@@ -67,11 +67,6 @@ def check(config: RunConfig) -> None:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
         )
-    if config.features.f0_floor_hz >= config.features.f0_ceiling_hz:
-        raise InputError(
-            f"--f0_floor_hz is {config.features.f0_floor_hz}; "
-            f"expected less than --f0_ceiling_hz, {config.features.f0_ceiling_hz}"
-        )
 
 
 def build_generators(config: RunConfig) -> dict[str, keras.Model]:

@@ -52,7 +52,7 @@ class Utterance:
 
     Attributes:
         recording: The file it was made of.
-        sha256: Of the file's bytes.
+        sha256: Of the file's bytes; empty where they could not be read.
         start: Its first frame in the arrays.
         frames: How many it has; 0 where it was skipped.
         skipped: Why it is not in the arrays; empty where it is.
@@ -92,8 +92,9 @@ class FeatureStore:
 
     @property
     def entries(self) -> dict[Recording, Utterance]:
-        """Everything in the index, by the file it was made of."""
-        return {entry.recording: entry for entry in (*self.utterances, *self.skipped)}
+        """Everything that was read, by the file it was made of."""
+        entries = (*self.utterances, *self.skipped)
+        return {entry.recording: entry for entry in entries if entry.sha256}
 
     def mel_cepstra_of(self, utterance: Utterance) -> np.ndarray:
         """(frames, bins) float32, a view of the mapped array."""

@@ -12,9 +12,9 @@ class Statistics:
 
     Attributes:
         mean: Of each mel-cepstral coefficient, (bins,) float64.
-        deviation: Likewise; never zero.
+        deviation: Likewise; zero where a coefficient never changes.
         log_f0_mean: Of ln(F0 in Hz) over voiced frames.
-        log_f0_deviation: Likewise.
+        log_f0_deviation: Likewise; zero for a voice on one note.
     """
 
     mean: np.ndarray
@@ -22,12 +22,17 @@ class Statistics:
     log_f0_mean: float
     log_f0_deviation: float
 
+    @property
+    def scale(self) -> np.ndarray:
+        """What features are divided by: the deviation, or 1 where it is zero, (bins,)."""
+        return np.where(self.deviation > 0, self.deviation, 1.0)
+
 
 def moments(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and biased standard deviation over the first axis of data that is read in chunks.
 
-    Two passes in float64, so that a large mean does not eat a small deviation. A deviation of
-    zero, of a value that never changes, is given as 1: scaling by it then does nothing.
+    Two passes in float64, so that a large mean does not eat a small deviation. The deviation of a
+    value that never changes is exactly zero.
 
     Args:
         chunks: Called once a pass; gives arrays (frames, …).
@@ -41,25 +46,27 @@ def moments(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray, np.
     for chunk in chunks():
         squares = squares + np.square(chunk - mean).sum(axis=0, dtype=np.float64)
     deviation = np.sqrt(squares / count)
-    # What is left of a constant after rounding is no deviation either.
+    # What is left of a constant after rounding is no deviation.
     constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1.0)
-    return mean, np.where(constant, 1.0, deviation)
+    return mean, np.where(constant, 0.0, deviation)
 
 
 def apply(mel_cepstra: np.ndarray, statistics: Statistics) -> np.ndarray:
     """Mel-cepstra in units of a speaker's deviation around the speaker's mean, float32."""
-    return ((mel_cepstra - statistics.mean) / statistics.deviation).astype(np.float32)
+    return ((mel_cepstra - statistics.mean) / statistics.scale).astype(np.float32)
 
 
 def undo(normalized: np.ndarray, statistics: Statistics) -> np.ndarray:
     """The inverse of `apply`, with the statistics of whoever is to be heard, float32."""
-    return (normalized * statistics.deviation + statistics.mean).astype(np.float32)
+    return (normalized * statistics.scale + statistics.mean).astype(np.float32)
 
 
 def convert_f0(f0_hz: np.ndarray, source: Statistics, target: Statistics) -> np.ndarray:
     """Maps voiced F0 from one speaker's range to another's; unvoiced frames stay 0.
 
     ln F0' = (ln F0 - mean_source) · deviation_target / deviation_source + mean_target
+
+    A source on one note, whose deviation is zero, is moved without scaling.
 
     Args:
         f0_hz: (frames,), 0 where unvoiced.
@@ -71,6 +78,6 @@ def convert_f0(f0_hz: np.ndarray, source: Statistics, target: Statistics) -> np.
     """
     voiced = f0_hz > 0
     log_f0 = np.log(f0_hz, where=voiced, out=np.zeros(len(f0_hz)))
-    scale = target.log_f0_deviation / source.log_f0_deviation
+    scale = target.log_f0_deviation / source.log_f0_deviation if source.log_f0_deviation else 1.0
     mapped = np.exp((log_f0 - source.log_f0_mean) * scale + target.log_f0_mean)
     return np.where(voiced, mapped, 0.0)

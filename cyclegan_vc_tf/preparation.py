@@ -4,28 +4,21 @@ Imports nothing that needs TensorFlow: every worker process imports this module.
 """
 
 import hashlib
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from cyclegan_vc_tf import audio, feature_store, features, files, normalization
+from cyclegan_vc_tf import audio, feature_store, features, files, normalization, workers
 from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.feature_store import FeatureStore, Recording, Utterance
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.progress import bar
-
-_QUEUED_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -69,13 +62,19 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
         The speakers A (source) and B (target).
 
     Raises:
-        InputError: A folder is missing, or a speaker has nothing that can be used.
+        InputError: A folder is missing, a speaker has nothing that can be used, or settings
+            contradict each other.
     """
     sides = {
         "A": ("source_dir", corpus.source_dir, corpus.held_out_source_dir),
         "B": ("target_dir", corpus.target_dir, corpus.held_out_target_dir),
     }
     # What can be refused is refused before any work is done.
+    if config.f0_floor_hz >= config.f0_ceiling_hz:
+        raise InputError(
+            f"--f0_floor_hz is {config.f0_floor_hz}; "
+            f"expected less than --f0_ceiling_hz, {config.f0_ceiling_hz}"
+        )
     found = {}
     for side, (flag, folder, held_out_dir) in sides.items():
         if not folder:
@@ -84,8 +83,8 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
         if held_out_dir:
             held_out = _audio_files(f"held_out_{flag}", Path(held_out_dir))
             # A held-out folder may lie within the speaker's.
-            reserved = {Path(held_out_dir) / name for name in held_out}
-            names = [name for name in names if Path(folder) / name not in reserved]
+            reserved = {(Path(held_out_dir) / name).resolve() for name in held_out}
+            names = [name for name in names if (Path(folder) / name).resolve() not in reserved]
             if not names:
                 raise InputError(f"--held_out_{flag} {held_out_dir} leaves nothing to train on")
         found[side] = names, held_out
@@ -136,11 +135,11 @@ def prepare_store(
 
 
 def analyse_file(
-    folder: Path, recording: Recording, store_dir: Path, config: FeatureConfig
+    folder: Path, store_dir: Path, config: FeatureConfig, recording: Recording
 ) -> None:
     """Writes the part of one recording, or the reason why it cannot be used; in a worker."""
     path = folder / recording.name
-    f0_hz, mel_cepstra = np.zeros(0), np.zeros((0, config.mel_cepstra), np.float32)
+    f0_hz, mel_cepstra = _nothing(config)
     sha256, skipped = "", ""
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -152,8 +151,11 @@ def analyse_file(
         if not all_f0_hz.any():
             raise audio.AudioError("has no voiced frame")
         f0_hz, mel_cepstra = all_f0_hz, all_mel_cepstra
-    except (audio.AudioError, OSError) as error:
+    except audio.AudioError as error:
         skipped = str(error)
+    except OSError as error:
+        # Without a hash, it is tried again the next time.
+        skipped = f"cannot be opened ({error.strerror})"
     feature_store.write_part(
         feature_store.part_path(store_dir, recording), sha256, f0_hz, mel_cepstra, skipped
     )
@@ -219,45 +221,21 @@ def _analyse_all(
     pending: Sequence[Recording],
     store_dir: Path,
     config: FeatureConfig,
-    workers: int,
+    processes: int,
 ) -> None:
     """Analyses recordings in worker processes, with a progress bar."""
-    workers = min(workers or os.cpu_count() or 1, len(pending))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
-    )
-    waiting = iter(pending)
-    running: dict[Future, Recording] = {}
-    try:
-        with bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
-            while True:
-                for recording in islice(waiting, workers * _QUEUED_PER_WORKER - len(running)):
-                    task = pool.submit(analyse_file, folder, recording, store_dir, config)
-                    running[task] = recording
-                if not running:
-                    break
-                for task in wait(running, return_when=FIRST_COMPLETED).done:
-                    del running[task]
-                    task.result()
-                    progress.update()
-    except BrokenProcessPool:
-        names = ", ".join(recording.name for recording in running.values())
-        raise InputError(
-            f"a worker process died while it analysed one of {names}: out of memory, or killed; "
-            "run again to go on, with fewer --workers if memory is short"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    processes = min(processes or os.cpu_count() or 1, len(pending))
+    task = partial(analyse_file, folder, store_dir, config)
+    with bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
+        for recording, survived in workers.each(task, pending, processes):
+            if not survived:
+                reason = "killed its worker (out of memory, or a fault in the analysis)"
+                part = feature_store.part_path(store_dir, recording)
+                # Without a hash, it is tried again the next time.
+                feature_store.write_part(part, "", *_nothing(config), reason)
+            progress.update()
 
 
-def _begin_worker() -> None:
-    """Makes a worker leave interrupts to its parent, and end when its parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+def _nothing(config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
+    """F0 and mel-cepstra of no frames."""
+    return np.zeros(0), np.zeros((0, config.mel_cepstra), np.float32)

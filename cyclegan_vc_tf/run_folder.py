@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,11 +26,13 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import family, files, settings
+from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
 
 CONFIG = "config.json"
+CONVERTED = "converted/step.txt"
 
 # What reading JSON and NumPy files raises when they are not what they should be.
 _DAMAGE = (
@@ -62,7 +63,7 @@ class RunFolder:
     recordings: dict[str, dict[str, str]]
 
     @property
-    def checkpoints(self) -> "Checkpoints":
+    def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
         return Checkpoints(self.path / "checkpoints")
 
@@ -74,6 +75,16 @@ class RunFolder:
         """The same run, going on with settings that may change on a resume."""
         _write_settings(self.path, self.path, config)
         return dataclasses.replace(self, config=config)
+
+    def is_converted(self, step: int) -> bool:
+        """Whether a training of `step` steps has ended, its held-out recordings converted."""
+        if self.checkpoints.steps()[-1:] != [step] or not (self.path / CONVERTED).is_file():
+            return False
+        return (self.path / CONVERTED).read_text(errors="replace").strip() == str(step)
+
+    def set_converted(self, step: int) -> None:
+        """Notes that the held-out recordings were all converted after `step` steps."""
+        files.write_text(self.path / CONVERTED, f"{step}\n")
 
     def load_generator(self, direction: str, step: int | None = None) -> tuple[keras.Model, int]:
         """A generator with its weights, and the step they are of.
@@ -112,24 +123,39 @@ def create(
     partial = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        _write_all(partial, path, config, statistics, corpus)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return open_folder(path)
+
+
+def _write_all(
+    folder: Path,
+    run_dir: Path,
+    config: RunConfig,
+    statistics: Mapping[str, Statistics],
+    corpus: Mapping[str, Any],
+) -> None:
     arrays = {
         f"{speaker}_{name}": np.asarray(value)
         for speaker, each in statistics.items()
         for name, value in dataclasses.asdict(each).items()
     }
-    np.savez(partial / "statistics.npz", **arrays)
-    files.write_text(partial / "corpus.json", json.dumps(corpus, indent=1) + "\n")
-    _write_settings(partial, path, config)
-    os.replace(partial, path)
-    return open_folder(path)
+    np.savez(folder / "statistics.npz", **arrays)
+    files.write_text(folder / "corpus.json", json.dumps(corpus, indent=1) + "\n")
+    _write_settings(folder, run_dir, config)
 
 
 def check_free(path: Path) -> None:
     """Refuses a path that a new run folder cannot have.
 
     Raises:
-        InputError: There is a file, or a folder with something else in it.
+        InputError: There is a file, or a folder with something else in it, or the path cannot be
+            that of a run.
     """
+    _refuse_patterns(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"--run_dir {path} is a file; expected a folder, or one to be made")
     if path.is_dir() and any(path.iterdir()):
@@ -148,6 +174,7 @@ def open_folder(path: Path) -> RunFolder:
         raise InputError(
             f"--run_dir {path} is no run folder (no {CONFIG}); expected one made by train.py"
         )
+    _refuse_patterns(path)
     try:
         data = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         config = settings.from_dict(RunConfig, data)
@@ -171,96 +198,19 @@ def open_folder(path: Path) -> RunFolder:
     return RunFolder(path, config, statistics, recordings)
 
 
+def _refuse_patterns(path: Path) -> None:
+    if set("*?[]\\") & set(str(path)):
+        raise InputError(
+            f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
+            "when it reads checkpoints; give it another name"
+        )
+
+
 def _write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
     """Writes the settings into `folder`, which is to be known as `run_dir`."""
     text = json.dumps(dataclasses.asdict(config), indent=1) + "\n"
     files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
     files.write_text(folder / CONFIG, text)
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """Checkpoints of a run: whole ones alone, whenever the writer was killed.
-
-    A checkpoint is written in a folder beside and its files are renamed into place, the index
-    last. One without its index or its data does not count.
-    """
-
-    folder: Path
-
-    def steps(self) -> list[int]:
-        """Steps of the whole checkpoints, ascending."""
-        found = []
-        for index in self.folder.glob("ckpt-*.index"):
-            number = re.fullmatch(r"ckpt-(\d+)\.index", index.name)
-            if number and any(self.folder.glob(f"{index.stem}.data-*")):
-                found.append(int(number[1]))
-        return sorted(found)
-
-    def pick(self, step: int | None) -> int:
-        """The step that was asked for, or the last.
-
-        Raises:
-            InputError: There is no checkpoint, or none of that step.
-        """
-        steps = self.steps()
-        if not steps:
-            raise InputError(f"{self.folder} has no checkpoint; train before converting")
-        if step is None:
-            return steps[-1]
-        if step not in steps:
-            raise InputError(f"there is no checkpoint of step {step}; there are {steps}")
-        return step
-
-    def save(self, checkpoint: tf.train.Checkpoint, step: int, keep: int) -> None:
-        """Writes a checkpoint, then removes all but the last `keep`.
-
-        Raises:
-            InputError: The disk is full, or the folder cannot be written to.
-        """
-        writing = self.folder / ".writing"
-        shutil.rmtree(writing, ignore_errors=True)
-        writing.mkdir(parents=True)
-        try:
-            checkpoint.write(str(writing / f"ckpt-{step}"))
-        except tf.errors.OpError as error:
-            raise InputError(f"{self.folder} cannot be written to: {error.message}") from error
-        for partial in sorted(writing.iterdir(), key=lambda path: path.suffix == ".index"):
-            files.commit(partial, self.folder / partial.name)
-        writing.rmdir()
-        steps = self.steps()
-        for path in self.folder.glob("ckpt-*"):
-            if path.name.split(".")[0] not in {f"ckpt-{each}" for each in steps[-keep:]}:
-                path.unlink()
-
-    def restore(self, checkpoint: tf.train.Checkpoint, step: int, *, whole: bool) -> None:
-        """Reads a checkpoint.
-
-        Args:
-            checkpoint: What to restore.
-            step: Of the checkpoint.
-            whole: Whether everything in the file has to be read, as for a resume. Every variable
-                of `checkpoint` has to be in the file in any case.
-
-        Raises:
-            InputError: The files are damaged, or hold something else.
-        """
-        prefix = self.folder / f"ckpt-{step}"
-        try:
-            status = checkpoint.read(str(prefix))
-            if whole:
-                status.assert_consumed()
-            else:
-                status.assert_existing_objects_matched().expect_partial()
-        except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            others = [each for each in self.steps() if each != step]
-            remedy = (
-                f"remove {prefix}.* to go on from step {others[-1]}"
-                if others
-                else "there is no other checkpoint; start a new run"
-            )
-            raise InputError(f"checkpoint {prefix} cannot be read ({reason}); {remedy}") from error
 
 
 def purge_events(path: Path, last_step: int) -> None:

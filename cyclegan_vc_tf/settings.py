@@ -5,6 +5,7 @@ written once, at the field.
 """
 
 import dataclasses
+import math
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,8 +96,15 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
 
 
 def absolute(path: str) -> str:
-    """A path as it can be kept; an empty one, which means none, stays empty."""
-    return str(Path(path).expanduser().absolute()) if path else ""
+    """A path as it can be kept; an empty one, which means none, stays empty.
+
+    Raises:
+        InputError: It begins with the home folder of somebody unknown.
+    """
+    try:
+        return str(Path(path).expanduser().absolute()) if path else ""
+    except RuntimeError as error:
+        raise InputError(f"{path}: {error}; give the folder's whole path") from error
 
 
 def to_flags(config: Any) -> str:
@@ -116,7 +124,8 @@ def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
     """Settings from what `dataclasses.asdict` made of them, also after a way through JSON.
 
     Raises:
-        InputError: A name in `data` is no setting; one that is missing has its default.
+        InputError: A name in `data` is no setting, or its value is of another type; a name that
+            is missing has its default.
     """
     known = dict((field.name, kind) for field, kind in _typed_fields(cls))
     values = {}
@@ -127,6 +136,8 @@ def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
             value = from_dict(typing.cast(type, known[name]), value)
         elif typing.get_origin(known[name]) is tuple:
             value = tuple(value)
+        elif type(value) is not known[name] and (type(value), known[name]) != (int, float):
+            raise InputError(f"{name} is {value!r}; expected {known[name].__name__}")
         values[name] = value
     return cls(**values)
 
@@ -153,13 +164,23 @@ def _parser(kind: Any, about: Any) -> tuple[flags.ArgumentParser, Any]:
     if kind is int:
         return flags.IntegerParser(**limits), flags.ArgumentSerializer()
     if kind is float:
-        return flags.FloatParser(**limits), flags.ArgumentSerializer()
+        return _FiniteFloatParser(**limits), flags.ArgumentSerializer()
     if typing.get_origin(kind) is tuple:
         one, _ = _parser(typing.get_args(kind)[0], about)
         return _TupleParser(one), flags.CsvListSerializer(",")
     if about["choices"]:
         return flags.EnumParser(about["choices"]), flags.ArgumentSerializer()
     return flags.ArgumentParser(), flags.ArgumentSerializer()
+
+
+class _FiniteFloatParser(flags.FloatParser):
+    """Parses numbers; NaN, which is within all bounds, and infinity are none."""
+
+    def convert(self, argument: Any) -> float:
+        value = float(super().convert(argument))
+        if not math.isfinite(value):
+            raise ValueError(f"{argument} is not a finite number")
+        return value
 
 
 class _TupleParser(flags.ArgumentParser):

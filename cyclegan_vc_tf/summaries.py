@@ -41,6 +41,8 @@ def write_example(
         config: The analysis that the features are of.
         step: Of the training.
     """
+    # A recording's name may hold bytes that are no text.
+    tag = tag.encode(errors="backslashreplace").decode()
     waves = {}
     for kind, spoken in kinds.items():
         samples = int(len(spoken.f0_hz) * config.frame_period_ms * config.sample_rate_hz / 1000)

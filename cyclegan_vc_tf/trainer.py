@@ -87,6 +87,15 @@ class Trainer:
         finite = tf.reduce_all([tf.math.is_finite(value) for value in report.values()])
         return report, finite
 
+    def not_finite(self) -> str:
+        """The name of a network that has a weight that is NaN or infinite; empty if none has."""
+        for networks in (self.generators, self.discriminators):
+            for model in networks.values():
+                finite = [tf.reduce_all(tf.math.is_finite(each)) for each in model.weights]
+                if not tf.reduce_all(finite):
+                    return f"{model.name}'s weights"
+        return ""
+
     def loss_terms(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[Tensors, Tensors, Tensors]:
         """The generators' loss terms, the discriminators' losses and their mean scores.
 

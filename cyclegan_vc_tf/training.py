@@ -1,6 +1,5 @@
 """A training from its recordings to its converted held-out speech: begun, resumed, ended."""
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cached_property
@@ -26,7 +25,7 @@ from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.features import WorldFeatures
 from cyclegan_vc_tf.preparation import Speaker
-from cyclegan_vc_tf.progress import bar
+from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder
 from cyclegan_vc_tf.signals import stop_request
 from cyclegan_vc_tf.trainer import Trainer
@@ -53,14 +52,17 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     family.check(config)
     resumed = run_folder.exists(run_dir)
     if resumed:
-        _refuse_differences(run_folder.open_folder(run_dir).config, config, run_dir)
+        run = run_folder.open_folder(run_dir)
+        _refuse_differences(run.config, config, run_dir)
+        if run.is_converted(config.training.steps):
+            say(f"All {config.training.steps} steps of this run are done.")
+            return True
     else:
         run_folder.check_free(run_dir)
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))
     if resumed:
-        run = run_folder.open_folder(run_dir)
         _refuse_other_recordings(run, speakers)
     else:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
@@ -99,12 +101,18 @@ class _Session:
 
     def run_to_the_end(self) -> bool:
         """Trains what is left, and converts the held-out recordings when all is trained."""
-        finished = self.first_step == self.config.steps
-        if finished:
+        if self.first_step == self.config.steps:
             self.say(f"All {self.first_step} steps of this run are done.")
-        elif not self._fit():
-            return False
-        self._convert_held_out(only_missing=finished)
+        else:
+            try:
+                if not self._fit():
+                    return False
+            except tf.errors.OpError as error:
+                reason = error.message.splitlines()[0]
+                raise TrainingError(
+                    f"TensorFlow failed: {reason}; the last checkpoint is kept"
+                ) from error
+        self._convert_held_out()
         return True
 
     def _restore(self) -> int:
@@ -140,7 +148,9 @@ class _Session:
                 step += 1
                 report, finite = self.trainer.train_step(real_a, real_b)
                 if not finite:
-                    raise TrainingError(self._not_finite(report, step))
+                    names = (name for name, value in report.items() if not isfinite(value))
+                    name = next(names)
+                    raise TrainingError(self._no_number(name, str(float(report[name])), step))
                 last = step == config.steps or stop.is_set()
                 progress.update()
                 if last or step % config.log_every == 0:
@@ -153,6 +163,8 @@ class _Session:
                 if last or step % config.checkpoint_every == 0:
                     # Event files reach as far as the checkpoint: a resume purges only what follows.
                     writer.flush()
+                    if unusable := self.trainer.not_finite():
+                        raise TrainingError(self._no_number(unusable, "no longer finite", step))
                     checkpoints = self.run.checkpoints
                     checkpoints.save(self.trainer.checkpoint, step, config.keep_checkpoints)
                 if last:
@@ -180,11 +192,10 @@ class _Session:
     def _bar(self) -> tqdm:
         return bar(desc="Training", unit="step", initial=self.first_step, total=self.config.steps)
 
-    def _not_finite(self, report: Mapping[str, tf.Tensor], step: int) -> str:
-        name, value = next((name, each) for name, each in report.items() if not isfinite(each))
+    def _no_number(self, name: str, value: str, step: int) -> str:
         saved = self.run.checkpoints.steps()
         return (
-            f"{name} became {float(value)} at step {step}; "
+            f"{name} became {value} at step {step}; "
             + (f"the last good checkpoint is of step {saved[-1]}" if saved else "nothing was saved")
             + "; begin a new run with lower learning rates, or look for bad recordings"
         )
@@ -217,7 +228,7 @@ class _Session:
                 kinds = {"source": source, "converted": converted, "cycled": cycled}
                 summaries.write_example(f"{direction}/{name}", kinds, config, step)
 
-    def _convert_held_out(self, *, only_missing: bool) -> None:
+    def _convert_held_out(self) -> None:
         """Converts the held-out recordings of both speakers into the run folder."""
         converted = self.run.path / "converted"
         for direction in family.DIRECTIONS:
@@ -226,9 +237,8 @@ class _Session:
                 speaker.held_out_dir / name: converted / direction / wav
                 for name, wav in wav_names(speaker.held_out).items()
             }
-            if only_missing:
-                outputs = {path: each for path, each in outputs.items() if not each.exists()}
             if not outputs:
+                self.say(f"{speaker.folder.name}: nothing is held out, so nothing is converted.")
                 continue
             done = convert_files(self.converters[direction], outputs)
             for path, reason in done.failed.items():
@@ -236,31 +246,10 @@ class _Session:
             if done.scaled:
                 peak = max(done.scaled.values())
                 self.say(f"{direction}: {len(done.scaled)} scaled down, peaks up to {peak:.2f}")
-        self.say(f"Converted held-out speech: {converted}")
+        self.run.set_converted(self.config.steps)
+        if any(speaker.held_out for speaker in self.speakers.values()):
+            self.say(f"Converted held-out speech: {converted}")
         self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
-
-
-class Speed:
-    """Steps and frames a second, from one look to the next.
-
-    Args:
-        step: Steps done so far.
-        frames_per_step: Frames of real speech, of both speakers, that a step sees.
-    """
-
-    def __init__(self, step: int, frames_per_step: int) -> None:
-        self.frames_per_step = frames_per_step
-        self.step, self.time_s = step, time.monotonic()
-
-    def at(self, step: int) -> dict[str, float]:
-        """Scalars for TensorBoard, measured since the last call."""
-        time_s = time.monotonic()
-        steps_per_second = (step - self.step) / max(time_s - self.time_s, 1e-9)
-        self.step, self.time_s = step, time_s
-        return {
-            "speed/steps_per_second": steps_per_second,
-            "speed/frames_per_second": steps_per_second * self.frames_per_step,
-        }
 
 
 def _refuse_differences(old: RunConfig, new: RunConfig, run_dir: Path) -> None:

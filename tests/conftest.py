@@ -1,6 +1,10 @@
 """What several tests need: quiet TensorFlow, small settings, small made-up voices."""
 
+import contextlib
+import importlib
+import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +68,7 @@ def small_config() -> RunConfig:
 
 
 def run_command(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess:
-    """Runs Python with these arguments, from the repository's top."""
+    """Runs Python with these arguments, from the repository's top, in a process of its own."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=REPOSITORY,
@@ -72,3 +76,25 @@ def run_command(*arguments: str | Path, timeout_s: float = 240) -> subprocess.Co
         text=True,
         timeout=timeout_s,
     )
+
+
+def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
+    """Runs train.py or convert.py in this process, which has TensorFlow loaded already."""
+    command = importlib.import_module(f"cyclegan_vc_tf.cli.{door.removesuffix('.py')}")
+    streams = [io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2)]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = sys.argv
+    sys.argv = [door, *map(str, arguments)]
+    try:
+        with (
+            contextlib.redirect_stdout(streams[0]),
+            contextlib.redirect_stderr(streams[1]),
+            pytest.raises(SystemExit) as ended,
+        ):
+            command.main()
+    finally:
+        sys.argv = before
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    output, errors = (stream.buffer.getvalue().decode() for stream in streams)
+    return subprocess.CompletedProcess(sys.argv, ended.value.code, output, errors)

@@ -11,10 +11,10 @@ from conftest import REPOSITORY
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 
 ROWS = (
-    {"errors", "files", "progress", "signals"},
+    {"errors", "files", "progress", "signals", "workers"},
     {"settings", "audio"},
     {"config"},
-    {"layers", "features", "feature_store", "optimizer", "normalization"},
+    {"checkpoints", "layers", "features", "feature_store", "optimizer", "normalization"},
     {"generators", "discriminators", "losses", "dataset", "synthesis"},
     {"family", "preparation", "summaries"},
     {"conversion", "run_folder"},
@@ -38,6 +38,8 @@ def imports(source: str) -> set[str]:
     """Modules of the package that a source imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise AssertionError(f"line {node.lineno} imports relatively; name the package")
         if isinstance(node, ast.ImportFrom) and node.module:
             head, *rest = node.module.split(".")
             if head == "cyclegan_vc_tf":

@@ -1,5 +1,6 @@
 """Audio in every format, against the samples that were written."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_writing_scales_what_would_clip(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     audio.write(tmp_path / "a.wav", np.array([0.5]), 16_000)
     before = (tmp_path / "a.wav").read_bytes()
-    with pytest.raises(Exception):  # noqa: B017 — whatever libsndfile makes of a rate of -1
+    with pytest.raises(OSError, match="cannot be written"):
         audio.write(tmp_path / "a.wav", np.array([0.1]), -1)
     assert (tmp_path / "a.wav").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
@@ -126,6 +127,31 @@ def test_only_audio_is_found(tmp_path: Path) -> None:
         audio.find(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="is not there"):
         audio.find(tmp_path / "absent")
+
+
+def test_a_link_that_leads_back_is_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "voice" / "deep").mkdir(parents=True)
+    (tmp_path / "voice" / "a.wav").touch()
+    (tmp_path / "voice" / "deep" / "b.wav").touch()
+    (tmp_path / "voice" / "deep" / "back").symlink_to(tmp_path / "voice")
+    (tmp_path / "voice" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert audio.find(tmp_path / "voice") == ["a.wav", "deep/b.wav"]
+
+
+def test_a_folder_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):  # type: ignore[no-untyped-def]
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"locked cannot be read \(Permission denied\)"):
+        audio.find(tmp_path)
 
 
 def test_silence_is_what_stays_below_80_db_whatever_its_offset() -> None:

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import run_command
+from conftest import run_command, run_here
 
 from cyclegan_vc_tf import audio, features, run_folder
 from cyclegan_vc_tf.config import RunConfig
@@ -30,8 +31,17 @@ def run(tmp_path: Path, small_config: RunConfig) -> run_folder.RunFolder:
 
 
 def refused(*arguments: str | Path) -> str:
-    """The one line that a command refuses these arguments with."""
-    done = run_command(*arguments)
+    """The one line that a command, in its own process, refuses these arguments with."""
+    return line_of(run_command(*arguments))
+
+
+def refused_here(*arguments: str | Path) -> str:
+    """The same, in this process."""
+    return line_of(run_here(*arguments))
+
+
+def line_of(done: subprocess.CompletedProcess) -> str:
+    """The one line of error of a command that refused."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     # Progress bars aside.
@@ -59,6 +69,8 @@ def test_wrong_command_lines() -> None:
     assert "0 is not a positive integer" in refused("train.py", "--steps=0")
     assert "unexpected arguments ['here']" in refused("train.py", "here")
     assert "no-such-file" in refused("train.py", "--flagfile=no-such-file")
+    assert "'utf-8' codec" in refused("train.py", "--flagfile=data/demo/train/heart/001.flac")
+    assert "~nobody-here/run" in refused("train.py", "--run_dir=~nobody-here/run")
     assert "sideways" in refused("convert.py", "--direction=sideways")
     assert "'dance' is no verb" in refused("-m", "cyclegan_vc_tf", "dance")
     assert "--target_dir is not given" in refused(
@@ -76,20 +88,24 @@ def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
     sides = [f"--source_dir={corpus}/low", f"--target_dir={corpus}/high", "--f0_method=dio"]
     store = f"--features_dir={tmp_path}/features"
     new = f"--run_dir={tmp_path}/new"
-    absent = refused("train.py", new, store, *sides[:1], f"--target_dir={tmp_path}/absent")
+    floor = refused_here("train.py", new, store, *sides, "--f0_floor_hz=300", "--f0_ceiling_hz=200")
+    assert "--f0_floor_hz is 300.0; expected less than --f0_ceiling_hz" in floor
+    absent = refused_here("train.py", new, store, *sides[:1], f"--target_dir={tmp_path}/absent")
     assert f"--target_dir {tmp_path}/absent is not there" in absent
-    assert "expected a multiple of 4" in refused("train.py", new, store, *sides, "--crop_frames=18")
+    assert "expected a multiple of 4" in refused_here(
+        "train.py", new, store, *sides, "--crop_frames=18"
+    )
     (tmp_path / "taken").write_text("thesis")
-    assert "is a file" in refused("train.py", f"--run_dir={tmp_path}/taken", store, *sides)
-    under = refused("train.py", f"--run_dir={tmp_path}/taken/run", store, *sides)
+    assert "is a file" in refused_here("train.py", f"--run_dir={tmp_path}/taken", store, *sides)
+    under = refused_here("train.py", f"--run_dir={tmp_path}/taken/run", store, *sides)
     assert "taken" in under
     assert (tmp_path / "taken").read_text() == "thesis"
-    unwritable = refused("train.py", new, f"--features_dir={tmp_path}/taken/features", *sides)
+    unwritable = refused_here("train.py", new, f"--features_dir={tmp_path}/taken/features", *sides)
     assert "taken" in unwritable
     silent = tmp_path / "silent"
     silent.mkdir()
     soundfile.write(silent / "a.wav", np.zeros(9000), 16_000)
-    reason = refused("train.py", new, store, *sides[:1], f"--target_dir={silent}")
+    reason = refused_here("train.py", new, store, *sides[:1], f"--target_dir={silent}")
     assert "has nothing that can be used (a.wav is silent)" in reason
     assert not (tmp_path / "new").exists(), "nothing half-made is left"
 
@@ -99,29 +115,35 @@ def test_conversions_that_cannot_begin(
 ) -> None:
     output = f"--output={tmp_path}/out"
     one, run_dir = f"--input={corpus}/low/00.wav", f"--run_dir={run.path}"
-    assert "is no run folder" in refused("convert.py", f"--run_dir={tmp_path}/absent", one, output)
-    assert "--input is not given" in refused("convert.py", run_dir, output)
-    absent = refused("convert.py", run_dir, f"--input={tmp_path}/absent.wav", output)
+    assert "is no run folder" in refused_here(
+        "convert.py", f"--run_dir={tmp_path}/absent", one, output
+    )
+    assert "--input is not given" in refused_here("convert.py", run_dir, output)
+    absent = refused_here("convert.py", run_dir, f"--input={tmp_path}/absent.wav", output)
     assert "is not there" in absent
     (tmp_path / "empty").mkdir()
-    assert "has no audio file" in refused(
+    assert "has no audio file" in refused_here(
         "convert.py", run_dir, f"--input={tmp_path}/empty", output
     )
     (tmp_path / "text.wav").write_text("no audio")
-    assert "text.wav cannot be read as audio" in refused(
+    assert "text.wav cannot be read as audio" in refused_here(
         "convert.py", run_dir, f"--input={tmp_path}/text.wav", output
     )
     soundfile.write(tmp_path / "nan.wav", np.full(800, np.nan), 16_000, subtype="FLOAT")
-    assert "has NaN" in refused("convert.py", run_dir, f"--input={tmp_path}/nan.wav", output)
+    assert "has NaN" in refused_here("convert.py", run_dir, f"--input={tmp_path}/nan.wav", output)
     (tmp_path / "file").touch()
-    assert f"{tmp_path}/file" in refused("convert.py", run_dir, one, f"--output={tmp_path}/file")
-    assert "no checkpoint of step 9" in refused("convert.py", run_dir, one, output, "--step=9")
-    assert "would overwrite" in refused("convert.py", run_dir, one, f"--output={corpus}/low")
+    assert f"{tmp_path}/file" in refused_here(
+        "convert.py", run_dir, one, f"--output={tmp_path}/file"
+    )
+    assert "/proc" in refused_here("convert.py", run_dir, one, "--output=/proc")
+    assert "semitones" in refused_here("convert.py", run_dir, one, output, "--semitones=nan")
+    assert "no checkpoint of step 9" in refused_here("convert.py", run_dir, one, output, "--step=9")
+    assert "would overwrite" in refused_here("convert.py", run_dir, one, f"--output={corpus}/low")
     index = run.path / "checkpoints" / "ckpt-3.index"
     index.write_bytes(index.read_bytes()[:50])
-    assert "ckpt-3 cannot be read" in refused("convert.py", run_dir, one, output)
+    assert "ckpt-3 cannot be read" in refused_here("convert.py", run_dir, one, output)
     shutil.rmtree(run.path / "checkpoints")
-    assert "has no checkpoint" in refused("convert.py", run_dir, one, output)
+    assert "has no checkpoint" in refused_here("convert.py", run_dir, one, output)
     assert not list((tmp_path / "out").rglob("*"))
 
 
@@ -138,7 +160,7 @@ def test_a_folder_is_converted_with_its_tree(
     convert = ["convert.py", f"--run_dir={run.path}", f"--input={source}"]
     output = source / "converted"  # inside of the input: what is there is not converted again
     for _ in range(2):
-        done = run_command(*convert, f"--output={output}", "--keep_sample_rate")
+        done = run_here(*convert, f"--output={output}", "--keep_sample_rate")
         assert done.returncode == 0, done.stderr
         assert "Converted 3 of 3 with step 3" in done.stdout
         made = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
@@ -147,9 +169,14 @@ def test_a_folder_is_converted_with_its_tree(
     assert (info.frames, info.samplerate) == (len(wave), 44_100)
     np.testing.assert_allclose(soundfile.read(output / "one.wav")[0], [0.25], atol=1e-4)
 
+    # The folder above the input is no part of it, and its recordings are not overwritten.
+    done = run_here(*convert, f"--output={source}/deep/../..")
+    assert done.returncode == 0, done.stderr
+    assert "Converted 6 of 6" in done.stdout
+    assert (tmp_path / "deep" / "er" / "b.wav").is_file()
     shutil.rmtree(output)
     (source / "deep" / "broken.wav").write_text("no audio")
-    done = run_command(*convert, f"--output={tmp_path}/out", "--direction=B2A")
+    done = run_here(*convert, f"--output={tmp_path}/out", "--direction=B2A")
     assert done.returncode == 1
     assert "Converted 3 of 4" in done.stdout
     assert "broken.wav cannot be read as audio" in done.stdout
@@ -162,7 +189,7 @@ def test_the_direction_decides_the_generator_and_the_f0(
 ) -> None:
     medians_hz = {}
     for direction, speaker in (("A2B", "low"), ("B2A", "high")):
-        done = run_command(
+        done = run_here(
             "convert.py", f"--run_dir={run.path}", f"--input={corpus}/{speaker}/00.wav",
             f"--output={tmp_path}/{direction}", f"--direction={direction}",
         )  # fmt: skip
@@ -174,7 +201,7 @@ def test_the_direction_decides_the_generator_and_the_f0(
     assert medians_hz["A2B"] == pytest.approx(np.exp(5.3), rel=0.1)
     assert medians_hz["B2A"] == pytest.approx(np.exp(4.7), rel=0.1)
     again = tmp_path / "again"
-    done = run_command(
+    done = run_here(
         "convert.py", f"--run_dir={run.path}", f"--input={corpus}/low/00.wav",
         f"--output={again}", "--direction=B2A", "--f0=keep",
     )  # fmt: skip
@@ -197,7 +224,7 @@ def test_conversion_needs_nothing_but_the_run_folder(
         written = Trainer(run.config).generators[direction].get_weights()
         pairs = zip(generator.get_weights(), written, strict=True)
         assert all(np.array_equal(*pair) for pair in pairs) == same
-    done = run_command(
+    done = run_here(
         "convert.py", f"--run_dir={moved}", f"--input={corpus}/high/00.wav",
         f"--output={tmp_path}/out", "--direction=B2A", "--f0=keep", "--semitones=-3",
     )  # fmt: skip

@@ -153,6 +153,32 @@ def test_files_last_as_long_as_their_source(tmp_path: Path, rate_hz: int, keep: 
     assert (info.channels, info.subtype) == (1, "PCM_16")
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 192_000])
+@pytest.mark.parametrize("wave", [[0.25], [0.25, -0.5, 0.1], [0.0] * 5000])
+def test_what_is_left_alone_is_left_alone_at_every_rate(
+    tmp_path: Path, rate_hz: int, wave: list[float]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.array(wave), rate_hz, subtype="FLOAT")
+    one = converter(identity_generator())
+    conversion.convert_file(one, tmp_path / "a.wav", tmp_path / "b.wav", keep_sample_rate=True)
+    kept, kept_hz = soundfile.read(tmp_path / "b.wav")
+    assert kept_hz == rate_hz
+    np.testing.assert_allclose(kept, wave, atol=1e-4)
+    conversion.convert_file(one, tmp_path / "a.wav", tmp_path / "b.wav")
+    at_16_khz, _ = soundfile.read(tmp_path / "b.wav")
+    assert len(at_16_khz) == max(1, round(len(wave) * 16_000 / rate_hz))
+    assert at_16_khz[0] == pytest.approx(wave[0], abs=1e-4)
+
+
+def test_a_model_that_makes_no_numbers_writes_no_file(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
+    broken = Statistics(np.full(24, np.nan), HIGH_STATISTICS.deviation, np.log(210), 0.1)
+    one = Converter(identity_generator(), LOW_STATISTICS, broken, DIO)
+    done = conversion.convert_files(one, {tmp_path / "a.wav": tmp_path / "b.wav"})
+    assert "NaN" in done.failed[tmp_path / "a.wav"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
 def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
     (tmp_path / "b.wav").write_text("no audio")
@@ -188,3 +214,5 @@ def test_wav_names_keep_the_tree_and_collide_with_none() -> None:
         "b/c.ogg": "b/c.ogg.wav",
         "d.x.wav": "d.x.wav",
     }
+    tricky = ["a.flac", "a.wav", "a.flac.wav", "a.flac.wav.mp3"]
+    assert len(set(conversion.wav_names(tricky).values())) == len(tricky)

@@ -26,16 +26,17 @@ def test_moments_of_float32_are_taken_in_float64() -> None:
     np.testing.assert_allclose(deviation, data.astype(np.float64).std(axis=0), rtol=1e-12)
 
 
-def test_a_value_that_never_changes_divides_by_one() -> None:
+def test_a_value_that_never_changes_is_divided_by_one() -> None:
     data = np.full((50, 2), [0.1, 3.0])
     data[:, 1] += np.arange(50)
     mean, deviation = normalization.moments(lambda: [data])
-    assert deviation[0] == 1.0
+    assert deviation[0] == 0.0
     assert deviation[1] == pytest.approx(np.arange(50).std())
     one = Statistics(mean, deviation, 5.0, 1.0)
     normalized = normalization.apply(data, one)
     assert np.isfinite(normalized).all()
     np.testing.assert_allclose(normalized[:, 0], 0.0, atol=1e-12)
+    np.testing.assert_allclose(normalization.undo(normalized, one), data, rtol=1e-6)
 
 
 def test_applied_features_have_mean_0_and_deviation_1() -> None:
@@ -70,6 +71,15 @@ def test_the_f0_map_back_undoes_the_f0_map() -> None:
     there = normalization.convert_f0(f0_hz, a, b)
     assert not np.allclose(there, f0_hz)
     np.testing.assert_allclose(normalization.convert_f0(there, b, a), f0_hz, rtol=1e-12)
+
+
+def test_a_voice_on_one_note() -> None:
+    note, low = statistics(0, 1, np.log(120.0), 0.0), statistics(0, 1, np.log(100.0), 0.15)
+    f0_hz = np.array([0.0, 80.0, 100.0, 130.0])
+    # Everything becomes the note; and from the note to a voice, only the mean moves.
+    np.testing.assert_allclose(normalization.convert_f0(f0_hz, low, note), [0, 120, 120, 120])
+    there = normalization.convert_f0(np.array([120.0, 121.0, 0.0]), note, low)
+    np.testing.assert_allclose(there, [100.0, 121 / 1.2, 0.0])
 
 
 def test_an_unvoiced_recording_stays_unvoiced() -> None:

@@ -41,10 +41,10 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the recordings that are analysed from here on, in this process."""
     names: list[str] = []
 
-    def in_this_process(folder, pending, store_dir, config, workers):  # type: ignore[no-untyped-def]
+    def in_this_process(folder, pending, store_dir, config, processes):  # type: ignore[no-untyped-def]
         for recording in pending:
             names.append(recording.name)
-            preparation.analyse_file(folder, recording, store_dir, config)
+            preparation.analyse_file(folder, store_dir, config, recording)
 
     monkeypatch.setattr(preparation, "_analyse_all", in_this_process)
     return names
@@ -113,10 +113,10 @@ def test_work_that_was_done_before_a_kill_is_kept(
 ) -> None:
     done = preparation.analyse_file
 
-    def killed_at_the_third(folder, recording, *rest):  # type: ignore[no-untyped-def]
+    def killed_at_the_third(folder, store_dir, config, recording):  # type: ignore[no-untyped-def]
         if recording.name == "02.wav":
             raise KeyboardInterrupt
-        done(folder, recording, *rest)
+        done(folder, store_dir, config, recording)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(preparation, "analyse_file", killed_at_the_third)
@@ -181,6 +181,25 @@ def test_what_cannot_be_used_is_named_with_its_reason(
     assert analysed == []
 
 
+def test_what_could_not_be_opened_is_tried_again(
+    recordings: Path, settings: CorpusConfig, analysed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def locked(path: Path) -> bytes:
+        if path.name == "01.wav":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", locked)
+        [skipped] = prepare(recordings, settings).skipped
+    assert (skipped.name, skipped.skipped) == ("01.wav", "cannot be opened (Permission denied)")
+    analysed.clear()
+    assert len(prepare(recordings, settings).utterances) == 4
+    assert analysed == ["01.wav"]
+
+
 def corpus_of(tmp_path: Path, **changes: object) -> CorpusConfig:
     folders = {}
     for side, f0_hz in (("source", 110.0), ("target", 220.0)):
@@ -218,10 +237,12 @@ def test_held_out_folders_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_a_held_out_folder_within_the_speakers_is_not_trained_on(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path)
     held_out = write_voices(Path(corpus.source_dir) / "test", 110.0, 2)
-    apart = dataclasses.replace(corpus, held_out_source_dir=str(held_out))
-    source = preparation.prepare(apart, DIO)["A"]
-    assert [each.name for each in source.training] == ["00.wav", "01.wav", "02.wav"]
-    assert source.held_out == ["00.wav", "01.wav"]
+    (tmp_path / "link").symlink_to(held_out)
+    for way in (held_out, tmp_path / "link", held_out / ".." / "test"):
+        apart = dataclasses.replace(corpus, held_out_source_dir=str(way))
+        source = preparation.prepare(apart, DIO)["A"]
+        assert [each.name for each in source.training] == ["00.wav", "01.wav", "02.wav"]
+        assert source.held_out == ["00.wav", "01.wav"]
     everything = dataclasses.replace(corpus, held_out_target_dir=corpus.target_dir)
     with pytest.raises(InputError, match="leaves nothing to train on"):
         preparation.prepare(everything, DIO)

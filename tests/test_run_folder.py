@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_vc_tf import run_folder
+from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
-from cyclegan_vc_tf.run_folder import Checkpoints, RunFolder
+from cyclegan_vc_tf.run_folder import RunFolder
 
 STATISTICS = {
     name: Statistics(np.arange(24.0) + index, np.ones(24) / 3, 4.7 + index, 0.1)
@@ -81,8 +82,22 @@ def test_settings_of_another_version_are_named(run: RunFolder) -> None:
         run_folder.open_folder(run.path)
 
 
+@pytest.mark.parametrize("name", ["a[b]", "what?", "all*"])
+def test_paths_that_tensorflow_takes_for_patterns_are_refused(
+    tmp_path: Path, small_config: RunConfig, run: RunFolder, name: str
+) -> None:
+    with pytest.raises(InputError, match="takes for a pattern"):
+        run_folder.create(tmp_path / name, small_config, STATISTICS, CORPUS)
+    run.path.rename(tmp_path / name)
+    with pytest.raises(InputError, match="takes for a pattern"):
+        run_folder.open_folder(tmp_path / name)
+
+
 def test_the_last_checkpoints_are_kept(run: RunFolder) -> None:
     for step in (5, 10, 100):
+        for name in ("ckpt-best.zip", "ckpt-5-backup.index"):
+            run.checkpoints.folder.mkdir(exist_ok=True)
+            (run.checkpoints.folder / name).touch()
         run.checkpoints.save(state(step), step, keep=2)
     assert run.checkpoints.steps() == [10, 100]
     assert sorted(path.name for path in run.checkpoints.folder.iterdir()) == [
@@ -90,6 +105,8 @@ def test_the_last_checkpoints_are_kept(run: RunFolder) -> None:
         "ckpt-10.index",
         "ckpt-100.data-00000-of-00001",
         "ckpt-100.index",
+        "ckpt-5-backup.index",
+        "ckpt-best.zip",
     ]
     for step in (10, 100):
         found = state(0)

@@ -66,6 +66,10 @@ def test_flags_of_every_type() -> None:
         "--sample_rate_hz=1000",
         "--held_out_fraction=1.5",
         "--stepz=3",
+        "--cycle_weight=nan",
+        "--generator_learning_rate=inf",
+        "--adam_beta1=1",
+        "--adam_epsilon=0",
     ],
 )
 def test_wrong_flags_are_refused(argument: str) -> None:
@@ -92,6 +96,10 @@ def test_json_repeats_the_settings() -> None:
     assert settings.from_dict(RunConfig, data).training.seed == 0
     data["network"]["depth"] = 3
     with pytest.raises(InputError, match="depth is no setting"):
+        settings.from_dict(RunConfig, data)
+    del data["network"]["depth"]
+    data["network"]["channels"] = "4"
+    with pytest.raises(InputError, match="channels is '4'; expected int"):
         settings.from_dict(RunConfig, data)
 
 

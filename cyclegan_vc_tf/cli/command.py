@@ -49,7 +49,7 @@ def run(
         if unexpected:
             raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
         sys.exit(main(values))
-    except (flags.Error, InputError, TrainingError, OSError) as error:
+    except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
         if values.is_parsed() and values.debug:
             raise
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)

@@ -39,7 +39,7 @@ def convert(values: flags.FlagValues) -> int:
     options = F0Options(convert=config.f0 == "convert", semitones=config.semitones)
     done = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
     if source.is_file() and done.failed:
-        raise InputError(f"--input {source} {done.failed[source]}; expected a recording")
+        raise InputError(f"--input {source} {done.failed[source]}")
     for wav, peak in done.scaled.items():
         print(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1")
     for path, reason in done.failed.items():
@@ -55,12 +55,14 @@ def main() -> None:
 
 
 def _recordings(source: Path, output: Path) -> tuple[Path, list[str]]:
-    """The folder that names are relative to, and the names, without what `output` holds."""
+    """The folder that names are relative to, and the names, without an `output` further down."""
     if source.is_file():
         return source.parent, [source.name]
     if not source.exists():
         raise InputError(f"--input {source} is not there; expected a recording or a folder")
-    names = [name for name in audio.find(source) if output not in (source / name).parents]
+    names, apart = audio.find(source), output.resolve()
+    if source.resolve() in apart.parents:
+        names = [name for name in names if apart not in (source / name).resolve().parents]
     if not names:
         raise InputError(f"--input {source} has no audio file; expected recordings")
     return source, names

@@ -28,7 +28,7 @@ def define(values: flags.FlagValues) -> None:
 
 def train(values: flags.FlagValues) -> int:
     """Trains; a stop on request that saved everything is a success too."""
-    run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir))))
+    run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir)))).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     from cyclegan_vc_tf import run_folder, training
 
