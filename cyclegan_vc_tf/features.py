@@ -4,10 +4,15 @@ Source: Morise, Yokomori and Ozawa, 2016, "WORLD: a vocoder-based high-quality s
 system for real-time applications", through its Python binding pyworld.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import pyworld
+
+with warnings.catch_warnings():
+    # pyworld asks pkg_resources for its version; our bound on setuptools keeps that working.
+    warnings.filterwarnings("ignore", "(?s).*pkg_resources is deprecated", UserWarning)
+    import pyworld
 
 from cyclegan_vc_tf.audio import resample
 from cyclegan_vc_tf.config import FeatureConfig
@@ -114,6 +119,17 @@ def decode(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """Envelope, as power, of mel-cepstra: (frames, spectral bins) float64."""
     coded = np.ascontiguousarray(mel_cepstra, dtype=np.float64)
     return pyworld.decode_spectral_envelope(coded, config.sample_rate_hz, fft_size(config))
+
+
+def synthesize(spoken: WorldFeatures, config: FeatureConfig) -> np.ndarray:
+    """WORLD synthesis, the inverse of `analyse`: whole frame periods, (samples,) float64."""
+    return pyworld.synthesize(
+        np.ascontiguousarray(spoken.f0_hz, np.float64),
+        decode(spoken.mel_cepstra, config),
+        spoken.aperiodicity,
+        config.sample_rate_hz,
+        config.frame_period_ms,
+    )
 
 
 def analyse_for_training(

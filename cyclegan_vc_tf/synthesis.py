@@ -1,7 +1,6 @@
 """From features back to samples."""
 
 import numpy as np
-import pyworld
 
 from cyclegan_vc_tf import features
 from cyclegan_vc_tf.audio import fix_length
@@ -20,11 +19,5 @@ def world(spoken: WorldFeatures, samples: int, config: FeatureConfig) -> np.ndar
     Returns:
         (samples,) float32 at `config.sample_rate_hz`.
     """
-    wave = pyworld.synthesize(
-        np.ascontiguousarray(spoken.f0_hz, np.float64),
-        features.decode(spoken.mel_cepstra, config),
-        spoken.aperiodicity,
-        config.sample_rate_hz,
-        config.frame_period_ms,
-    )
+    wave = features.synthesize(spoken, config)
     return fix_length(wave.astype(np.float32), samples)
