@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
 from typing import TypeVar
 
 QUEUED = 4
@@ -37,8 +36,7 @@ def each(
     while waiting or under_way:
         if under_way:
             item = under_way.popleft()
-            survived = [done for done in _until_one_dies(task, deque([item]), 1, deque())]
-            yield item, bool(survived)
+            yield item, any(True for _ in _until_one_dies(task, deque([item]), 1, deque()))
         else:
             for item in _until_one_dies(task, waiting, processes, under_way):
                 yield item, True
@@ -56,9 +54,10 @@ def _until_one_dies(
     running: dict[Future, Item] = {}
     try:
         while waiting or running:
-            for _ in islice(range(len(waiting)), processes * QUEUED - len(running)):
-                item = waiting.popleft()
-                running[pool.submit(task, item)] = item
+            while waiting and len(running) < processes * QUEUED:
+                # A pool that is broken by now refuses it, and it goes on waiting.
+                running[pool.submit(task, waiting[0])] = waiting[0]
+                waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 future.result()
                 yield running.pop(future)
