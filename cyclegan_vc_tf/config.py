@@ -100,9 +100,11 @@ class TrainingConfig:
     steps: int = setting(400_000, "Steps to train in all.", least=1, resumable=True)
     batch_size: int = setting(1, "Crops of each speaker in a step.", least=1)
     crop_frames: int = setting(128, "Frames in a crop, a multiple of 4.", least=4)
-    generator_learning_rate: float = setting(2e-4, "Of the generators, at first.", least=0.0)
+    generator_learning_rate: float = setting(
+        2e-4, "Of the generators, at first.", least=0.0, most=1.0
+    )
     discriminator_learning_rate: float = setting(
-        1e-4, "Of the discriminators, at first.", least=0.0
+        1e-4, "Of the discriminators, at first.", least=0.0, most=1.0
     )
     decay_start: int = setting(
         200_000, "Step from which on both learning rates fall linearly.", least=0
@@ -113,8 +115,12 @@ class TrainingConfig:
         0.999, "Adam's decay of the second moment.", least=0.0, most=0.999999
     )
     adam_epsilon: float = setting(1e-8, "Adam's epsilon, placed as in TensorFlow.", least=1e-20)
-    cycle_weight: float = setting(10.0, "Weight of the cycle-consistency loss.", least=0.0)
-    identity_weight: float = setting(5.0, "Weight of the identity-mapping loss.", least=0.0)
+    cycle_weight: float = setting(
+        10.0, "Weight of the cycle-consistency loss.", least=0.0, most=1e6
+    )
+    identity_weight: float = setting(
+        5.0, "Weight of the identity-mapping loss.", least=0.0, most=1e6
+    )
     identity_steps: int = setting(
         10_000, "Steps after which the identity-mapping loss no longer counts.", least=0
     )

@@ -164,7 +164,7 @@ class _Session:
                     # Event files reach as far as the checkpoint: a resume purges only what follows.
                     writer.flush()
                     if unusable := self.trainer.not_finite():
-                        raise TrainingError(self._no_number(unusable, "no longer finite", step))
+                        raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
                     checkpoints = self.run.checkpoints
                     checkpoints.save(self.trainer.checkpoint, step, config.keep_checkpoints)
                 if last:

@@ -1,5 +1,6 @@
 """The whole path in real processes: train, kill, resume, convert, read the event files back."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,11 @@ import pytest
 import soundfile
 import tensorflow as tf
 from conftest import REPOSITORY, run_command, write_voices
+
+from cyclegan_vc_tf import training
+from cyclegan_vc_tf.config import CorpusConfig, RunConfig
+from cyclegan_vc_tf.errors import TrainingError
+from cyclegan_vc_tf.trainer import Trainer
 
 SMALL = (
     "--channels=4", "--residual_blocks=1", "--crop_frames=16", "--f0_method=dio", "--workers=2",
@@ -248,6 +254,31 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
     assert checkpoints(tmp_path / "run") == {"ckpt-1.index", "ckpt-2.index"}
     for name, value in variables(tmp_path / "run", 2).items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    corpus: Path, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses are of the weights before a step: those after it are looked at before a save."""
+    sides = CorpusConfig(
+        source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{tmp_path}/store"
+    )
+    step = Trainer.train_step
+
+    def spoil(self: Trainer, *batch: tf.Tensor) -> object:
+        report = step(self, *batch)
+        if int(self.step) == 2:
+            weight = self.generators["A2B"].trainable_variables[0]
+            weight.assign(weight * np.nan)
+        return report
+
+    monkeypatch.setattr(Trainer, "train_step", spoil)
+    course = dataclasses.replace(small_config.training, checkpoint_every=1)
+    config = dataclasses.replace(small_config, corpus=sides, training=course)
+    expected = "generator_A2B's weights became NaN or infinite at step 2; .* is of step 1"
+    with pytest.raises(TrainingError, match=expected):
+        training.train(tmp_path / "run", config)
+    assert checkpoints(tmp_path / "run") == {"ckpt-1.index"}
 
 
 def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> None:
