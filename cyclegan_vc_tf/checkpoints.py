@@ -30,6 +30,10 @@ class Checkpoints:
                 found.append(int(number[1]))
         return sorted(found)
 
+    def last_step(self) -> int:
+        """Step of the last whole checkpoint; 0 where there is none."""
+        return max(self.steps(), default=0)
+
     def pick(self, step: int | None) -> int:
         """The step that was asked for, or the last.
 

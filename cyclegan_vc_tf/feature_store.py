@@ -83,12 +83,12 @@ class FeatureStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        entries, self._key = _read_index(folder)
+        entries, key = _read_index(folder)
         self.utterances = [entry for entry in entries if not entry.skipped]
         self.skipped = [entry for entry in entries if entry.skipped]
         if entries:
-            self.mel_cepstra = _map(_array_path(folder, "mel_cepstra", self._key))
-            self.f0_hz = _map(_array_path(folder, "f0_hz", self._key))
+            self.mel_cepstra = _map(_array_path(folder, "mel_cepstra", key))
+            self.f0_hz = _map(_array_path(folder, "f0_hz", key))
 
     @property
     def entries(self) -> dict[Recording, Utterance]:

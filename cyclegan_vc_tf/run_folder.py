@@ -78,7 +78,7 @@ class RunFolder:
 
     def is_converted(self, step: int) -> bool:
         """Whether a training of `step` steps has ended, its held-out recordings converted."""
-        if self.checkpoints.steps()[-1:] != [step] or not (self.path / CONVERTED).is_file():
+        if self.checkpoints.last_step() != step or not (self.path / CONVERTED).is_file():
             return False
         return (self.path / CONVERTED).read_text(errors="replace").strip() == str(step)
 

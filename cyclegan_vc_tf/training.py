@@ -70,7 +70,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     with run.lock() as alone:
         if not alone:
             raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")
-        done, steps = max(run.checkpoints.steps(), default=0), config.training.steps
+        done, steps = run.checkpoints.last_step(), config.training.steps
         if done > steps:
             raise InputError(
                 f"--steps is {steps}, but the run has done {done}; expected at least as many"
@@ -118,7 +118,7 @@ class _Session:
     def _restore(self) -> int:
         """Goes back to the last checkpoint, if there is one; gives its step."""
         checkpoints = self.run.checkpoints
-        step = max(checkpoints.steps(), default=0)
+        step = checkpoints.last_step()
         if step:
             checkpoints.restore(self.trainer.checkpoint, step, whole=True)
             self.say(f"Resuming {self.run.path} at step {step}.")
@@ -193,10 +193,10 @@ class _Session:
         return bar(desc="Training", unit="step", initial=self.first_step, total=self.config.steps)
 
     def _no_number(self, name: str, value: str, step: int) -> str:
-        saved = self.run.checkpoints.steps()
+        saved = self.run.checkpoints.last_step()
         return (
             f"{name} became {value} at step {step}; "
-            + (f"the last good checkpoint is of step {saved[-1]}" if saved else "nothing was saved")
+            + (f"the last good checkpoint is of step {saved}" if saved else "nothing was saved")
             + "; begin a new run with lower learning rates, or look for bad recordings"
         )
 
