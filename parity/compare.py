@@ -1,0 +1,124 @@
+"""Runs cases and says by how much the frameworks differ."""
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.cases import Case
+from parity.pairs import Quantity
+from parity.precision import precision
+
+TOLERANCES = {
+    # (type, network, kind): at most this much of the largest value.
+    # float64 carries 1.1e-16; a network of a dozen layers, each a sum of up to thousands of
+    # products, loses two to three digits of it going forward and as many going back.
+    ("float64", False, "output"): 1e-12,
+    ("float64", True, "output"): 1e-12,
+    ("float64", False, "gradient"): 1e-10,
+    ("float64", True, "gradient"): 1e-10,
+    # float32 carries 6e-8.
+    ("float32", False, "output"): 1e-5,
+    ("float32", True, "output"): 1e-4,
+    ("float32", False, "gradient"): 1e-5,
+    ("float32", True, "gradient"): 1e-4,
+    # Schedules of whole numbers are computed in float64.
+    ("int64", False, "output"): 1e-12,
+}
+
+ZERO_TOLERANCES = {"float64": 1e-10, "float32": 1e-3}
+"""Absolute, for gradients that are zero in truth: sums of thousands of terms of either sign, each
+rounded, behind norms that divide by small deviations."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How far a case's outputs, or its gradients, are apart, over all of its shapes.
+
+    Attributes:
+        case: Its name.
+        dtype: What was computed in.
+        kind: "output", "gradient" or "zero gradient".
+        worst: Which quantity was furthest apart for what it may be, and on which shape.
+        absolute: Its largest difference.
+        relative: That, over the largest value of the quantity.
+        tolerance: Of `relative`; of `absolute` for zero gradients.
+        passed: Whether all quantities were within it.
+        compared: How many were.
+    """
+
+    case: str
+    dtype: str
+    kind: str
+    worst: str
+    absolute: float
+    relative: float
+    tolerance: float
+    passed: bool
+    compared: int
+
+
+def compare(case: Case, dtype: str) -> list[Row]:
+    """Compares both sides of a case on all of its shapes.
+
+    Returns:
+        A row for the outputs, and one each for gradients and zero gradients if it has them.
+    """
+    found: dict[str, list[Row]] = {}
+    for shapes in case.shapes:
+        rng = np.random.default_rng(zlib.crc32(f"{case.name} {shapes}".encode()))
+        inputs = [case.draw(rng, shape).astype(dtype) for shape in shapes]
+        with precision("float32" if dtype == "int64" else dtype):
+            for quantity in case.pair.quantities(inputs, rng):
+                row = _row(case, dtype, quantity, shapes[0])
+                found.setdefault(row.kind, []).append(row)
+    return [_worst(rows) for rows in found.values()]
+
+
+def compare_all(cases: Iterable[Case]) -> Iterator[Row]:
+    """All rows of several cases, in every type they exist in."""
+    for case in cases:
+        for dtype in case.dtypes:
+            yield from compare(case, dtype)
+
+
+def difference(ours: np.ndarray, twin: np.ndarray) -> tuple[float, float]:
+    """Largest absolute difference, and that over the largest value; infinite if shapes differ."""
+    if ours.shape != twin.shape:
+        return np.inf, np.inf
+    absolute = float(np.max(np.abs(ours.astype(np.float64) - twin), initial=0.0))
+    scale = float(np.max(np.abs(twin), initial=0.0))
+    return absolute, absolute / scale if scale else (np.inf if absolute else 0.0)
+
+
+def _row(case: Case, dtype: str, quantity: Quantity, shape: tuple[int, ...]) -> Row:
+    kind = "output" if quantity.name == "output" else "gradient"
+    absolute, relative = difference(quantity.ours, quantity.twin)
+    weight = quantity.name.removeprefix("gradient of ")
+    if kind == "gradient" and re.fullmatch(case.zero_gradients, weight):
+        kind, tolerance = "zero gradient", ZERO_TOLERANCES[dtype]
+        # Both have to be zero, not just equal.
+        absolute = max(float(np.max(np.abs(each))) for each in (quantity.ours, quantity.twin))
+        passed = absolute <= tolerance
+    else:
+        tolerance = TOLERANCES[dtype, case.network, kind]
+        passed = relative <= tolerance
+    worst = f"{quantity.name} on {'x'.join(map(str, shape))}"
+    return Row(case.name, dtype, kind, worst, absolute, relative, tolerance, passed, 1)
+
+
+def _worst(rows: list[Row]) -> Row:
+    def badness(row: Row) -> float:
+        value = row.absolute if row.kind == "zero gradient" else row.relative
+        return np.inf if np.isnan(value) else value
+
+    worst = max(rows, key=badness)
+    return Row(
+        **{
+            **vars(worst),
+            "passed": all(row.passed for row in rows),
+            "compared": len(rows),
+        }
+    )

@@ -1,0 +1,170 @@
+"""The long study: what trainings converge to, in both frameworks and with one thing changed.
+
+    python -m parity.convergence                 all arms, about an hour on two cores
+    python -m parity.convergence --arm=pytorch   one of them
+
+Every arm trains a small CycleGAN-VC on the demo corpus five times, with seeds 0 to 4, each from
+initial weights that its framework draws itself. Results are kept in parity/convergence.json; a
+training whose result is there is not repeated.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cyclegan_vc_tf import files
+from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.progress import bar
+from parity import demo
+from parity.runs import LOSSES, TensorFlowRun, TorchRun
+
+RESULTS = Path(__file__).with_name("convergence.json")
+
+SEEDS = (0, 1, 2, 3, 4)
+
+WINDOW = 50
+"""Steps that are averaged into one number."""
+
+STUDY = RunConfig(
+    features=FeatureConfig(f0_method="dio"),
+    network=NetworkConfig(channels=8, residual_blocks=1),
+    training=TrainingConfig(
+        steps=1000,
+        batch_size=4,
+        generator_learning_rate=2e-3,
+        discriminator_learning_rate=1e-4,
+    ),
+)
+"""A sixteenth of the paper's width; rates of the demo, at which it learns within 1,000 steps."""
+
+Run = TensorFlowRun | TorchRun
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        what: What it differs in from the arms `tensorflow` or `pytorch`.
+        build: From the settings to a run.
+        network: Changed settings of the networks.
+        training: Changed settings of the training.
+        pairing: How crops are paired, one of `demo.PAIRINGS`.
+    """
+
+    what: str
+    build: Callable[[RunConfig], Run] = TensorFlowRun
+    network: tuple[tuple[str, object], ...] = ()
+    training: tuple[tuple[str, object], ...] = ()
+    pairing: str = "independent"
+
+    def config(self, seed: int) -> RunConfig:
+        """The settings of its training with this seed."""
+        return replace(
+            STUDY,
+            network=replace(STUDY.network, **dict(self.network)),  # type: ignore[arg-type]
+            training=replace(STUDY.training, seed=seed, **dict(self.training)),  # type: ignore[arg-type]
+        )
+
+
+def _torch_initialiser(config: RunConfig) -> TorchRun:
+    return TorchRun(config, keras_initialiser=False)
+
+
+def _torch_adam(config: RunConfig) -> TorchRun:
+    return TorchRun(config, optimizer=torch.optim.Adam)
+
+
+def _torch_defaults(config: RunConfig) -> TorchRun:
+    return TorchRun(config, optimizer=torch.optim.Adam, keras_initialiser=False)
+
+
+def _not_affine(config: RunConfig) -> TorchRun:
+    run = TorchRun(config)
+    for network in run.networks().values():
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.instancenorm._InstanceNorm):
+                module.requires_grad_(False)
+    return run
+
+
+ARMS = {
+    "tensorflow": Arm("this project"),
+    "pytorch": Arm("the companion: Keras' distributions, TensorFlow's epsilon", TorchRun),
+    "pytorch_initialiser": Arm("PyTorch's default initialiser", _torch_initialiser),
+    "pytorch_adam": Arm("torch.optim.Adam, with beta1 0.5", _torch_adam),
+    "pytorch_defaults": Arm(
+        "PyTorch's default initialiser, torch.optim.Adam with its default beta1 0.9",
+        _torch_defaults,
+        training=(("adam_beta1", 0.9),),
+    ),
+    "not_affine": Arm("instance norm without scale and offset, in the companion", _not_affine),
+    "beta1": Arm("beta1 0.9", training=(("adam_beta1", 0.9),)),
+    "sigmoid": Arm(
+        "a sigmoid behind the discriminators", network=(("discriminator_sigmoid", True),)
+    ),
+    "kernels": Arm("all kernels of a generator 3", network=(("generator_kernels", (3,) * 7),)),
+    "same_index": Arm("one index and one random number for both crops", pairing="same index"),
+    "cached": Arm("the crops of the first epoch, again and again", pairing="cached"),
+}
+
+
+def run(arm: Arm, seed: int, corpus: demo.Demo) -> dict[str, object]:
+    """Trains once.
+
+    Returns:
+        `losses`, (windows, losses) means over 50 steps each; `held_out`, the generators' terms on
+        held-out recordings after the last step; for TensorFlow, `adversarial_gradient`, the length
+        of the gradient that reaches the fakes, once a window.
+    """
+    config = arm.config(seed)
+    training = config.training
+    trained = arm.build(config)
+    held_out = corpus.held_out_batch(training.crop_frames)
+    batches = corpus.batches(
+        training.steps, training.batch_size, training.crop_frames, seed, arm.pairing
+    )
+    rows, gradients = [], []
+    for step, batch in enumerate(batches):
+        if step % WINDOW == 0 and isinstance(trained, TensorFlowRun):
+            gradients.append(trained.adversarial_gradient(held_out))
+        report = trained.step(batch)
+        rows.append([report[name] for name in LOSSES])
+    windows = np.array(rows).reshape(-1, WINDOW, len(LOSSES)).mean(axis=1)
+    return {
+        "losses": _rounded(windows),
+        "held_out": {name: _rounded(value) for name, value in trained.evaluate(held_out).items()},
+        "adversarial_gradient": _rounded(np.array(gradients)),
+    }
+
+
+def main() -> None:
+    """Runs the study, or one arm of it, and keeps the results."""
+    parser = argparse.ArgumentParser(prog="python -m parity.convergence", description=__doc__)
+    parser.add_argument("--arm", choices=ARMS, action="append", help="only this arm; repeatable")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file to write")
+    arguments = parser.parse_args()
+    results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
+    corpus = demo.load()
+    chosen = arguments.arm or list(ARMS)
+    todo = [(n, s) for n in chosen for s in SEEDS if str(s) not in results.get(n, {})]
+    for name, seed in bar(todo, desc="trainings"):
+        results.setdefault(name, {})[str(seed)] = run(ARMS[name], seed, corpus)
+        files.write_text(arguments.results, json.dumps(results) + "\n")
+
+
+def _rounded(values: object) -> object:
+    """Six digits: what a file of results needs."""
+    return json.loads(
+        json.dumps(np.asarray(values).tolist()), parse_float=lambda x: float(f"{float(x):.6g}")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
