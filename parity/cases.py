@@ -1,86 +1,20 @@
 """What is compared: one list of this project's parts, each beside its twin in PyTorch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import keras
 import numpy as np
-import tensorflow as tf
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from cyclegan_vc_tf import layers, losses, normalization, optimizer
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
-from cyclegan_vc_tf.conversion import Converter
+from cyclegan_vc_tf import layers, losses, normalization
+from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator
 from cyclegan_vc_tf.generators import vc1_generator
-from cyclegan_vc_tf.normalization import Statistics
-from parity import torch_step
-from parity.pairs import Functions, Networks, Pair, Values
-from parity.runs import TensorFlowRun, TorchRun, match, match_runs, train
+from parity import torch_step, twins
+from parity.case import Case, Named, Shape, alone, one
+from parity.pairs import Functions, Networks, Values
 from parity.torch_models import Conv, Discriminator, Generator, PixelShuffle1d
-
-Shape = tuple[int, ...]
-
-DTYPES = ("float64", "float32")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A part of this project and its twin.
-
-    Functions that this project's side calls are looked up when they are called, so that a fault put
-    into a module is seen.
-
-    Attributes:
-        name: In reports.
-        covers: Which public names it holds to account, as module.name.
-        pair: Both sides.
-        shapes: Of the inputs, channels last; the case is run on each.
-        network: Whether rounding of many layers adds up in it.
-        dtypes: Types it exists in.
-        zero_gradients: Pattern of weights whose gradient is zero in truth: a constant in front of
-            a norm that takes it away again. What is computed is rounding, compared absolutely.
-        draw: Makes one input of a shape.
-        slow: Left out of a quick run.
-    """
-
-    name: str
-    covers: tuple[str, ...]
-    pair: Pair
-    shapes: tuple[tuple[Shape, ...], ...]
-    network: bool = False
-    dtypes: tuple[str, ...] = DTYPES
-    zero_gradients: str = ""
-    draw: Callable[[np.random.Generator, Shape], np.ndarray] = lambda rng, shape: (
-        rng.standard_normal(shape)
-    )
-    slow: bool = False
-
-
-def one(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
-    """Shapes for a part with one input."""
-    return tuple((shape,) for shape in shapes)
-
-
-def alone(make: Callable[[], keras.layers.Layer], channels: int, axes: int) -> keras.Model:
-    """A model of a single layer on (batch, positions…, channels)."""
-    inputs = keras.Input((*[None] * axes, channels))
-    return keras.Model(inputs, make()(inputs))
-
-
-class Named(nn.Module):
-    """A torch module under the name that its Keras twin has."""
-
-    def __init__(self, name: str, module: nn.Module) -> None:
-        super().__init__()
-        self.add_module(name, module)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """What the module does."""
-        (module,) = self.children()
-        return module(inputs)
 
 
 def convolution(
@@ -202,7 +136,6 @@ LOSSES = [
     ),
 ]
 
-SMALL = NetworkConfig(channels=4, residual_blocks=2)
 
 NORMED_BIASES = r"(down|residual)\.\d+\.(out_)?conv\.bias|block\.[1-9]\.conv\.bias"
 """In the up blocks a shuffle stands between convolution and norm: two biases share a channel
@@ -244,13 +177,13 @@ def networks(name: str, config: NetworkConfig, bins: int, **kept: object) -> lis
 
 
 NETWORKS = [
-    *networks("small", SMALL, 24),
-    *networks("small, 25 bins", SMALL, 25),
-    *networks("small, symmetric padding", replace(SMALL, padding="symmetric"), 24),
+    *networks("small", twins.SMALL, 24),
+    *networks("small, 25 bins", twins.SMALL, 25),
+    *networks("small, symmetric padding", replace(twins.SMALL, padding="symmetric"), 24),
     *networks(
         "small, other kernels, widths and epsilon",
         replace(
-            SMALL,
+            twins.SMALL,
             generator_kernels=(5, 4, 6, 5, 3, 4, 7),
             generator_widths=(2, 1, 3, 2, 1, 4),
             discriminator_kernels=("5x4", "4x3", "3x5", "2x2"),
@@ -259,115 +192,9 @@ NETWORKS = [
         ),
         24,
     ),
-    networks("small, sigmoid", replace(SMALL, discriminator_sigmoid=True), 24)[1],
+    networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("as in the paper", NetworkConfig(), 24, shapes=one((1, 128, 24))),
 ]  # fmt: skip
-
-SPEAKER = Statistics(np.linspace(-9.0, 1.0, 24), np.linspace(2.0, 0.1, 24), 4.7, 0.2)
-OTHER = Statistics(np.linspace(-8.0, 0.5, 24), np.linspace(1.5, 0.2, 24), 5.2, 0.15)
-
-
-def f0_contour(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """F0 in Hz, unvoiced now and then."""
-    return np.where(rng.uniform(size=shape) < 0.3, 0.0, rng.uniform(70.0, 200.0, shape))
-
-
-def torch_convert_f0(f0_hz: Tensor) -> Tensor:
-    """The log-Gaussian map in torch."""
-    z = (f0_hz.log() - SPEAKER.log_f0_mean) / SPEAKER.log_f0_deviation
-    mapped = (z * OTHER.log_f0_deviation + OTHER.log_f0_mean).exp()
-    return torch.where(f0_hz > 0, mapped, torch.zeros_like(mapped))
-
-
-def moments_of(values: np.ndarray) -> np.ndarray:
-    """`normalization.moments`, reading in chunks of five frames."""
-    return np.stack(
-        normalization.moments(lambda: (values[i : i + 5] for i in range(0, len(values), 5)))
-    )
-
-
-def adam(gradients: np.ndarray) -> np.ndarray:
-    """This project's Adam on (steps, weights): the weights after each step."""
-    variable = tf.Variable(np.zeros(gradients.shape[1:], gradients.dtype))
-    ours = optimizer.Adam([variable], 0.5, 0.999, 1e-8)
-    rows = []
-    for gradient in gradients:
-        ours.apply([tf.constant(gradient)], [variable], tf.constant(2e-4, tf.float64))
-        rows.append(variable.numpy())
-    return np.stack(rows)
-
-
-def torch_adam(gradients: Tensor) -> Tensor:
-    """The companion's Adam likewise."""
-    parameter = nn.Parameter(torch.zeros_like(gradients[0]))
-    twin = torch_step.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
-    rows = []
-    for gradient in gradients:
-        parameter.grad = gradient
-        twin.step()
-        rows.append(parameter.detach().clone())
-    return torch.stack(rows)
-
-
-def small_gradients(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Gradients of about 1e-5, where the place of epsilon counts."""
-    return 1e-5 * rng.standard_normal(shape)
-
-
-def schedule(steps: np.ndarray) -> np.ndarray:
-    """`linear_decay` as the paper has it, at several steps."""
-    return np.array(
-        [float(optimizer.linear_decay(tf.constant(s), 2e-4, 200_000, 200_000)) for s in steps]
-    )
-
-
-def torch_schedule(steps: Tensor) -> Tensor:
-    """The companion's."""
-    rates = [torch_step.linear_decay(int(s), 2e-4, 200_000, 200_000) for s in steps]
-    return torch.tensor(rates, dtype=torch.float64)
-
-
-def converter() -> tuple[keras.Model, Converter]:
-    """A small generator, and this project's conversion with it."""
-    model = vc1_generator("generator", 24, SMALL, 0)
-    return model, Converter(model, SPEAKER, OTHER, FeatureConfig())
-
-
-def torch_conversion(mel_cepstra: Tensor) -> Tensor:
-    """Normalise, pad to a multiple of 4 with the last frame, generate, cut, scale."""
-    twin = Generator(24, SMALL).double()
-    match(twin, converter()[0])
-    mean, deviation = torch.from_numpy(SPEAKER.mean), torch.from_numpy(SPEAKER.deviation)
-    inputs = ((mel_cepstra - mean) / deviation).float().double().mT.unsqueeze(0)
-    padded = F.pad(inputs, (0, -len(mel_cepstra) % 4), mode="replicate")
-    outputs = twin(padded)[0, :, : len(mel_cepstra)].mT
-    return (outputs * torch.from_numpy(OTHER.deviation) + torch.from_numpy(OTHER.mean)).float()
-
-
-STEPPED = RunConfig(
-    network=NetworkConfig(channels=4, residual_blocks=1),
-    training=TrainingConfig(
-        generator_learning_rate=2e-3, identity_steps=2, decay_start=1, decay_steps=4
-    ),
-)
-"""The identity loss ends and the rates fall within three steps."""
-
-
-def steps(batches: np.ndarray) -> np.ndarray:
-    """Losses of training steps on (steps, speakers, batch, frames, bins)."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        return train(TensorFlowRun(STEPPED), [(a, b) for a, b in batches])
-    finally:
-        tf.config.run_functions_eagerly(False)
-
-
-def torch_steps(batches: Tensor) -> Tensor:
-    """The companion's, from the same weights."""
-    twin = TorchRun(STEPPED, batches.dtype)
-    match_runs(twin, TensorFlowRun(STEPPED))
-    return torch.from_numpy(train(twin, [(a, b) for a, b in batches.numpy()]))
-
 
 F32 = ("float32",)
 F64 = ("float64",)
@@ -377,10 +204,8 @@ VALUES = [
         "normalise with a speaker's statistics",
         ("normalization.apply", "normalization.Statistics"),
         Values(
-            lambda x: normalization.apply(x, SPEAKER),
-            lambda x: (
-                (x - torch.from_numpy(SPEAKER.mean)) / torch.from_numpy(SPEAKER.deviation)
-            ).float(),
+            lambda x: normalization.apply(x, twins.SPEAKER),
+            twins.torch_apply,
         ),
         one((16, 24), (7, 24)),
         dtypes=F32,
@@ -389,10 +214,8 @@ VALUES = [
         "undo the normalisation",
         ("normalization.undo",),
         Values(
-            lambda x: normalization.undo(x, SPEAKER),
-            lambda x: (
-                x * torch.from_numpy(SPEAKER.deviation) + torch.from_numpy(SPEAKER.mean)
-            ).float(),
+            lambda x: normalization.undo(x, twins.SPEAKER),
+            twins.torch_undo,
         ),
         one((16, 24), (7, 24)),
         dtypes=F32,
@@ -401,7 +224,7 @@ VALUES = [
         "mean and deviation",
         ("normalization.moments",),
         Values(
-            moments_of,
+            twins.moments_of,
             lambda x: torch.stack([x.double().mean(0), x.double().std(0, correction=0)]),
         ),
         one((16, 24), (1, 24), (7, 24)),
@@ -410,22 +233,25 @@ VALUES = [
     Case(
         "F0 map",
         ("normalization.convert_f0",),
-        Values(lambda x: normalization.convert_f0(x, SPEAKER, OTHER), torch_convert_f0),
+        Values(
+            lambda x: normalization.convert_f0(x, twins.SPEAKER, twins.OTHER),
+            twins.torch_convert_f0,
+        ),
         one((64,), (7,)),
-        draw=f0_contour,
+        draw=twins.f0_contour,
         dtypes=F64,
     ),
     Case(
         "Adam, 100 steps",
         ("optimizer.Adam",),
-        Values(adam, torch_adam),
+        Values(twins.adam, twins.torch_adam),
         one((100, 8)),
-        draw=small_gradients,
+        draw=twins.small_gradients,
     ),
     Case(
         "learning-rate schedule",
         ("optimizer.linear_decay",),
-        Values(schedule, torch_schedule),
+        Values(twins.schedule, twins.torch_schedule),
         one((50,)),
         draw=lambda rng, shape: rng.integers(0, 500_000, shape),
         dtypes=("int64",),
@@ -433,7 +259,7 @@ VALUES = [
     Case(
         "conversion of any number of frames",
         ("conversion.Converter",),
-        Values(lambda x: converter()[1].convert_mel_cepstra(x), torch_conversion),
+        Values(lambda x: twins.converter()[1].convert_mel_cepstra(x), twins.torch_conversion),
         one((128, 24), (130, 24), (5, 24), (7, 24)),
         network=True,
         dtypes=F64,
@@ -441,7 +267,7 @@ VALUES = [
     Case(
         "training, three steps",
         ("trainer.Trainer",),
-        Values(steps, torch_steps),
+        Values(twins.steps, twins.torch_steps),
         one((3, 2, 1, 16, 24), (3, 2, 3, 20, 24)),
         network=True,
     ),

@@ -3,11 +3,11 @@
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.cases import Case
+from parity.case import Case
 from parity.pairs import Quantity
 from parity.precision import precision
 
@@ -58,6 +58,11 @@ class Row:
     tolerance: float
     passed: bool
     compared: int
+
+    @property
+    def distance(self) -> float:
+        """What the tolerance is of."""
+        return self.absolute if self.kind == "zero gradient" else self.relative
 
 
 def compare(case: Case, dtype: str) -> list[Row]:
@@ -111,14 +116,7 @@ def _row(case: Case, dtype: str, quantity: Quantity, shape: tuple[int, ...]) -> 
 
 def _worst(rows: list[Row]) -> Row:
     def badness(row: Row) -> float:
-        value = row.absolute if row.kind == "zero gradient" else row.relative
-        return np.inf if np.isnan(value) else value
+        return np.inf if np.isnan(row.distance) else row.distance
 
     worst = max(rows, key=badness)
-    return Row(
-        **{
-            **vars(worst),
-            "passed": all(row.passed for row in rows),
-            "compared": len(rows),
-        }
-    )
+    return replace(worst, passed=all(row.passed for row in rows), compared=len(rows))

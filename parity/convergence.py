@@ -51,7 +51,8 @@ class Arm:
     """One way to train.
 
     Attributes:
-        what: What it differs in from the arms `tensorflow` or `pytorch`.
+        what: What it is, or what it differs in from another.
+        against: The arm it differs from in that alone; empty for the first.
         build: From the settings to a run.
         network: Changed settings of the networks.
         training: Changed settings of the training.
@@ -59,6 +60,7 @@ class Arm:
     """
 
     what: str
+    against: str = "tensorflow"
     build: Callable[[RunConfig], Run] = TensorFlowRun
     network: tuple[tuple[str, object], ...] = ()
     training: tuple[tuple[str, object], ...] = ()
@@ -95,21 +97,22 @@ def _not_affine(config: RunConfig) -> TorchRun:
 
 
 ARMS = {
-    "tensorflow": Arm("this project"),
-    "pytorch": Arm("the companion: Keras' distributions, TensorFlow's epsilon", TorchRun),
-    "pytorch_initialiser": Arm("PyTorch's default initialiser", _torch_initialiser),
-    "pytorch_adam": Arm("torch.optim.Adam, with beta1 0.5", _torch_adam),
+    "tensorflow": Arm("this project", ""),
+    "pytorch": Arm("the companion: Keras' distributions, TensorFlow's epsilon", build=TorchRun),
+    "pytorch_initialiser": Arm("PyTorch's default initialiser", "pytorch", _torch_initialiser),
+    "pytorch_adam": Arm("torch.optim.Adam, beta1 0.5", "pytorch", _torch_adam),
     "pytorch_defaults": Arm(
         "PyTorch's default initialiser, torch.optim.Adam with its default beta1 0.9",
+        "pytorch",
         _torch_defaults,
         training=(("adam_beta1", 0.9),),
     ),
-    "not_affine": Arm("instance norm without scale and offset, in the companion", _not_affine),
+    "not_affine": Arm("instance norm without scale and offset", "pytorch", _not_affine),
     "beta1": Arm("beta1 0.9", training=(("adam_beta1", 0.9),)),
     "sigmoid": Arm(
         "a sigmoid behind the discriminators", network=(("discriminator_sigmoid", True),)
     ),
-    "kernels": Arm("all kernels of a generator 3", network=(("generator_kernels", (3,) * 7),)),
+    "kernels": Arm("all kernels of the generators 3", network=(("generator_kernels", (3,) * 7),)),
     "same_index": Arm("one index and one random number for both crops", pairing="same index"),
     "cached": Arm("the crops of the first epoch, again and again", pairing="cached"),
 }

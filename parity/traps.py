@@ -1,27 +1,11 @@
-"""Where TensorFlow and PyTorch part ways: the right form beside the one that is easily written."""
+"""All traps, and what springing them finds."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from parity import layer_traps, shuffle_traps, training_traps
+from parity.trap import Trap
 
-@dataclass(frozen=True)
-class Trap:
-    """A difference between the frameworks, or a habit of one, that code falls for.
-
-    Attributes:
-        name: In reports.
-        wrong_way: What is easily written.
-        measure: Gives two distances from this project's result, each over its largest value: the
-            right form's and the wrong way's.
-        tolerance: The right form's distance is at most this.
-        at_least: The wrong way's is at least this, or the suite could not tell them apart.
-    """
-
-    name: str
-    wrong_way: str
-    measure: Callable[[], tuple[float, float]]
-    tolerance: float
-    at_least: float
+TRAPS = (*layer_traps.TRAPS, *shuffle_traps.TRAPS, *training_traps.TRAPS)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,254 @@
+"""The suite's report: Markdown, the same as a web page, and pictures."""
+
+import base64
+import re
+from pathlib import Path
+
+import markdown
+import numpy as np
+from tabulate import tabulate
+
+from cyclegan_vc_tf import files
+from parity import convergence, pictures, separability
+from parity.evidence import Evidence, circumstances
+from parity.optimizers import PER_STEP
+from parity.separability import KINDS
+from parity.trajectories import EXACT
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Parity of TensorFlow and PyTorch</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1b1f24; background: #fff; }}
+table {{ border-collapse: collapse; font-size: 14px; margin: 1rem 0; display: block;
+  overflow-x: auto; }}
+th, td {{ border: 1px solid #d0d7de; padding: .25rem .6rem; text-align: left;
+  font-variant-numeric: tabular-nums; }}
+th {{ background: #f6f8fa; }}
+img {{ max-width: 100%; }}
+code {{ background: #f6f8fa; padding: .1rem .3rem; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def verdict(passed: bool) -> str:
+    """What stands in the last column."""
+    return "equal" if passed else "**FAILS**"
+
+
+def case_table(evidence: Evidence, style: str = "github") -> str:
+    """One row a case, type, and kind of quantity."""
+    header = ("case", "type", "of", "compared", "max abs", "max rel", "tolerance", "verdict")
+    return tabulate(
+        [
+            (
+                row.case, row.dtype, row.kind, row.compared, f"{row.absolute:.1e}",
+                "" if row.kind == "zero gradient" else f"{row.relative:.1e}",
+                f"{row.tolerance:.0e}" + (" abs" if row.kind == "zero gradient" else ""),
+                verdict(row.passed),
+            )
+            for row in evidence.rows
+        ],
+        header,
+        style,
+        disable_numparse=True,
+    )  # fmt: skip
+
+
+def trap_table(evidence: Evidence, style: str = "github") -> str:
+    """One row a trap."""
+    header = ("trap", "right form", "at most", "wrong way", "off by", "at least", "verdict")
+    return tabulate(
+        [
+            (
+                each.trap.name, f"{each.right:.1e}", f"{each.trap.tolerance:.0e}",
+                each.trap.wrong_way, f"{each.wrong:.2g}", f"{each.trap.at_least:.0e}",
+                "told apart" if each.passed else "**FAILS**",
+            )
+            for each in evidence.findings
+        ],
+        header,
+        style,
+        disable_numparse=True,
+    )  # fmt: skip
+
+
+def optimiser_table(evidence: Evidence, style: str = "github") -> str:
+    """One row an Adam and size of gradients."""
+    header = (
+        "optimiser", "gradients", "drift, 1 step", "drift, 1,000 steps", "it computes",
+        "unexplained a step", "verdict",
+    )  # fmt: skip
+    return tabulate(
+        [
+            (
+                each.name, f"{each.scale:.0e}", f"{each.first:.1e}", f"{each.last:.1e}",
+                each.formula, f"{each.unexplained:.1e}",
+                "explained" if each.passed else "**FAILS**",
+            )
+            for each in evidence.followed
+        ],
+        header,
+        style,
+        disable_numparse=True,
+    )  # fmt: skip
+
+
+def convergence_table(evidence: Evidence, style: str = "github") -> str:
+    """One row an arm of the long study, compared with the arm it differs from in one thing."""
+    results = evidence.convergence
+    header = (
+        "arm", "against", *(f"{kind}, end of training" for kind in KINDS),
+        "cycle, held out", "identity, held out",
+    )  # fmt: skip
+    rows = []
+    for name, arm in results.items():
+        against = convergence.ARMS[name].against
+        cells = []
+        for kind in KINDS:
+            values = separability.final_losses(arm, kind)
+            cell = f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+            if against:
+                other = separability.compare(
+                    separability.final_losses(results[against], kind), values
+                )
+                cell += f" (p {other.p:.2g}{', separable' if other.separable else ''})"
+            cells.append(cell)
+        apart = [separability.held_out(arm, kind) for kind in ("cycle", "identity")]
+        cells += [f"{each.mean():.3f} ± {each.std(ddof=1):.3f}" for each in apart]
+        rows.append((convergence.ARMS[name].what, against, *cells))
+    return tabulate(rows, header, style, disable_numparse=True)
+
+
+def power(evidence: Evidence) -> str:
+    """What the comparison of the two frameworks would have seen."""
+    results = evidence.convergence
+    said = []
+    for kind in KINDS:
+        groups = (
+            separability.final_losses(results[arm], kind) for arm in ("tensorflow", "pytorch")
+        )
+        found = separability.compare(*groups)
+        said.append(
+            f"{kind} {found.detectable:.4f} ({found.detectable / found.mean:.1%}; measured "
+            f"{abs(found.difference):.4f})"
+        )
+    return ", ".join(said)
+
+
+def write(evidence: Evidence, path: Path, *, quick: bool) -> None:
+    """Writes the report as `path`, as a web page beside it, and the pictures beside both.
+
+    The web page stands alone: its pictures are in it.
+    """
+    command = "python -m parity" + (" --quick" if quick else "") + f" --report={path}"
+    failures = evidence.failures()
+    lines = [
+        "# Parity of TensorFlow and PyTorch",
+        "",
+        f"Written by `{command}`: {circumstances()}.",
+        "",
+        f"**{'Everything holds.' if not failures else f'{len(failures)} FAILURES.'}** "
+        f"{len(evidence.rows)} comparisons of {sum(row.compared for row in evidence.rows)} "
+        f"tensors, {len(evidence.findings)} traps, {evidence.mutants} mutants, "
+        f"{len(evidence.followed)} runs of optimisers.",
+        "",
+        *(f"- {failure}" for failure in failures),
+        "",
+        "What this means for anyone who ports such a model: [findings.md](findings.md).",
+        "",
+        "## Cases",
+        "",
+        "Each part of the port beside its PyTorch companion: same weights, same inputs, several "
+        "shapes. Outputs, and gradients with respect to inputs and to every weight. A difference "
+        "is relative to the largest value of its tensor. A zero gradient belongs to a bias in "
+        "front of a norm: what both frameworks report is rounding, and both have to be that small.",
+        "",
+        case_table(evidence),
+        "",
+        "## Traps",
+        "",
+        "The right form in PyTorch beside the one that is easily written, both against this "
+        "project's result. A suite that could not tell them apart would prove nothing.",
+        "",
+        trap_table(evidence),
+        "",
+        "## Optimisers",
+        "",
+        "Every Adam on the same 1,000 gradients, in float64, epsilon 1e-8. Drift: distance from "
+        "this project's Adam over the way it went. Unexplained: what is left, a step, when the "
+        f"formula in the table is computed by NumPy; at most {PER_STEP:.0e}.",
+        "",
+        optimiser_table(evidence),
+        "",
+    ]
+    if not quick:
+        lines += _long_part(evidence, path)
+    text = "\n".join(lines)
+    files.write_text(path, text)
+    body = markdown.markdown(text, extensions=["tables"])
+    files.write_text(path.with_suffix(".html"), PAGE.format(body=_with_pictures(body, path.parent)))
+
+
+def _long_part(evidence: Evidence, path: Path) -> list[str]:
+    drawn = pictures.draw(evidence, path)
+    allowed = ", ".join(f"{most:.0e} within {steps} steps" for steps, most in EXACT.items())
+    exact = np.asarray(evidence.exact)
+    reached = ", ".join(f"{exact[:steps].max():.1e}" for steps in EXACT)
+    return [
+        "## Mutants",
+        "",
+        f"{evidence.mutants} faults were put into this project, one at a time: each layer of both "
+        "networks broken, each part wrong in several ways. "
+        + (
+            "The cases saw every one of them."
+            if not evidence.survivors
+            else f"Not seen: {', '.join(evidence.survivors)}."
+        ),
+        "",
+        "## Trajectories",
+        "",
+        "Both frameworks' whole training step on the demo corpus' real features, from the same "
+        f"weights. In float64 the losses have to agree to {allowed}; they agree to "
+        f"{reached}.",
+        "",
+        f"![Relative difference of the losses]({drawn['exact']})",
+        "",
+        "Training is chaotic: with six residual blocks, a difference of one rounding grows to a "
+        "percent within some hundred steps, whichever framework it is trained in. So a longer "
+        "trajectory is compared with what a nudge of every initial weight by one unit in the "
+        "last place does within TensorFlow: the gap between the frameworks (line) lies among the "
+        "gaps between TensorFlow and TensorFlow (shaded).",
+        "",
+        f"![Gaps between trainings]({drawn['envelope']})",
+        "",
+        "## Convergence",
+        "",
+        "Five trainings of 1,000 steps each, by `python -m parity.convergence`; every framework "
+        "draws its own initial weights. Mean and deviation over the five; p by Welch's t-test "
+        f"against the arm named, separable where p < {separability.SIGNIFICANCE}/{len(KINDS)}. "
+        "Between the frameworks, the test would have seen four times in five a difference of: "
+        f"{power(evidence)}.",
+        "",
+        convergence_table(evidence),
+        "",
+        f"![Losses of the long study]({drawn['convergence']})",
+        "",
+    ]
+
+
+def _with_pictures(body: str, folder: Path) -> str:
+    def embedded(match: re.Match[str]) -> str:
+        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    return re.sub(r'src="([^":]+\.png)"', embedded, body)

@@ -1,0 +1,131 @@
+"""Every part of this project beside its companion, and every public part in the list."""
+
+import dataclasses
+import inspect
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_vc_tf import (
+    discriminators,
+    generators,
+    layers,
+    losses,
+    normalization,
+    optimizer,
+    trainer,
+)
+from parity.case import Case, one
+from parity.cases import CASES
+from parity.compare import ZERO_TOLERANCES, compare, difference
+from parity.pairs import Functions
+
+MODULES = (layers, losses, generators, discriminators, normalization, optimizer)
+
+
+def public(module: types.ModuleType) -> set[str]:
+    """Functions and classes that a module defines under names without an underscore."""
+    return {
+        f"{module.__name__.split('.')[-1]}.{name}"
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+    }
+
+
+def uncovered() -> set[str]:
+    covered = {name for case in CASES for name in case.covers}
+    return set().union(*(public(module) for module in MODULES)) - covered
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(case, dtype) for case in CASES for dtype in case.dtypes],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_a_part_equals_its_twin(case: Case, dtype: str) -> None:
+    for row in compare(case, dtype):
+        assert row.passed, row
+
+
+def test_every_public_part_is_in_a_case() -> None:
+    assert uncovered() == set()
+    assert "trainer.Trainer" in {name for case in CASES for name in case.covers}
+    assert inspect.isclass(trainer.Trainer)
+
+
+def test_a_new_part_without_a_case_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def a_new_loss() -> None: ...
+
+    a_new_loss.__module__ = losses.__name__
+    monkeypatch.setattr(losses, "a_new_loss", a_new_loss, raising=False)
+    assert uncovered() == {"losses.a_new_loss"}
+
+
+def test_every_name_that_is_covered_exists() -> None:
+    known = set().union(*(public(module) for module in MODULES))
+    others = {"trainer.Trainer", "conversion.Converter"}
+    assert {name for case in CASES for name in case.covers} <= known | others
+
+
+def test_every_learned_part_is_compared_in_its_gradients() -> None:
+    for case in CASES:
+        if case.covers[0].split(".")[0] in ("layers", "losses", "generators", "discriminators"):
+            assert hasattr(case.pair, "ours")
+            assert "Values" not in type(case.pair).__name__, case.name
+
+
+def test_shapes_are_even_and_odd_and_batches_one_and_three() -> None:
+    for case in CASES:
+        if case.covers[0].startswith("layers."):
+            lengths = {shape[-2] % 2 for (shape,) in case.shapes}
+            assert lengths == {0, 1}, case.name
+        if case.covers[0].split(".")[0] in ("layers", "losses") or (
+            case.network and not case.slow and len(case.covers[0].split("s.vc1")) > 1
+        ):
+            assert {shapes[0][0] for shapes in case.shapes} == {1, 3}, case.name
+
+
+def made_up(fault: float) -> Case:
+    """Twice the input on one side, and a little more on the other."""
+    return Case(
+        "made up", (), Functions(lambda x: 2.0 * x, lambda x: (2.0 + fault) * x), one((3, 4))
+    )
+
+
+@pytest.mark.parametrize(("fault", "passed"), [(1e-13, True), (1e-9, False), (np.nan, False)])
+def test_a_difference_fails_from_its_tolerance_on(fault: float, passed: bool) -> None:
+    rows = compare(made_up(fault), "float64")
+    assert [row.kind for row in rows] == ["output", "gradient"]
+    assert [row.passed for row in rows] == [passed, passed]
+
+
+def test_a_gradient_alone_can_fail() -> None:
+    case = dataclasses.replace(
+        made_up(0.0),
+        pair=Functions(lambda x: 2.0 * x, lambda x: x + x.detach()),
+    )
+    assert [row.passed for row in compare(case, "float64")] == [True, False]
+
+
+def test_a_zero_gradient_has_to_be_zero_on_both_sides() -> None:
+    case = dataclasses.replace(
+        made_up(0.0),
+        pair=Functions(lambda x: x - tf.stop_gradient(x) + x, lambda x: x - x.detach() + x),
+        zero_gradients="input 1",
+    )
+    output, gradient = compare(case, "float64")
+    assert output.passed
+    assert gradient.kind == "zero gradient"
+    assert gradient.absolute > ZERO_TOLERANCES["float64"]
+    assert not gradient.passed
+
+
+def test_differences_are_those_of_numbers_worked_out_by_hand() -> None:
+    assert difference(np.array([1.0, 4.5]), np.array([1.0, 5.0])) == (0.5, 0.1)
+    assert difference(np.zeros(2), np.zeros(2)) == (0.0, 0.0)
+    assert difference(np.zeros(2), np.zeros(3)) == (np.inf, np.inf)
+    assert difference(np.ones(2), np.zeros(2)) == (1.0, np.inf)

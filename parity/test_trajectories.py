@@ -1,0 +1,41 @@
+"""Whole trainings side by side."""
+
+import numpy as np
+import pytest
+import torch
+
+from parity.demo import Demo
+from parity.trajectories import EXACT, Envelope, envelope, exact
+
+
+def test_a_hundred_steps_in_float64(corpus: Demo) -> None:
+    apart = exact(corpus)
+    for steps, tolerance in EXACT.items():
+        assert apart[:steps].max() <= tolerance
+
+
+def test_another_adam_is_seen_at_once(corpus: Demo) -> None:
+    """The same comparison with `torch.optim.Adam`: epsilon's place alone."""
+    apart = exact(corpus, steps=5, optimizer=torch.optim.Adam)
+    assert apart[0] < 1e-14
+    assert apart[-1] > 1e-9
+
+
+@pytest.mark.parametrize(
+    ("dtype", "steps", "window", "nudges"), [("float64", 100, 10, 3), ("float32", 300, 25, 5)]
+)
+def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
+    corpus: Demo, dtype: str, steps: int, window: int, nudges: int
+) -> None:
+    found = envelope(corpus, dtype, steps, window, nudges)
+    assert found.within.shape == (steps // window, (nudges + 1) * nudges // 2)
+    assert found.across.shape == (steps // window, nudges + 1)
+    assert found.inside().all(), (found.within, found.across)
+    # Chaos: from a rounding to a thousand times more, and more.
+    assert found.within[-1].min() > 1000 * found.within[0].max()
+
+
+def test_an_envelope_is_left_upwards_and_downwards() -> None:
+    within = np.array([[1.0, 2.0, 3.0]] * 4)
+    across = np.array([[2.0, 2.5, 9.0], [3.5, 4.0, 1.0], [0.1, 0.0, 0.2], [np.nan] * 3])
+    assert Envelope(np.arange(4), within, across).inside().tolist() == [True, False, False, False]

@@ -1,0 +1,58 @@
+"""Where TensorFlow and PyTorch part ways: the right form beside the one that is easily written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import torch
+
+from parity.compare import difference
+from parity.runs import channels_last
+
+Distances = tuple[float, float]
+"""From this project's result: the right form's, and the wrong way's."""
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A difference between the frameworks, or a habit of one, that code falls for.
+
+    Attributes:
+        name: In reports.
+        wrong_way: What is easily written.
+        measure: Gives two distances from this project's result, each over its largest value: the
+            right form's and the wrong way's.
+        tolerance: The right form's distance is at most this.
+        at_least: The wrong way's is at least this, or the suite could not tell them apart.
+    """
+
+    name: str
+    wrong_way: str
+    measure: Callable[[], tuple[float, float]]
+    tolerance: float
+    at_least: float
+
+
+def distances(ours: tf.Tensor | np.ndarray, right: torch.Tensor, wrong: torch.Tensor) -> Distances:
+    """Distances of two channels-first results from a channels-last one, over its largest value."""
+    expected = np.asarray(ours)
+    return (
+        difference(channels_last(right), expected)[1],
+        difference(channels_last(wrong), expected)[1],
+    )
+
+
+def random_array(*shape: int) -> np.ndarray:
+    """Normally distributed, always the same."""
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+def conv1d_weight(kernel: np.ndarray) -> torch.Tensor:
+    """(frames, in, out) → (out, in, frames)."""
+    return torch.from_numpy(kernel.transpose(2, 1, 0).copy())
+
+
+def conv2d_weight(kernel: np.ndarray) -> torch.Tensor:
+    """(rows, columns, in, out) → (out, in, rows, columns)."""
+    return torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())

@@ -1,0 +1,137 @@
+"""Functions that nothing is learned through, as this project and as torch compute them."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclegan_vc_tf import normalization, optimizer
+from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.conversion import Converter
+from cyclegan_vc_tf.generators import vc1_generator
+from cyclegan_vc_tf.normalization import Statistics
+from parity import torch_step
+from parity.runs import TensorFlowRun, TorchRun, match, match_runs, train
+from parity.torch_models import Generator
+
+Shape = tuple[int, ...]
+
+SMALL = NetworkConfig(channels=4, residual_blocks=2)
+
+SPEAKER = Statistics(np.linspace(-9.0, 1.0, 24), np.linspace(2.0, 0.1, 24), 4.7, 0.2)
+OTHER = Statistics(np.linspace(-8.0, 0.5, 24), np.linspace(1.5, 0.2, 24), 5.2, 0.15)
+
+
+def torch_apply(mel_cepstra: Tensor) -> Tensor:
+    """Mel-cepstra in units of the speaker's deviation."""
+    centred = mel_cepstra - torch.from_numpy(SPEAKER.mean)
+    return (centred / torch.from_numpy(SPEAKER.deviation)).float()
+
+
+def torch_undo(normalized: Tensor) -> Tensor:
+    """And back."""
+    scaled = normalized * torch.from_numpy(SPEAKER.deviation)
+    return (scaled + torch.from_numpy(SPEAKER.mean)).float()
+
+
+def f0_contour(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """F0 in Hz, unvoiced now and then."""
+    return np.where(rng.uniform(size=shape) < 0.3, 0.0, rng.uniform(70.0, 200.0, shape))
+
+
+def torch_convert_f0(f0_hz: Tensor) -> Tensor:
+    """The log-Gaussian map in torch."""
+    z = (f0_hz.log() - SPEAKER.log_f0_mean) / SPEAKER.log_f0_deviation
+    mapped = (z * OTHER.log_f0_deviation + OTHER.log_f0_mean).exp()
+    return torch.where(f0_hz > 0, mapped, torch.zeros_like(mapped))
+
+
+def moments_of(values: np.ndarray) -> np.ndarray:
+    """`normalization.moments`, reading in chunks of five frames."""
+    return np.stack(
+        normalization.moments(lambda: (values[i : i + 5] for i in range(0, len(values), 5)))
+    )
+
+
+def adam(gradients: np.ndarray) -> np.ndarray:
+    """This project's Adam on (steps, weights): the weights after each step."""
+    variable = tf.Variable(np.zeros(gradients.shape[1:], gradients.dtype))
+    ours = optimizer.Adam([variable], 0.5, 0.999, 1e-8)
+    rows = []
+    for gradient in gradients:
+        ours.apply([tf.constant(gradient)], [variable], tf.constant(2e-4, tf.float64))
+        rows.append(variable.numpy())
+    return np.stack(rows)
+
+
+def torch_adam(gradients: Tensor) -> Tensor:
+    """The companion's Adam likewise."""
+    parameter = nn.Parameter(torch.zeros_like(gradients[0]))
+    twin = torch_step.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
+    rows = []
+    for gradient in gradients:
+        parameter.grad = gradient
+        twin.step()
+        rows.append(parameter.detach().clone())
+    return torch.stack(rows)
+
+
+def small_gradients(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Gradients of about 1e-5, where the place of epsilon counts."""
+    return 1e-5 * rng.standard_normal(shape)
+
+
+def schedule(steps: np.ndarray) -> np.ndarray:
+    """`linear_decay` as the paper has it, at several steps."""
+    return np.array(
+        [float(optimizer.linear_decay(tf.constant(s), 2e-4, 200_000, 200_000)) for s in steps]
+    )
+
+
+def torch_schedule(steps: Tensor) -> Tensor:
+    """The companion's."""
+    rates = [torch_step.linear_decay(int(s), 2e-4, 200_000, 200_000) for s in steps]
+    return torch.tensor(rates, dtype=torch.float64)
+
+
+def converter() -> tuple[keras.Model, Converter]:
+    """A small generator, and this project's conversion with it."""
+    model = vc1_generator("generator", 24, SMALL, 0)
+    return model, Converter(model, SPEAKER, OTHER, FeatureConfig())
+
+
+def torch_conversion(mel_cepstra: Tensor) -> Tensor:
+    """Normalise, pad to a multiple of 4 with the last frame, generate, cut, scale."""
+    twin = Generator(24, SMALL).double()
+    match(twin, converter()[0])
+    inputs = torch_apply(mel_cepstra).double().mT.unsqueeze(0)
+    padded = F.pad(inputs, (0, -len(mel_cepstra) % 4), mode="replicate")
+    outputs = twin(padded)[0, :, : len(mel_cepstra)].mT
+    return (outputs * torch.from_numpy(OTHER.deviation) + torch.from_numpy(OTHER.mean)).float()
+
+
+STEPPED = RunConfig(
+    network=NetworkConfig(channels=4, residual_blocks=1),
+    training=TrainingConfig(
+        generator_learning_rate=2e-3, identity_steps=2, decay_start=1, decay_steps=4
+    ),
+)
+"""The identity loss ends and the rates fall within three steps."""
+
+
+def steps(batches: np.ndarray) -> np.ndarray:
+    """Losses of training steps on (steps, speakers, batch, frames, bins)."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        return train(TensorFlowRun(STEPPED), [(a, b) for a, b in batches])
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def torch_steps(batches: Tensor) -> Tensor:
+    """The companion's, from the same weights."""
+    twin = TorchRun(STEPPED, batches.dtype)
+    match_runs(twin, TensorFlowRun(STEPPED))
+    return torch.from_numpy(train(twin, [(a, b) for a, b in batches.numpy()]))
