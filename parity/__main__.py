@@ -4,10 +4,11 @@
     python -m parity --quick                    within a minute: no trainings, no mutants
     python -m parity --report=docs/parity.md    a report too, with pictures, and as a web page
 
-Exit status: 0 if everything holds, 1 if something does not, 2 for a wrong flag.
+Exit status: 0 if everything holds, 1 if something does not, 2 for a wrong flag or without PyTorch.
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     if arguments.report and arguments.report.suffix != ".md":
         parser.error(f"--report is {str(arguments.report)!r}; expected a name that ends in .md")
 
+    if importlib.util.find_spec("torch") is None:
+        parser.error("PyTorch is not installed; pip install -e '.[parity]'")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from parity import evidence, report
 

@@ -157,23 +157,22 @@ def discriminator(config: NetworkConfig, bins: int) -> Networks:
     )
 
 
-def networks(name: str, config: NetworkConfig, bins: int, **kept: object) -> list[Case]:
+def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
     """Both networks with some settings."""
     return [
         Case(
             f"{kind}, {name}",
             (f"{kind}s.vc1_{kind}",),
             make(config, bins),
-            kept.get("shapes") or shapes,
+            shapes,
             network=True,
             zero_gradients=NORMED_BIASES,
-            slow="shapes" in kept,
         )
         for kind, make, shapes in (
             ("generator", generator, one((1, 32, bins), (3, 20, bins), (1, 132, bins))),
             ("discriminator", discriminator, one((1, 16, bins), (3, 33, bins), (1, 130, bins))),
         )
-    ]  # fmt: skip
+    ]
 
 
 NETWORKS = [
@@ -193,7 +192,10 @@ NETWORKS = [
         24,
     ),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
-    *networks("as in the paper", NetworkConfig(), 24, shapes=one((1, 128, 24))),
+    *(
+        replace(case, shapes=one((1, 128, 24)), slow=True)
+        for case in networks("as in the paper", NetworkConfig(), 24)
+    ),
 ]  # fmt: skip
 
 F32 = ("float32",)

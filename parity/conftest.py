@@ -1,11 +1,18 @@
 """Marks all tests of this folder with `parity`, and keeps TensorFlow quiet."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+
+if importlib.util.find_spec("torch") is None:
+    raise pytest.UsageError(
+        "the tests in parity/ need PyTorch: pip install -e '.[dev,parity]'; "
+        "without it, pytest tests runs all others"
+    )
 
 from parity import demo
 

@@ -147,7 +147,7 @@ def run(arm: Arm, seed: int, corpus: demo.Demo) -> dict[str, object]:
     }
 
 
-def main() -> None:
+def main() -> int:
     """Runs the study, or one arm of it, and keeps the results."""
     parser = argparse.ArgumentParser(prog="python -m parity.convergence", description=__doc__)
     parser.add_argument("--arm", choices=ARMS, action="append", help="only this arm; repeatable")
@@ -160,6 +160,7 @@ def main() -> None:
     for name, seed in bar(todo, desc="trainings"):
         results.setdefault(name, {})[str(seed)] = run(ARMS[name], seed, corpus)
         files.write_text(arguments.results, json.dumps(results) + "\n")
+    return 0
 
 
 def _rounded(values: object) -> object:

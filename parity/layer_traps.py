@@ -44,9 +44,7 @@ def even_kernel() -> Distances:
     )
 
 
-def norm(
-    wrong_epsilon: float | None = None, *, affine: bool = True, biased: bool = True
-) -> Distances:
+def norm(wrong_epsilon: float = 1e-6, *, affine: bool = True, biased: bool = True) -> Distances:
     """Instance norm with epsilon 1e-6, scale and offset, and the biased variance.
 
     The input is as quiet as a convolution of normalised features at the start: deviation 0.03.

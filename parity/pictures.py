@@ -42,10 +42,7 @@ def exact(evidence: Evidence) -> Figure:
     axes = figure.subplots()
     values = np.asarray(evidence.exact)
     axes.semilogy(np.arange(1, len(values) + 1), values, label="largest of ten losses")
-    first = 0
-    for step, tolerance in EXACT.items():
-        axes.hlines(tolerance, first, step, colors="tab:red", label=None if first else "allowed")
-        first = step
+    axes.step([0, *EXACT], [min(EXACT.values()), *EXACT.values()], color="tab:red", label="allowed")
     axes.set_xlabel("step")
     axes.set_ylabel("relative difference")
     axes.set_title("TensorFlow and PyTorch, float64, the same weights and crops")

@@ -36,9 +36,7 @@ def test_every_drift_is_explained(followed: dict[str, Followed]) -> None:
 def test_how_far_they_drift(followed: dict[str, Followed]) -> None:
     """Epsilon's place costs 0.4 % at small gradients; Keras' rounding 5e-6 at any."""
     small = followed["torch.optim.Adam"].scale < 1.0
-    assert followed["torch.optim.Adam"].last == pytest.approx(
-        3.8e-3 if small else 4.5e-8, rel=0.2
-    )
+    assert followed["torch.optim.Adam"].last == pytest.approx(3.8e-3 if small else 4.5e-8, rel=0.2)
     for floatx in ("float64", "float32"):
         drift = followed[f"keras.optimizers.Adam, floatx {floatx}"]
         assert drift.first == pytest.approx(6.4e-6, rel=0.05)
@@ -66,10 +64,10 @@ def kerass(second: object, *, legacy: bool) -> np.ndarray:
 
 def torchs(second: object, kind: type[torch.optim.Optimizer]) -> np.ndarray:
     parameter = torch.nn.Parameter(torch.from_numpy(ONES.copy()))
-    adam = kind([parameter], lr=0.1, betas=(0.5, 0.999), eps=1e-8)  # type: ignore[call-arg]
+    adam = kind([parameter], lr=0.1, betas=(0.5, 0.999), eps=1e-8)
     first = torch.from_numpy(ONES)
     for gradient in (first.to_sparse(1) if kind is torch.optim.SparseAdam else first, second):
-        parameter.grad = gradient  # type: ignore[assignment]
+        parameter.grad = gradient
         adam.step()
     return parameter.detach().numpy()
 

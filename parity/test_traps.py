@@ -8,8 +8,8 @@ import torch
 from cyclegan_vc_tf import layers
 from parity.layer_traps import stride_2
 from parity.precision import precision
-from parity.traps import TRAPS, Finding, spring
 from parity.trap import Trap
+from parity.traps import TRAPS, Finding, spring
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: f"{trap.name}: {trap.wrong_way}")

@@ -48,7 +48,7 @@ class Conv(nn.Module):
         each = [max(0, -(-(k - s) // 2)) for k, s in zip(kernel, stride, strict=True)]
         convolution = kind(
             *channels, tuple(kernel), tuple(stride), padding=tuple(each) if self.symmetric else 0
-        )  # type: ignore[arg-type]
+        )
         # Its parameters are this module's own: `down.0.conv.weight`.
         self.weight, self.bias = convolution.weight, convolution.bias
         self.kernel, self.stride, self.each = tuple(kernel), tuple(stride), each
@@ -163,7 +163,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.sigmoid = config.discriminator_sigmoid
         strides = [(1, 2), (2, 2), (2, 2), (1, 2)]
-        channels, blocks = 1, []
+        channels = 1
+        blocks: list[nn.Module] = []
         for width, kernel, stride in zip(
             config.discriminator_widths, config.discriminator_kernels, strides, strict=True
         ):

@@ -45,7 +45,7 @@ class Adam(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Moves every parameter that has a gradient."""
         for group in self.param_groups:
             beta1, beta2 = group["betas"]

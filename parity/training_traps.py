@@ -85,8 +85,8 @@ def update_order() -> Distances:
         batch = tuple(np.random.default_rng(0).standard_normal((2, 1, 16, 24)))
         ours, twin = TensorFlowRun(config), TorchRun(config, torch.float64)
         match_runs(twin, ours)
-        expected = np.array(ours.step(batch)["discriminator"])  # type: ignore[arg-type]
-        right = np.array(twin.step(batch)["discriminator"])  # type: ignore[arg-type]
+        expected = np.array(ours.step(batch)["discriminator"])
+        right = np.array(twin.step(batch)["discriminator"])
     real_a, real_b = map(channels_first, batch)
     networks = twin.networks()
     wrong = torch_step.discriminator_loss(
@@ -155,7 +155,7 @@ def replicas() -> Distances:
         halves.append(tape.gradient(loss, weight).numpy())
     parameter = torch.from_numpy(weight.numpy()).requires_grad_()
     (torch.from_numpy(inputs) @ parameter).square().mean().backward()
-    expected = parameter.grad.numpy()  # type: ignore[union-attr]
+    expected = parameter.grad.numpy()
     return (
         difference((halves[0] + halves[1]) / 2, expected)[1],
         difference(halves[0] + halves[1], expected)[1],

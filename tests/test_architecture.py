@@ -16,7 +16,7 @@ ROWS = (
     {"settings", "audio"},
     {"config"},
     {"checkpoints", "layers", "features", "feature_store", "optimizer", "normalization"},
-    {"generators", "discriminators", "losses", "dataset", "synthesis"},
+    {"generators", "discriminators", "losses", "dataset", "synthesis", "torch_weights"},
     {"family", "preparation", "summaries"},
     {"conversion", "run_folder"},
     {"trainer"},
@@ -28,6 +28,27 @@ ROWS = (
 
 LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
 
+PARITY = REPOSITORY / "parity"
+
+PARITY_ROWS = (
+    {"demo", "precision", "torch_models"},
+    {"torch_step"},
+    {"adams", "runs"},
+    {"convergence", "optimizers", "pairs", "trajectories", "twins"},
+    {"case", "separability"},
+    {"cases", "compare"},
+    {"faults", "trap"},
+    {"layer_traps", "mutants", "shuffle_traps", "training_traps"},
+    {"traps"},
+    {"evidence"},
+    {"pictures"},
+    {"report"},
+    {"__main__"},
+)
+"""The same for the parity suite, which stands on the whole package."""
+
+PARITY_LEVELS = {name: level for level, row in enumerate(PARITY_ROWS) for name in row}
+
 
 def room(path: Path) -> str:
     """The name that stands in `ROWS` for a file of the package."""
@@ -35,19 +56,19 @@ def room(path: Path) -> str:
     return first.removesuffix(".py")
 
 
-def imports(source: str) -> set[str]:
-    """Modules of the package that a source imports, wherever in it."""
+def imports(source: str, package: str = "cyclegan_vc_tf") -> set[str]:
+    """Modules of a package that a source imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             raise AssertionError(f"line {node.lineno} imports relatively; name the package")
         if isinstance(node, ast.ImportFrom) and node.module:
             head, *rest = node.module.split(".")
-            if head == "cyclegan_vc_tf":
+            if head == package:
                 found |= {rest[0]} if rest else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
             names = [alias.name.split(".") for alias in node.names]
-            found |= {name[1] for name in names if name[0] == "cyclegan_vc_tf" and len(name) > 1}
+            found |= {name[1] for name in names if name[0] == package and len(name) > 1}
     return found
 
 
@@ -71,6 +92,35 @@ def test_every_module_has_its_row() -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
 def test_imports_fall(path: Path) -> None:
     assert upward(room(path), path.read_text(encoding="utf-8")) == []
+
+
+def parity_sources() -> list[Path]:
+    """The suite without its tests, which import what they like."""
+    apart = ("__init__", "conftest")
+    return [
+        path
+        for path in PARITY.glob("*.py")
+        if path.stem not in apart and not path.stem.startswith("test_")
+    ]
+
+
+def test_every_module_of_the_parity_suite_has_its_row() -> None:
+    assert {path.stem for path in parity_sources()} == set(PARITY_LEVELS)
+
+
+@pytest.mark.parametrize("path", parity_sources(), ids=lambda path: path.stem)
+def test_imports_fall_in_the_parity_suite(path: Path) -> None:
+    found = imports(path.read_text(encoding="utf-8"), "parity")
+    level = PARITY_LEVELS[path.stem]
+    assert [other for other in found if PARITY_LEVELS[other] >= level] == []
+
+
+def test_torch_is_imported_in_the_parity_suite_alone_which_nothing_imports() -> None:
+    line = re.compile(r"^\s*(import|from) (torch|parity)\b", re.MULTILINE)
+    elsewhere = [*REPOSITORY.glob("*.py"), *(REPOSITORY / "tests").glob("*.py"), *sources()]
+    assert [path.name for path in elsewhere if line.search(path.read_text())] == []
+    inside = [path for path in parity_sources() if line.search(path.read_text())]
+    assert len(inside) > 5
 
 
 @pytest.mark.parametrize(
@@ -99,7 +149,7 @@ def test_packages_do_nothing_at_import() -> None:
         assert imports(path.read_text(encoding="utf-8")) == set()
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sources(), *parity_sources()], ids=lambda path: path.stem)
 def test_nothing_is_unpickled(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -108,10 +158,13 @@ def test_nothing_is_unpickled(path: Path) -> None:
             assert not names & {"pickle", "dill", "joblib", "shelve", "marshal"}
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
             assert "allow_pickle=False" in ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            assert "weights_only=True" in ast.unparse(node)
 
 
 def test_files_stay_short() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in sources()}
+    every = [*sources(), *parity_sources()]
+    lengths = {path.name: len(path.read_text().splitlines()) for path in every}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
     verbs = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("cli/*.py")}
     assert {name: length for name, length in verbs.items() if length > 80} == {}
