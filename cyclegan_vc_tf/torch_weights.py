@@ -80,12 +80,19 @@ def companion_module(layer: str) -> str:
 
 
 def addresses(model: keras.Model) -> dict[str, Any]:
-    """A model's variables by layer and weight, such as `down_1_conv/kernel`."""
-    return {
-        f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
+    """A model's variables by layer and weight, such as `down_1_conv/kernel`.
+
+    Raises:
+        ValueError: Two variables have one address: there is a model among the layers.
+    """
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        for variable in layer.weights:
+            address = f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"
+            if address in found:
+                raise ValueError(f"{model.name} has two variables {address}; expected flat layers")
+            found[address] = variable
+    return found
 
 
 def torch_key(address: str, axes: int) -> tuple[str, Layout]:

@@ -1,6 +1,7 @@
 """What is compared: one list of this project's parts, each beside its twin in PyTorch."""
 
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -137,11 +138,6 @@ LOSSES = [
 ]
 
 
-NORMED_BIASES = r"(down|residual)\.\d+\.(out_)?conv\.bias|block\.[1-9]\.conv\.bias"
-"""In the up blocks a shuffle stands between convolution and norm: two biases share a channel
-there, and only their sum has no effect."""
-
-
 def generator(config: NetworkConfig, bins: int) -> Networks:
     """CycleGAN-VC's generator."""
     return Networks(
@@ -166,10 +162,10 @@ def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
             make(config, bins),
             shapes,
             network=True,
-            zero_gradients=NORMED_BIASES,
+            zero_gradients=twins.NORMED_BIASES,
         )
         for kind, make, shapes in (
-            ("generator", generator, one((1, 32, bins), (3, 20, bins), (1, 132, bins))),
+            ("generator", generator, one((1, 32, bins), (3, 33, bins), (1, 130, bins))),
             ("discriminator", discriminator, one((1, 16, bins), (3, 33, bins), (1, 130, bins))),
         )
     ]
@@ -266,12 +262,16 @@ VALUES = [
         network=True,
         dtypes=F64,
     ),
-    Case(
-        "training, three steps",
-        ("trainer.Trainer",),
-        Values(twins.steps, twins.torch_steps),
-        one((3, 2, 1, 16, 24), (3, 2, 3, 20, 24)),
-        network=True,
+    *(
+        Case(
+            f"training, four steps{', traced' if traced else ''}",
+            ("trainer.Trainer",),
+            Values(partial(twins.steps, traced=traced), twins.torch_steps),
+            one((4, 2, 1, 16, 24)) if traced else one((4, 2, 3, 20, 24)),
+            network=True,
+            slow=traced,
+        )
+        for traced in (False, True)
     ),
 ]  # fmt: skip
 

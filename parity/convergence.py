@@ -1,18 +1,18 @@
 """The long study: what trainings converge to, in both frameworks and with one thing changed.
 
-    python -m parity.convergence                 all arms, about an hour on two cores
+    python -m parity.convergence                 all arms, less than an hour on two cores
     python -m parity.convergence --arm=pytorch   one of them
 
 Every arm trains a small CycleGAN-VC on the demo corpus five times, with seeds 0 to 4, each from
-initial weights that its framework draws itself. Results are kept in parity/convergence.json; a
-training whose result is there is not repeated.
+initial weights that its framework draws itself. Results are kept in parity/convergence.json, with
+their settings; a training whose result is there with today's settings is not repeated.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,10 @@ import torch
 
 from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.progress import bar
 from parity import demo
+from parity.circumstances import circumstances
 from parity.runs import LOSSES, TensorFlowRun, TorchRun
 
 RESULTS = Path(__file__).with_name("convergence.json")
@@ -44,6 +46,9 @@ STUDY = RunConfig(
 """A sixteenth of the paper's width; rates of the demo, at which it learns within 1,000 steps."""
 
 Run = TensorFlowRun | TorchRun
+
+Results = dict[str, dict[str, dict]]
+"""Arm → seed → what was measured."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,18 @@ ARMS = {
     "sigmoid": Arm(
         "a sigmoid behind the discriminators", network=(("discriminator_sigmoid", True),)
     ),
+    "strong": Arm(
+        "discriminators' rate 2e-3, as the generators'",
+        training=(("discriminator_learning_rate", 2e-3),),
+    ),
+    "strong_sigmoid": Arm(
+        "the same and a sigmoid",
+        "strong",
+        network=(("discriminator_sigmoid", True),),
+        training=(("discriminator_learning_rate", 2e-3),),
+    ),
     "kernels": Arm("all kernels of the generators 3", network=(("generator_kernels", (3,) * 7),)),
-    "same_index": Arm("one index and one random number for both crops", pairing="same index"),
+    "same_index": Arm("one index for the recordings of both speakers", pairing="same index"),
     "cached": Arm("the crops of the first epoch, again and again", pairing="cached"),
 }
 
@@ -147,20 +162,78 @@ def run(arm: Arm, seed: int, corpus: demo.Demo) -> dict[str, object]:
     }
 
 
+def settings(arm: Arm) -> dict[str, object]:
+    """All that an arm's results depend on but its seed and its code, as JSON has it."""
+    config = asdict(arm.config(0))
+    return json.loads(json.dumps({**config, "pairing": arm.pairing, "what": arm.what}))
+
+
+def read(path: Path) -> dict[str, dict]:
+    """Results of the arms whose settings are today's, by name."""
+    if not path.exists():
+        return {}
+    arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+    return {
+        name: arms[name]
+        for name, arm in ARMS.items()
+        if name in arms and arms[name]["settings"] == settings(arm)
+    }
+
+
+def load(path: Path = RESULTS) -> Results:
+    """Results of all arms by name and seed.
+
+    Raises:
+        InputError: Not all trainings are there with today's settings.
+    """
+    found = read(path)
+    missing = [
+        name for name in ARMS if set(found.get(name, {}).get("seeds", {})) != set(map(str, SEEDS))
+    ]
+    if missing:
+        raise InputError(
+            f"{path} lacks trainings of {', '.join(missing)} with today's settings; "
+            "run python -m parity.convergence"
+        )
+    return {name: each["seeds"] for name, each in found.items()}
+
+
 def main() -> int:
-    """Runs the study, or one arm of it, and keeps the results."""
-    parser = argparse.ArgumentParser(prog="python -m parity.convergence", description=__doc__)
+    """Runs the study, or some arms of it, and keeps the results."""
+    parser = argparse.ArgumentParser(
+        prog="python -m parity.convergence",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--arm", choices=ARMS, action="append", help="only this arm; repeatable")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file to write")
     arguments = parser.parse_args()
-    results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
-    corpus = demo.load()
+    found = read(arguments.results)
     chosen = arguments.arm or list(ARMS)
-    todo = [(n, s) for n in chosen for s in SEEDS if str(s) not in results.get(n, {})]
+    todo = [
+        (name, seed)
+        for name in chosen
+        for seed in SEEDS
+        if str(seed) not in found.get(name, {}).get("seeds", {})
+    ]
+    corpus = demo.load()
     for name, seed in bar(todo, desc="trainings"):
-        results.setdefault(name, {})[str(seed)] = run(ARMS[name], seed, corpus)
-        files.write_text(arguments.results, json.dumps(results) + "\n")
+        trained = run(ARMS[name], seed, corpus)
+        # Read again: another process may have added to it.
+        found = read(arguments.results)
+        arm = found.setdefault(name, {"settings": settings(ARMS[name]), "seeds": {}})
+        arm["seeds"][str(seed)] = trained
+        write(found, arguments.results)
     return 0
+
+
+def write(found: dict[str, dict], path: Path) -> None:
+    """Writes results with what made them."""
+    made = {"command": "python -m parity.convergence", "circumstances": circumstances()}
+    # One training a line.
+    text = json.dumps({**made, "arms": found}).replace('{"losses"', '\n{"losses"')
+    files.write_text(path, text + "\n")
 
 
 def _rounded(values: object) -> object:

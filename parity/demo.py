@@ -16,8 +16,8 @@ DEMO = Path(__file__).parents[1] / "data" / "demo"
 Batch = tuple[np.ndarray, np.ndarray]
 
 PAIRINGS = ("independent", "same index", "cached")
-"""Crops of both speakers drawn independently and anew at each visit; one index and one random
-number for both; or the crops of the first epoch again and again."""
+"""Crops of both speakers drawn independently and anew at each visit; from the recordings of one
+index in both lists; or the crops of the first epoch again and again."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,21 @@ class Demo:
         pairing: str = "independent",
     ) -> Iterator[Batch]:
         """What a training sees: pairs of (batch, frames, bins), normalised, float32."""
-        crops = [
-            Crops(each.store, each.training, each.statistics, crop_frames, seed, number)
-            for number, each in enumerate(self.training.values())
-        ]
-        if pairing == "same index":
-            crops[1] = replace(crops[1], speaker=0)
+        crops = self.crops(crop_frames, seed, pairing)
         if pairing != "cached":
             yield from _arrays(training_pairs(crops[0], crops[1], batch_size, 0, steps))
             return
         epoch = len(crops[0].utterances) // batch_size
         kept = list(_arrays(training_pairs(crops[0], crops[1], batch_size, 0, epoch)))
         yield from (kept[step % epoch] for step in range(steps))
+
+    def crops(self, crop_frames: int, seed: int, pairing: str) -> tuple[Crops, Crops]:
+        """Where crops of A and B are taken."""
+        a, b = (
+            Crops(each.store, each.training, each.statistics, crop_frames, seed, number)
+            for number, each in enumerate(self.training.values())
+        )
+        return (a, replace(b, speaker=0)) if pairing == "same index" else (a, b)
 
     def held_out_batch(self, crop_frames: int = 128) -> Batch:
         """One crop of each held-out recording of either speaker, in units of the training's."""

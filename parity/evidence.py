@@ -1,24 +1,17 @@
 """All that is compared, gathered in one run."""
 
-import json
-import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
-import torch
 
 from cyclegan_vc_tf.progress import bar
 from parity import convergence, demo, mutants, optimizers, trajectories
 from parity.cases import CASES
 from parity.compare import Row, compare_all
+from parity.convergence import Results
 from parity.optimizers import Followed
-from parity.separability import Results
+from parity.separability import KINDS, compare, final_losses
 from parity.trajectories import EXACT, Envelope
 from parity.traps import TRAPS, Finding, spring
 
@@ -82,6 +75,13 @@ class Evidence:
             for step, inside in zip(envelope.steps, envelope.inside(), strict=True)
             if not inside
         ]
+        if self.convergence:
+            ours, twin = (self.convergence[arm] for arm in ("tensorflow", "pytorch"))
+            said += [
+                f"convergence: the frameworks' {kind} losses are separable"
+                for kind in KINDS
+                if compare(final_losses(ours, kind), final_losses(twin, kind)).separable
+            ]
         return said
 
 
@@ -90,7 +90,12 @@ def gather(*, quick: bool) -> Evidence:
 
     Args:
         quick: Leave out the paper's width, the mutants, the trajectories and the long study.
+
+    Raises:
+        InputError: The results of the long study are missing or not of today's settings.
     """
+    # What can be refused is refused before any work is done.
+    study = {} if quick else convergence.load()
     cases = [case for case in CASES if not (quick and case.slow)]
     # A case's rows come all together: the bar counts what is to be run.
     rows = [row for case in bar(cases, desc="cases") for row in compare_all([case])]
@@ -113,19 +118,5 @@ def gather(*, quick: bool) -> Evidence:
         len(faults),
         trajectories.exact(corpus),
         {dtype: run() for dtype, run in bar(runs.items(), desc="trajectories")},
-        json.loads(convergence.RESULTS.read_text(encoding="utf-8")),
-    )
-
-
-def circumstances() -> str:
-    """Versions, machine and date, in a line."""
-    cpu = Path("/proc/cpuinfo")
-    models = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if (
-        cpu.exists()
-    ) else []  # fmt: skip
-    model = models[0].split(":")[1].strip() if models else platform.machine()
-    return (
-        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, PyTorch {torch.__version__}, "
-        f"NumPy {np.__version__}, Python {platform.python_version()}; {os.cpu_count()} cores of "
-        f"{model}; {date.today().isoformat()}"
+        study,
     )

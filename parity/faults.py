@@ -149,12 +149,23 @@ def half_gradient(original: Callable, *args: Any) -> tf.Tensor:
     return 0.5 * value + 0.5 * tf.stop_gradient(value)
 
 
+def shifted(inputs: tf.Tensor) -> tf.Tensor:
+    """One frame of zeros too many in front, the last frame lost."""
+    zeros = tf.zeros_like(inputs[..., :1, :])
+    return tf.concat([zeros, inputs[..., :-1, :]], axis=-2)
+
+
+def unbroken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
+    """What a layer does anyway, put in as a fault is."""
+    plain = layer.call
+    return lambda inputs: plain(inputs)
+
+
 def broken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
     """What a layer of a network does when it is broken, by its kind."""
     plain = layer.call
     if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D):
-        # One position too many in front, one too few behind.
-        return lambda inputs: plain(tf.roll(inputs, 1, axis=-2))
+        return lambda inputs: plain(shifted(inputs))
     if isinstance(layer, layers.GatedLinearUnit):
         return lambda inputs: swapped_gate(layer, inputs)
     if isinstance(layer, layers.PixelShuffle1D):

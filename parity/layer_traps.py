@@ -7,16 +7,25 @@ import numpy as np
 import tensorflow as tf
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from cyclegan_vc_tf import layers
 from cyclegan_vc_tf.config import NetworkConfig
-from parity.cases import NORMED_BIASES, generator
+from cyclegan_vc_tf.torch_weights import to_state
+from parity.cases import discriminator, generator
 from parity.compare import difference
 from parity.precision import precision
 from parity.runs import channels_first
-from parity.torch_models import Conv, initialise_as_keras, same_padding
-from parity.trap import Distances, Trap, conv1d_weight, conv2d_weight, distances, random_array
+from parity.torch_models import initialise_as_keras, same_padding
+from parity.trap import (
+    Distances,
+    Trap,
+    conv1d_weight,
+    conv2d_weight,
+    convolved,
+    distances,
+    random_array,
+)
+from parity.twins import NORMED_BIASES, SMALL
 
 
 def stride_2(frames: int) -> Distances:
@@ -24,7 +33,7 @@ def stride_2(frames: int) -> Distances:
     inputs, kernel = random_array(1, frames, 3), random_array(5, 3, 4)
     x, weight = channels_first(inputs), conv1d_weight(kernel)
     return distances(
-        tf.nn.conv1d(inputs, kernel, stride=2, padding="SAME"),
+        convolved(inputs, kernel, (2,)),
         F.conv1d(F.pad(x, same_padding(frames, 5, 2)), weight, stride=2),
         F.conv1d(x, weight, stride=2, padding=2),
     )
@@ -38,7 +47,7 @@ def even_kernel() -> Distances:
     inputs, kernel = random_array(1, 8, 16, 3), random_array(6, 3, 3, 4)
     x, weight = channels_first(inputs), conv2d_weight(kernel)
     return distances(
-        tf.nn.conv2d(inputs, kernel, strides=(1, 2), padding="SAME"),
+        convolved(inputs, kernel, (1, 2)),
         F.conv2d(F.pad(x, (0, 1, 2, 3)), weight, stride=(1, 2)),
         F.conv2d(F.pad(x, (0, 1, 3, 3)), weight, stride=(1, 2))[:, :, :-1],
     )
@@ -74,11 +83,12 @@ def norm(wrong_epsilon: float = 1e-6, *, affine: bool = True, biased: bool = Tru
 def bfloat16_moments() -> Distances:
     """`tf.nn.moments` does not upcast; the norm of this project stays in float32."""
     inputs = tf.cast(10.0 + random_array(1, 128, 8), tf.bfloat16)
+    before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         ours = layers.instance_norm(1e-6, "norm")(inputs)
     finally:
-        keras.mixed_precision.set_global_policy("float32")
+        keras.mixed_precision.set_global_policy(before)
     mean, variance = tf.nn.moments(inputs, axes=1, keepdims=True)
     naive = tf.cast(
         (inputs - mean) * tf.math.rsqrt(variance + tf.cast(1e-6, tf.bfloat16)), tf.float32
@@ -92,7 +102,7 @@ def bias_before_a_norm() -> Distances:
 
     Right: both absolutely. Wrong: their relative difference.
     """
-    pair = generator(NetworkConfig(channels=4, residual_blocks=1), 24)
+    pair = generator(SMALL, 24)
     rng = np.random.default_rng(0)
     absolute, relative = 0.0, 0.0
     with precision("float64"):
@@ -106,18 +116,31 @@ def bias_before_a_norm() -> Distances:
 def initialiser() -> Distances:
     """Keras draws kernels from Glorot's distribution, PyTorch from U(±1 / sqrt(fan in)).
 
-    The distance is that of standard deviations, and of the largest weights.
+    Of both networks just built, weight by weight: the largest difference between the deviations, or
+    between the largest values, over this project's.
     """
-    kernel = layers.Convolutions("generator", 0, "same").initializer("conv")((5, 64, 64)).numpy()
-    ours = np.array([kernel.std(), np.abs(kernel).max()])
+    pairs = (generator(WIDE, 24), discriminator(WIDE, 24))
+    ours = np.concatenate([_sizes(to_state(pair.ours())) for pair in pairs])
     found = []
     for prepare in (initialise_as_keras, lambda module: None):
         torch.manual_seed(0)
-        module = Conv(nn.Conv1d, (64, 64), (5,), (1,), "same")
-        prepare(module)
-        weight = module.weight.detach().numpy()
-        found.append(difference(np.array([weight.std(), np.abs(weight).max()]), ours)[1])
+        sizes = []
+        for pair in pairs:
+            twin = pair.twin()
+            prepare(twin)
+            state = {key: value.numpy() for key, value in twin.state_dict().items()}
+            sizes.append(_sizes({key: state[key] for key in to_state(pair.ours())}))
+        found.append(float(np.max(np.abs(np.concatenate(sizes) - ours) / np.maximum(ours, 1e-3))))
     return found[0], found[1]
+
+
+WIDE = NetworkConfig(channels=16, residual_blocks=1)
+"""So wide that the deviation of each kernel is known to a few percent."""
+
+
+def _sizes(state: dict[str, np.ndarray]) -> np.ndarray:
+    """Deviation and largest absolute value of each weight."""
+    return np.array([[each.std(), np.abs(each).max()] for each in state.values()])
 
 
 def transposed_convolution_layout() -> Distances:
@@ -160,7 +183,7 @@ TRAPS = (
     Trap("instance norm", "the unbiased variance", lambda: norm(biased=False), 1e-12, 1e-2),
     Trap("instance norm in bfloat16", "tf.nn.moments in bfloat16", bfloat16_moments, 1e-5, 1e-3),
     Trap("bias before a norm", "compared relatively", bias_before_a_norm, 1e-10, 0.01),
-    Trap("initialiser", "PyTorch's default", initialiser, 0.03, 0.3),
+    Trap("initialiser", "PyTorch's default", initialiser, 0.15, 0.4),
     Trap(
         "transposed convolution, even rate", "kernel turned round",
         transposed_convolution_layout, 1e-12, 0.3,

@@ -1,13 +1,16 @@
 """Faults put into this project on purpose: a suite that lets one pass proves nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from unittest import mock
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import layers, losses, normalization, optimizer, torch_weights
+from cyclegan_vc_tf import layers, losses, normalization, optimizer, torch_weights, trainer
+from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.trainer import Trainer
 from parity import faults
 from parity.case import Case
@@ -15,7 +18,7 @@ from parity.cases import CASES, discriminator, generator
 from parity.compare import compare
 from parity.faults import Fault, in_adam, in_layouts, in_norms, layer_call, patch
 from parity.pairs import Networks
-from parity.twins import SMALL
+from parity.twins import NORMED_BIASES, SMALL
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,24 @@ PARTS: dict[str, dict[str, Fault]] = {
         "a step late": patch(
             optimizer, "linear_decay", lambda original, step, *rest: original(step - 1, *rest)
         ),
+        "start for length": patch(
+            optimizer,
+            "linear_decay",
+            lambda original, step, initial, start, length: original(step, initial, length, start),
+        ),
+    },
+    "conversion.Converter": {
+        "a frame late": patch(
+            Converter,
+            "convert_mel_cepstra",
+            lambda original, self, x: np.roll(original(self, x), 1, axis=0),
+        ),
+        "no padding": patch(np, "pad", lambda original, array, *rest, **named: array),
+    },
+    "normalization.Statistics": {
+        "divided by nothing": lambda: mock.patch.object(
+            normalization.Statistics, "scale", property(lambda self: self.deviation + 1e-9)
+        ),
     },
     "trainer.Trainer": {
         "cycle weight doubled": patch(
@@ -148,6 +169,19 @@ PARTS: dict[str, dict[str, Fault]] = {
             Trainer,
             "loss_weights",
             lambda original, self: {**original(self), "identity": tf.constant(5.0, tf.float64)},
+        ),
+        "rates that do not fall": patch(
+            Trainer,
+            "learning_rates",
+            lambda original, self: {
+                "generator": tf.constant(5e-4, tf.float64),
+                "discriminator": tf.constant(2e-4, tf.float64),
+            },
+        ),
+        "decay begins when it should end": patch(
+            trainer,
+            "linear_decay",
+            lambda original, step, initial, start, length: original(step, initial, length, start),
         ),
         "rates swapped": patch(
             Trainer,
@@ -182,36 +216,35 @@ def in_parts() -> list[Mutant]:
     ]
 
 
-def in_networks() -> list[Mutant]:
+def in_networks(fault: Callable[[keras.layers.Layer], Callable] = faults.broken) -> list[Mutant]:
     """Each layer of both networks broken in turn."""
     found = []
     for kind, make in (("generator", generator), ("discriminator", discriminator)):
         pair = make(replace(SMALL, residual_blocks=1), 24)
-        for name in _layers_of(pair):
+        for layer in pair.ours().layers:
+            if isinstance(layer, keras.layers.InputLayer):
+                continue
             case = Case(
-                f"{kind} with a broken {name}",
+                f"{kind} with a broken {layer.name}",
                 (),
-                _with_a_broken_layer(pair, name),
+                _with_a_fault(pair, layer.name, fault),
                 (((1, 32, 24),),),
                 network=True,
                 dtypes=("float64",),
+                zero_gradients=NORMED_BIASES,
             )
             # The fault is in the case itself.
-            found.append(Mutant(f"{kind}: {name}", (case,), ExitStack))
+            found.append(Mutant(f"{kind}: {layer.name}", (case,), ExitStack))
     return found
 
 
-def _layers_of(pair: Networks) -> Sequence[str]:
-    return [
-        layer.name for layer in pair.ours().layers if not isinstance(layer, keras.layers.InputLayer)
-    ]
-
-
-def _with_a_broken_layer(pair: Networks, name: str) -> Networks:
+def _with_a_fault(
+    pair: Networks, name: str, fault: Callable[[keras.layers.Layer], Callable]
+) -> Networks:
     def ours() -> keras.Model:
         model = pair.ours()
         layer = model.get_layer(name)
-        layer.call = faults.broken(layer)
+        layer.call = fault(layer)
         return model
 
     return replace(pair, ours=ours)

@@ -1,6 +1,6 @@
 """One thing in both frameworks: what to evaluate it on, and what to compare."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -67,11 +67,16 @@ class Networks:
         ours_gradients = tape.gradient(product, [ours_in, *variables.values()])
         twin_in = channels_first(inputs[0]).requires_grad_()
         twin_out = twin(twin_in)
-        yield Quantity("output", ours_out.numpy(), channels_last(twin_out))
+        output = Quantity("output", ours_out.numpy(), channels_last(twin_out))
+        yield output
+        if output.ours.shape != output.twin.shape:
+            return
         parameters = dict(twin.named_parameters())
         (twin_out * channels_first(cotangent)).sum().backward()
         yield Quantity(
-            "gradient of the input", ours_gradients[0].numpy(), channels_last(twin_in.grad)
+            "gradient of the input",
+            _or_nan(ours_gradients[0], ours_in),
+            channels_last(twin_in.grad),
         )
         for (address, variable), gradient in zip(
             variables.items(), ours_gradients[1:], strict=True
@@ -79,7 +84,7 @@ class Networks:
             key, layout = torch_key(address, len(variable.shape))
             yield Quantity(
                 f"gradient of {key}",
-                layout.to_torch(gradient.numpy()),
+                layout.to_torch(_or_nan(gradient, variable)),
                 parameters.pop(key).grad.numpy(),
             )
         if parameters:
@@ -110,12 +115,18 @@ class Functions:
             cotangent = rng.standard_normal(ours_out.shape).astype(inputs[0].dtype)
             product = tf.reduce_sum(ours_out * cotangent)
         twin_out = self.twin(*twin_in)
-        yield Quantity("output", ours_out.numpy(), channels_last(twin_out))
+        output = Quantity("output", ours_out.numpy(), channels_last(twin_out))
+        yield output
+        if output.ours.shape != output.twin.shape:
+            return
         (twin_out * torch.from_numpy(cotangent)).sum().backward()
-        for number, (ours, twin) in enumerate(
-            zip(tape.gradient(product, ours_in), twin_in, strict=True), 1
+        gradients = tape.gradient(product, ours_in)
+        for number, (gradient, ours, twin) in enumerate(
+            zip(gradients, ours_in, twin_in, strict=True), 1
         ):
-            yield Quantity(f"gradient of input {number}", ours.numpy(), channels_last(twin.grad))
+            yield Quantity(
+                f"gradient of input {number}", _or_nan(gradient, ours), channels_last(twin.grad)
+            )
 
 
 @dataclass(frozen=True)
@@ -123,19 +134,30 @@ class Values:
     """A function that nothing is learned through, compared in its values.
 
     Attributes:
-        ours: Of arrays.
-        twin: Of torch tensors of the same shapes.
+        ours: Of arrays; gives an array, or several by the names of their quantities.
+        twin: Of torch tensors of the same shapes; gives as many.
     """
 
-    ours: Callable[..., np.ndarray]
-    twin: Callable[..., torch.Tensor]
+    ours: Callable[..., np.ndarray | Mapping[str, np.ndarray]]
+    twin: Callable[..., torch.Tensor | Mapping[str, torch.Tensor]]
 
     def quantities(
         self, inputs: Sequence[np.ndarray], rng: np.random.Generator
     ) -> Iterator[Quantity]:
-        """The output."""
-        twin = self.twin(*map(torch.from_numpy, inputs))
-        yield Quantity("output", np.asarray(self.ours(*inputs)), twin.detach().numpy())
+        """The output, or all that have a name."""
+        ours, twin = self.ours(*inputs), self.twin(*map(torch.from_numpy, inputs))
+        if not isinstance(ours, Mapping) or not isinstance(twin, Mapping):
+            ours, twin = {"output": ours}, {"output": twin}  # type: ignore[dict-item]
+        if ours.keys() != twin.keys():
+            raise ValueError(f"one side alone has {sorted(ours.keys() ^ twin.keys())}")
+        for name, value in ours.items():
+            # The largest value of each is what its difference is measured by.
+            yield Quantity(name, np.asarray(value), twin[name].detach().numpy())
+
+
+def _or_nan(gradient: tf.Tensor | None, of: tf.Tensor | tf.Variable) -> np.ndarray:
+    """A gradient, or what no comparison passes where there is none."""
+    return np.full(of.shape, np.nan) if gradient is None else gradient.numpy()
 
 
 Pair = Networks | Functions | Values

@@ -8,9 +8,6 @@ import scipy.stats
 
 from parity.runs import LOSSES
 
-Results = dict[str, dict[str, dict]]
-"""What parity/convergence.json holds: arm → seed → what was measured."""
-
 KINDS = ("cycle", "identity", "adversarial")
 
 SIGNIFICANCE = 0.05
@@ -81,6 +78,9 @@ def compare(one: np.ndarray, other: np.ndarray) -> Comparison:
     def missing(effect: float) -> float:
         return scipy.stats.nct.sf(critical, freedom, effect) - POWER
 
+    if not error > 0.0:
+        # One value a group, or the same everywhere: nothing can be said.
+        return Comparison(float(other.mean() - one.mean()), np.nan, np.nan, float(one.mean()))
     effect = scipy.optimize.brentq(missing, 0.0, 12.0)
     p = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
     return Comparison(

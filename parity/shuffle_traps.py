@@ -8,15 +8,21 @@ import torch.nn.functional as F
 from cyclegan_vc_tf import layers
 from parity.runs import channels_first
 from parity.torch_models import PixelShuffle1d
-from parity.trap import Distances, Trap, conv1d_weight, conv2d_weight, distances, random_array
+from parity.trap import (
+    Distances,
+    Trap,
+    conv1d_weight,
+    conv2d_weight,
+    convolved,
+    distances,
+    random_array,
+)
 
 
 def pixel_shuffle_2d() -> Distances:
     """`tf.nn.depth_to_space` is block-major, `nn.PixelShuffle` channel-major."""
     inputs, kernel, bias = random_array(1, 4, 6, 3), random_array(3, 3, 3, 20), random_array(20)
-    ours = tf.nn.depth_to_space(
-        tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME") + bias, block_size=2
-    )
+    ours = tf.nn.depth_to_space(convolved(inputs, kernel, (1, 1)) + bias, block_size=2)
     x, weight, offset = channels_first(inputs), conv2d_weight(kernel), torch.from_numpy(bias)
     # Output channel (r, r, C) of TensorFlow's convolution is (C, r, r) of torch's.
     order = torch.arange(20).view(2, 2, 5).permute(2, 0, 1).flatten()
@@ -49,9 +55,10 @@ def reshape() -> Distances:
     inputs = random_array(2, 7, 12)
     x = channels_first(inputs)
     return distances(
-        tf.reshape(inputs, (2, 14, 6)), x.movedim(1, -1).reshape(2, 14, 6).movedim(-1, 1),
+        layers.PixelShuffle1D(dtype="float64")(inputs),
+        channels_first(tf.reshape(inputs, (2, 14, 6)).numpy()),
         x.reshape(2, 6, 14),
-    )  # fmt: skip
+    )
 
 
 def one_convolution_for_a_gate() -> Distances:
@@ -100,7 +107,7 @@ def kernel_layout() -> Distances:
     inputs, kernel = random_array(1, 9, 4), random_array(5, 4, 4)
     x = channels_first(inputs)
     return distances(
-        tf.nn.conv1d(inputs, kernel, stride=1, padding="SAME"),
+        convolved(inputs, kernel, (1,)),
         F.conv1d(x, conv1d_weight(kernel), padding=2),
         F.conv1d(x, torch.from_numpy(kernel.reshape(4, 4, 5)), padding=2),
     )

@@ -8,6 +8,7 @@ import tensorflow as tf
 import torch
 from torch import nn
 
+from cyclegan_vc_tf import losses
 from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator
 from cyclegan_vc_tf.generators import vc1_generator
@@ -46,6 +47,20 @@ def test_the_discriminator_is_a_patch_gan() -> None:
     assert Discriminator(24, SMALL)(torch.zeros(1, 24, 128)).shape == (1, 1, 6, 8)
     tall = Discriminator(96, SMALL)
     assert field(tall, (96, 256), lambda out: out[0, 0, 12, 8]) == (29, 31)
+
+
+def test_a_sigmoid_leaves_no_gradient_of_a_fake_that_is_found_out() -> None:
+    """(s - 1)² at s = sigmoid(x) has the slope 2 (s - 1) s (1 - s), and at s = x 2 (x - 1)."""
+    found = []
+    for last in (tf.identity, tf.sigmoid):
+        score = tf.constant(np.full((1, 1, 1, 1), -10.0))
+        with tf.GradientTape() as tape:
+            tape.watch(score)
+            loss = losses.least_squares_loss(last(score), 1.0)
+        found.append(abs(float(tape.gradient(loss, score))))
+    s = 1 / (1 + np.exp(10.0))
+    np.testing.assert_allclose(found, [22.0, 2 * (1 - s) * s * (1 - s)], rtol=1e-9)
+    assert found[1] < 1e-4
 
 
 @pytest.mark.parametrize(("kernels", "frames"), [((15, 5, 5, 3, 5, 5, 15), 159), ((3,) * 7, 117)])

@@ -1,14 +1,15 @@
 """The command: tables, report, exit status."""
 
-import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cyclegan_vc_tf.errors import InputError
 from parity import __main__ as command
 from parity import convergence, evidence, mutants, trajectories
 from parity.case import Case, one
@@ -115,6 +116,10 @@ def test_everything_that_can_fail_fails() -> None:
         np.array([1e-13] * 49 + [2e-12] + [np.nan] * 50),
         {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [3.0]]))},
     )
+    results = convergence.load()
+    apart = replace(fine, convergence={**results, "pytorch": results["cached"]})
+    assert len(apart.failures()) == 3
+    assert replace(fine, convergence=results).failures() == []
     assert [line.split(":")[0] for line in worse.failures()] == [
         "optimiser Adam",
         "mutant swapped was seen by no case",
@@ -140,6 +145,37 @@ def test_a_wrong_flag_is_refused_before_any_work(flags: list[str], said: str) ->
     assert "Traceback" not in done.stderr
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(evidence, "gather", lambda **given: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.md").mkdir()
+    for path, said in (
+        (tmp_path / "file" / "parity.md", "File exists"),
+        (Path("/proc/parity.md"), "nothing can be written there"),
+        (tmp_path / "folder.md", "expected a file, and this is a folder"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            run(monkeypatch, f"--report={path}")
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_the_long_study_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def missing() -> None:
+        raise InputError("lacks trainings")
+
+    monkeypatch.setattr(convergence, "load", missing)
+    monkeypatch.setattr(evidence, "CASES", pytest.fail)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("error: lacks trainings")
+
+
 def test_the_committed_report_is_of_a_run_that_held() -> None:
     """And lists all of today's cases and traps."""
     text = (REPOSITORY / "docs" / "parity.md").read_text()
@@ -150,10 +186,3 @@ def test_the_committed_report_is_of_a_run_that_held() -> None:
     assert {arm.what for arm in convergence.ARMS.values()} <= rows
     for name in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (REPOSITORY / "docs" / name).exists()
-
-
-def test_the_committed_results_are_of_all_trainings() -> None:
-    results = json.loads(convergence.RESULTS.read_text())
-    assert set(results) == set(convergence.ARMS)
-    for arm in results.values():
-        assert list(arm) == [str(seed) for seed in convergence.SEEDS]

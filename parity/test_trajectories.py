@@ -35,7 +35,17 @@ def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
     assert found.within[-1].min() > 1000 * found.within[0].max()
 
 
+def test_another_adam_leaves_the_envelope_at_once(corpus: Demo) -> None:
+    found = envelope(corpus, steps=25, window=25, nudges=2, optimizer=torch.optim.Adam)
+    assert not found.inside().any()
+    assert np.median(found.across) > 10 * found.within.max()
+
+
 def test_an_envelope_is_left_upwards_and_downwards() -> None:
-    within = np.array([[1.0, 2.0, 3.0]] * 4)
-    across = np.array([[2.0, 2.5, 9.0], [3.5, 4.0, 1.0], [0.1, 0.0, 0.2], [np.nan] * 3])
-    assert Envelope(np.arange(4), within, across).inside().tolist() == [True, False, False, False]
+    within = np.array([[1.0, 2.0, 3.0]] * 5)
+    across = np.array(
+        [[2.0, 2.5, 9.9], [1.0, 4.0, 9.9], [9.1, 9.2, 9.3], [0.1, 0.3, 0.9], [np.nan] * 3]
+    )
+    found = Envelope(np.arange(5), within, across)
+    assert found.strictly_inside().tolist() == [True, False, False, False, False]
+    assert found.inside().tolist() == [True, True, False, False, False]

@@ -1,5 +1,8 @@
 """The wrong ways are wrong, the right ones right."""
 
+import warnings
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +25,16 @@ def test_symmetric_padding_at_stride_2_is_right_for_odd_lengths() -> None:
     """Which is why a test at one length would miss it."""
     right, symmetric = stride_2(17)
     assert max(right, symmetric) <= 1e-12
+
+
+def test_another_initialiser_in_the_networks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    (trap,) = (each for each in TRAPS if each.name == "initialiser")
+    normal = keras.initializers.RandomNormal(stddev=0.05, seed=0)
+    monkeypatch.setattr(layers.Convolutions, "initializer", lambda self, name: normal)
+    with warnings.catch_warnings():
+        # Keras says that one object draws the same numbers each time.
+        warnings.simplefilter("ignore", UserWarning)
+        assert spring(trap).right > trap.tolerance
 
 
 def test_a_trap_that_cannot_tell_them_apart_fails() -> None:

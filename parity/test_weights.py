@@ -9,6 +9,7 @@ from cyclegan_vc_tf.torch_weights import load_state, to_state
 from parity.cases import discriminator, generator
 from parity.pairs import Networks
 from parity.runs import match
+from parity.torch_models import Conv
 from parity.twins import SMALL
 
 NETWORKS = {"generator": generator(SMALL, 24), "discriminator": discriminator(SMALL, 24)}
@@ -40,6 +41,52 @@ def test_the_companion_has_the_papers_number_of_parameters() -> None:
     for make, expected in ((generator, 38_055_704), (discriminator, 21_837_825)):
         module = make(NetworkConfig(), 24).twin()
         assert sum(each.numel() for each in module.parameters()) == expected
+
+
+PAPER = {
+    # Figure 4: kernel, channels before the gate.
+    "input_conv": (256, 24, 15),
+    "down.0.conv": (512, 128, 5),
+    "down.1.conv": (1024, 256, 5),
+    **{f"residual.{i}.conv": (1024 * 2, 512, 3) for i in range(6)},
+    **{f"residual.{i}.out_conv": (512, 1024, 3) for i in range(6)},
+    "up.0.conv": (2048, 512, 5),
+    "up.1.conv": (1024, 512, 5),
+    "output_conv": (24, 256, 15),
+    "block.0.conv": (256, 1, 3, 3),
+    "block.1.conv": (512, 128, 3, 3),
+    "block.2.conv": (1024, 256, 3, 3),
+    "block.3.conv": (2048, 512, 6, 3),
+    "scores": (1, 1024),
+}
+
+
+def test_by_default_the_companion_is_the_papers_figure() -> None:
+    """Numbers written out, not read from this project's settings."""
+    config = NetworkConfig()
+    modules = generator(config, 24).twin(), discriminator(config, 24).twin()
+    shapes = {
+        key.removesuffix(".weight"): tuple(value.shape)
+        for module in modules
+        for key, value in module.state_dict().items()
+        if value.ndim > 1
+    }
+    assert shapes == PAPER
+    norms = [each for module in modules for each in module.modules() if hasattr(each, "affine")]
+    assert len(norms) == 2 + 6 * 2 + 2 + 3
+    assert {(each.eps, each.affine) for each in norms} == {(1e-6, True)}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "zeros"),
+    # As public PyTorch code writes them; 6 at stride 1 pads 3 and cuts one.
+    [(15, 1, 7), (5, 2, 2), (5, 1, 2), (3, 1, 1), (3, 2, 1), (6, 1, 3)],
+)
+def test_symmetric_padding_in_literal_numbers(kernel: int, stride: int, zeros: int) -> None:
+    conv = Conv(torch.nn.Conv1d, (2, 3), (kernel,), (stride,), "symmetric").double()
+    inputs = torch.randn(1, 2, 20, dtype=torch.float64)
+    expected = torch.nn.functional.conv1d(inputs, conv.weight, conv.bias, stride, zeros)
+    torch.testing.assert_close(conv(inputs), expected[..., : -(-20 // stride)])
 
 
 def test_a_module_that_differs_is_not_matched() -> None:

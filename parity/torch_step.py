@@ -117,13 +117,12 @@ class Step:
             optimizer.param_groups[0]["lr"] = self.rate(side)
             optimizer.zero_grad()
 
-        # The generators, judged by discriminators that hold still.
-        self.discriminators.requires_grad_(False)
+        # The generators; what the discriminators would get of this loss is left out.
         terms, fakes = self.generator_terms(real_a, real_b)
         weights = loss_weights(self.config, self.steps_done)
         generator = torch.stack([weights[n.split("_")[0]] * term for n, term in terms.items()])
-        generator.sum().backward()
-        self.discriminators.requires_grad_(True)
+        learning = [each for each in self.generators.parameters() if each.requires_grad]
+        generator.sum().backward(inputs=learning)
 
         # The discriminators, on the fakes just made.
         for name, real in (("A", real_a), ("B", real_b)):

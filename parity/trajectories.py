@@ -26,6 +26,13 @@ EXACT = {50: 1e-12, 100: 1e-6}
 question is only whether that growth is all there is."""
 
 
+SLACK = 3.0
+"""A nudge rounds every weight once, at the beginning; the other framework rounds every operation in
+its own way, at every step. That is much the same, not the same, and five nudges show only part of
+their spread. While the gaps grow by a factor of ten every dozen steps, 3 is half a dozen steps;
+another epsilon in Adam or in a norm is off by a factor of 50 and more in the first windows."""
+
+
 def batches(corpus: Demo, config: RunConfig, steps: int, dtype: str) -> list[Batch]:
     """What a training with this configuration sees, as `dtype`."""
     training = config.training
@@ -65,14 +72,16 @@ class Envelope:
     within: np.ndarray
     across: np.ndarray
 
-    def inside(self) -> np.ndarray:
-        """Where the median gap across lies among the gaps within, (windows,) of bool.
-
-        In the other framework every operation rounds in its own way, at every step: not quite what
-        one nudge at the beginning does. So it may lie below the smallest gap by a factor of 3.
-        """
+    def strictly_inside(self) -> np.ndarray:
+        """Where the median gap across lies among the gaps within, (windows,) of bool."""
         middle = np.median(self.across, axis=1)
-        return (self.within.min(axis=1) / 3 <= middle) & (middle <= self.within.max(axis=1))
+        return (self.within.min(axis=1) <= middle) & (middle <= self.within.max(axis=1))
+
+    def inside(self) -> np.ndarray:
+        """Where it lies among them or no further off than by a factor of `SLACK`."""
+        middle = np.median(self.across, axis=1)
+        least, most = self.within.min(axis=1), self.within.max(axis=1)
+        return (least / SLACK <= middle) & (middle <= most * SLACK)
 
 
 def envelope(
@@ -82,6 +91,7 @@ def envelope(
     window: int = 25,
     nudges: int = 5,
     config: RunConfig = DEEP,
+    optimizer: torch_step.MakeOptimizer = torch_step.Adam,
 ) -> Envelope:
     """Trains in PyTorch, in TensorFlow, and in TensorFlow again from nudged weights.
 
@@ -89,7 +99,7 @@ def envelope(
     """
     with precision(dtype):
         seen = batches(corpus, config, steps, dtype)
-        ours, twin = TensorFlowRun(config), TorchRun(config, getattr(torch, dtype))
+        ours, twin = TensorFlowRun(config), TorchRun(config, getattr(torch, dtype), optimizer)
         match_runs(twin, ours)
         start = ours.state()
         runs = [train(ours, seen)]

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 import torch
 
+from cyclegan_vc_tf import layers
 from parity.compare import difference
+from parity.precision import precision
 from parity.runs import channels_last
 
 Distances = tuple[float, float]
-"""From this project's result: the right form's, and the wrong way's."""
+"""From this project's result, or TensorFlow's where it has no such part: the right form's, and the
+wrong way's."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,8 @@ class Trap:
     Attributes:
         name: In reports.
         wrong_way: What is easily written.
-        measure: Gives two distances from this project's result, each over its largest value: the
-            right form's and the wrong way's.
+        measure: Gives two distances from this project's result, or TensorFlow's where the project
+            has no such part, each over its largest value: the right form's and the wrong way's.
         tolerance: The right form's distance is at most this.
         at_least: The wrong way's is at least this, or the suite could not tell them apart.
     """
@@ -41,6 +45,16 @@ def distances(ours: tf.Tensor | np.ndarray, right: torch.Tensor, wrong: torch.Te
         difference(channels_last(right), expected)[1],
         difference(channels_last(wrong), expected)[1],
     )
+
+
+def convolved(inputs: np.ndarray, kernel: np.ndarray, stride: tuple[int, ...]) -> tf.Tensor:
+    """This project's convolution without bias, in float64, padded as TensorFlow pads."""
+    with precision("float64"):
+        start = keras.Input((*[None] * len(stride), inputs.shape[-1]))
+        make = layers.Convolutions("trap", 0, "same")
+        model = keras.Model(start, make(start, kernel.shape[-1], kernel.shape[:-2], stride, "conv"))
+        model.set_weights([kernel, np.zeros(kernel.shape[-1])])
+        return model(inputs)
 
 
 def random_array(*shape: int) -> np.ndarray:

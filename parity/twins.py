@@ -1,5 +1,9 @@
 """Functions that nothing is learned through, as this project and as torch compute them."""
 
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,28 +16,43 @@ from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, Train
 from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.generators import vc1_generator
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.torch_weights import to_state
 from parity import torch_step
-from parity.runs import TensorFlowRun, TorchRun, match, match_runs, train
+from parity.runs import LOSSES, TensorFlowRun, TorchRun, match, match_runs
 from parity.torch_models import Generator
 
 Shape = tuple[int, ...]
 
+Array = TypeVar("Array", np.ndarray, Tensor)
+
 SMALL = NetworkConfig(channels=4, residual_blocks=2)
 
-SPEAKER = Statistics(np.linspace(-9.0, 1.0, 24), np.linspace(2.0, 0.1, 24), 4.7, 0.2)
+SPEAKER = Statistics(
+    mean=np.linspace(-9.0, 1.0, 24),
+    deviation=np.where(np.arange(24) == 5, 0.0, np.linspace(2.0, 0.1, 24)),
+    log_f0_mean=4.7,
+    log_f0_deviation=0.2,
+)
+"""Coefficient 5 never changes; what never changes is not divided by its deviation."""
+
+
 OTHER = Statistics(np.linspace(-8.0, 0.5, 24), np.linspace(1.5, 0.2, 24), 5.2, 0.15)
+
+
+def torch_scale() -> Tensor:
+    """The speaker's deviation, 1 where it is zero."""
+    deviation = torch.from_numpy(SPEAKER.deviation)
+    return torch.where(deviation > 0, deviation, torch.ones_like(deviation))
 
 
 def torch_apply(mel_cepstra: Tensor) -> Tensor:
     """Mel-cepstra in units of the speaker's deviation."""
-    centred = mel_cepstra - torch.from_numpy(SPEAKER.mean)
-    return (centred / torch.from_numpy(SPEAKER.deviation)).float()
+    return ((mel_cepstra - torch.from_numpy(SPEAKER.mean)) / torch_scale()).float()
 
 
 def torch_undo(normalized: Tensor) -> Tensor:
     """And back."""
-    scaled = normalized * torch.from_numpy(SPEAKER.deviation)
-    return (scaled + torch.from_numpy(SPEAKER.mean)).float()
+    return (normalized * torch_scale() + torch.from_numpy(SPEAKER.mean)).float()
 
 
 def f0_contour(rng: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -84,15 +103,15 @@ def small_gradients(rng: np.random.Generator, shape: Shape) -> np.ndarray:
 
 
 def schedule(steps: np.ndarray) -> np.ndarray:
-    """`linear_decay` as the paper has it, at several steps."""
+    """`linear_decay` at several steps."""
     return np.array(
-        [float(optimizer.linear_decay(tf.constant(s), 2e-4, 200_000, 200_000)) for s in steps]
+        [float(optimizer.linear_decay(tf.constant(s), 2e-4, 200_000, 150_000)) for s in steps]
     )
 
 
 def torch_schedule(steps: Tensor) -> Tensor:
     """The companion's."""
-    rates = [torch_step.linear_decay(int(s), 2e-4, 200_000, 200_000) for s in steps]
+    rates = [torch_step.linear_decay(int(s), 2e-4, 200_000, 150_000) for s in steps]
     return torch.tensor(rates, dtype=torch.float64)
 
 
@@ -115,23 +134,70 @@ def torch_conversion(mel_cepstra: Tensor) -> Tensor:
 STEPPED = RunConfig(
     network=NetworkConfig(channels=4, residual_blocks=1),
     training=TrainingConfig(
-        generator_learning_rate=2e-3, identity_steps=2, decay_start=1, decay_steps=4
+        generator_learning_rate=5e-4,
+        discriminator_learning_rate=2e-4,
+        identity_steps=2,
+        decay_start=1,
+        decay_steps=8,
     ),
 )
-"""The identity loss ends and the rates fall within three steps."""
+"""The rates fall and the identity loss ends within four steps."""
 
 
-def steps(batches: np.ndarray) -> np.ndarray:
-    """Losses of training steps on (steps, speakers, batch, frames, bins)."""
-    tf.config.run_functions_eagerly(True)
+def steps(batches: np.ndarray, *, traced: bool = False) -> dict[str, np.ndarray]:
+    """Training steps on (steps, speakers, batch, frames, bins).
+
+    Returns:
+        Each loss and the rates over the steps as outputs, and the final weights, which the
+        gradients moved; in float64 alone, for Adam makes a full step of a gradient that is mere
+        rounding, which in float32 some are.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(not traced)
     try:
-        return train(TensorFlowRun(STEPPED), [(a, b) for a, b in batches])
+        run = TensorFlowRun(STEPPED)
+        rates, rows = [], []
+        for a, b in batches:
+            rates.append([float(rate) for rate in run.trainer.learning_rates().values()])
+            report = run.step((a, b))
+            rows.append([report[name] for name in LOSSES])
     finally:
-        tf.config.run_functions_eagerly(False)
+        tf.config.run_functions_eagerly(before)
+    found = {f"output {name}": each for name, each in zip(LOSSES, np.transpose(rows), strict=True)}
+    found["output rates"] = np.array(rates)
+    if batches.dtype == np.float64:
+        for name, model in run.networks().items():
+            found |= moved(name, to_state(model))
+    return found
 
 
-def torch_steps(batches: Tensor) -> Tensor:
+def torch_steps(batches: Tensor) -> dict[str, Tensor]:
     """The companion's, from the same weights."""
     twin = TorchRun(STEPPED, batches.dtype)
     match_runs(twin, TensorFlowRun(STEPPED))
-    return torch.from_numpy(train(twin, [(a, b) for a, b in batches.numpy()]))
+    rates, rows = [], []
+    for a, b in batches.numpy():
+        rates.append([twin.companion.rate(side) for side in ("generator", "discriminator")])
+        report = twin.step((a, b))
+        rows.append([report[name] for name in LOSSES])
+    columns = torch.tensor(rows, dtype=torch.float64).T
+    found = {f"output {name}": each for name, each in zip(LOSSES, columns, strict=True)}
+    found["output rates"] = torch.tensor(rates, dtype=torch.float64)
+    if batches.dtype == torch.float64:
+        for name, network in twin.networks().items():
+            found |= moved(name, network.state_dict())
+    return found
+
+
+def moved(network: str, state: Mapping[str, Array]) -> dict[str, Array]:
+    """Weights that a gradient moved, all but those that only rounding moves."""
+    return {
+        f"gradient, as Adam moved {network}.{key}": value
+        for key, value in state.items()
+        if not re.fullmatch(NORMED_BIASES, key)
+    }
+
+
+NORMED_BIASES = r"(down|residual)\.\d+\.(out_)?conv\.bias|block\.[1-9]\.conv\.bias"
+"""Biases whose gradient is zero in truth. In the up blocks a shuffle stands between convolution
+and norm: two biases share a channel there, and only their sum has no effect."""

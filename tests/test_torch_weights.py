@@ -103,6 +103,14 @@ def test_what_does_not_fit_is_named_and_changes_nothing(change: object, said: st
         np.testing.assert_array_equal(expected, received)
 
 
+def test_variables_of_one_address_are_refused() -> None:
+    inputs = keras.Input((4,))
+    inner = keras.Sequential([keras.layers.Dense(3), keras.layers.Dense(2)], name="inner")
+    model = keras.Model(inputs, inner(inputs), name="outer")
+    with pytest.raises(ValueError, match="outer has two variables inner/kernel"):
+        torch_weights.to_state(model)
+
+
 def test_a_weight_of_an_unknown_kind_is_refused() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.PReLU(name="slope")(inputs))

@@ -1,0 +1,29 @@
+"""What numbers were measured with, for wherever they are written."""
+
+import os
+import platform
+from datetime import date
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+
+
+def circumstances() -> str:
+    """Versions, machine and date, in a line."""
+    return (
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, PyTorch {torch.__version__}, "
+        f"NumPy {np.__version__}, Python {platform.python_version()}; {os.cpu_count()} cores of "
+        f"{_processor()}; {date.today().isoformat()}"
+    )
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        for line in described.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
