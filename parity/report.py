@@ -151,102 +151,108 @@ def write(evidence: Evidence, path: Path, *, quick: bool) -> None:
 
     The web page stands alone: its pictures are in it.
     """
-    command = "python -m parity" + (" --quick" if quick else "") + f" --report={path}"
-    failures = evidence.failures()
-    lines = [
-        "# Parity of TensorFlow and PyTorch",
-        "",
-        f"Written by `{command}`: {circumstances()}.",
-        "",
-        f"**{'Everything holds.' if not failures else f'{len(failures)} FAILURES.'}** "
-        f"{len(evidence.rows)} comparisons of {sum(row.compared for row in evidence.rows)} "
-        f"tensors, {len(evidence.findings)} traps, {evidence.mutants} mutants, "
-        f"{len(evidence.followed)} runs of optimisers.",
-        "",
-        *(f"- {failure}" for failure in failures),
-        "",
-        "What this means for anyone who ports such a model: [findings.md](findings.md).",
-        "",
-        "## Cases",
-        "",
-        "Each part of the port beside its PyTorch companion: same weights, same inputs, several "
-        "shapes. Outputs, and gradients with respect to inputs and to every weight. A difference "
-        "is relative to the largest value of its tensor. A zero gradient belongs to a bias in "
-        "front of a norm: what both frameworks report is rounding, and both have to be that small.",
-        "",
-        case_table(evidence),
-        "",
-        "## Traps",
-        "",
-        "The right form in PyTorch beside the one that is easily written: how far each is from "
-        "this project's result, or from TensorFlow's where this project has no such part. A suite "
-        "that could not tell them apart would prove nothing.",
-        "",
-        trap_table(evidence),
-        "",
-        "## Optimisers",
-        "",
-        "Every Adam on the same 1,000 gradients, in float64, epsilon 1e-8. Drift: distance from "
-        "this project's Adam over the way it went. Unexplained: what is left, a step, when the "
-        f"formula in the table is computed by NumPy; at most {PER_STEP:.0e}.",
-        "",
-        optimiser_table(evidence),
-        "",
-    ]
+    parts = [_summary(evidence, path, quick=quick), _traps(evidence), _optimisers(evidence)]
     if not quick:
-        lines += _long_part(evidence, path)
-    text = "\n".join(lines)
+        drawn = pictures.draw(evidence, path)
+        parts += [
+            _mutants(evidence), _trajectories(evidence, drawn), _convergence(evidence, drawn),
+        ]  # fmt: skip
+    text = "\n\n".join([*parts, _cases(evidence)]) + "\n"
     files.write_text(path, text)
     body = markdown.markdown(text, extensions=["tables"])
     files.write_text(path.with_suffix(".html"), PAGE.format(body=_with_pictures(body, path.parent)))
 
 
-def _long_part(evidence: Evidence, path: Path) -> list[str]:
-    drawn = pictures.draw(evidence, path)
-    allowed = ", ".join(f"{most:.0e} within {steps} steps" for steps, most in EXACT.items())
-    exact = np.asarray(evidence.exact)
-    reached = ", ".join(f"{exact[:steps].max():.1e}" for steps in EXACT)
-    return [
-        "## Mutants",
-        "",
-        f"{evidence.mutants} faults were put into this project, one at a time: each layer of both "
-        "networks broken, each part wrong in several ways. "
-        + (
-            "The cases saw every one of them."
-            if not evidence.survivors
-            else f"Not seen: {', '.join(evidence.survivors)}."
-        ),
-        "",
-        "## Trajectories",
-        "",
-        "Both frameworks' whole training step on the demo corpus' real features, from the same "
-        f"weights. In float64 the losses have to agree to {allowed}; they agree to "
-        f"{reached}.",
-        "",
-        f"![Relative difference of the losses]({drawn['exact']})",
-        "",
-        "Training is chaotic: with six residual blocks, a difference of one rounding grows to a "
-        "percent within some hundred steps, whichever framework it is trained in. So a longer "
-        "trajectory is compared with what a nudge of every initial weight by one unit in the "
-        "last place does within TensorFlow. The gap between the frameworks (line) has to lie "
-        "among the gaps between TensorFlow and TensorFlow (shaded), or no further off than by a "
-        f"factor of {SLACK:g}; it lies among them {_strictly(evidence)}.",
-        "",
-        f"![Gaps between trainings]({drawn['envelope']})",
-        "",
-        "## Convergence",
-        "",
-        "Five trainings of 1,000 steps each, by `python -m parity.convergence`; every framework "
-        "draws its own initial weights. Mean and deviation over the five; p by Welch's t-test "
-        f"against the arm named, separable where p < {separability.SIGNIFICANCE}/{len(KINDS)}. "
-        "Between the frameworks, the test would have seen four times in five a difference of: "
-        f"{power(evidence)}.",
-        "",
-        convergence_table(evidence),
-        "",
-        f"![Losses of the long study]({drawn['convergence']})",
-        "",
+def _summary(evidence: Evidence, path: Path, *, quick: bool) -> str:
+    command = "python -m parity" + (" --quick" if quick else "") + f" --report={path}"
+    failures = evidence.failures()
+    beside = (path.parent / "findings.md").exists()
+    findings = "[findings.md](findings.md)" if beside else "docs/findings.md"
+    said = [
+        "# Parity of TensorFlow and PyTorch",
+        f"Written by `{command}`: {circumstances()}.",
+        f"**{'Everything holds.' if not failures else f'{len(failures)} FAILURES.'}** "
+        f"{len(evidence.rows)} comparisons of {sum(row.compared for row in evidence.rows)} "
+        f"tensors, {len(evidence.findings)} traps, {evidence.mutants} mutants, "
+        f"{len(evidence.followed)} runs of optimisers.",
+        "\n".join(f"- {failure}" for failure in failures),
+        f"What this means for anyone who ports such a model: {findings}.",
     ]
+    return "\n\n".join(filter(None, said))
+
+
+def _traps(evidence: Evidence) -> str:
+    return f"""## Traps
+
+The right form in PyTorch beside the one that is easily written: how far each is from this project's
+result, or from TensorFlow's where this project has no such part. A suite that could not tell them
+apart would prove nothing.
+
+{trap_table(evidence)}"""
+
+
+def _optimisers(evidence: Evidence) -> str:
+    return f"""## Optimisers
+
+Every Adam on the same 1,000 gradients, in float64, epsilon 1e-8. Drift: distance from this
+project's Adam over the way it went. Unexplained: what is left, a step, when the formula in the
+table is computed by NumPy; at most {PER_STEP:.0e}.
+
+{optimiser_table(evidence)}"""
+
+
+def _mutants(evidence: Evidence) -> str:
+    seen = "The cases saw every one of them."
+    if evidence.survivors:
+        seen = f"Not seen: {', '.join(evidence.survivors)}."
+    return f"""## Mutants
+
+{evidence.mutants} faults were put into this project, one at a time: each layer of both networks
+broken, each part wrong in several ways. {seen}"""
+
+
+def _trajectories(evidence: Evidence, drawn: dict[str, str]) -> str:
+    exact = np.asarray(evidence.exact)
+    allowed = ", ".join(f"{most:.0e} within {steps} steps" for steps, most in EXACT.items())
+    reached = ", ".join(f"{exact[:steps].max():.1e}" for steps in EXACT)
+    return f"""## Trajectories
+
+Both frameworks' whole training step on the demo corpus' real features, from the same weights. In
+float64 the losses have to agree to {allowed}; they agree to {reached}.
+
+![Relative difference of the losses]({drawn["exact"]})
+
+Training is chaotic: with six residual blocks, a difference of one rounding grows to a percent
+within some hundred steps, whichever framework it is trained in. So a longer trajectory is compared
+with what a nudge of every initial weight by one unit in the last place does within TensorFlow. The
+gap between the frameworks (line) has to lie among the gaps between TensorFlow and TensorFlow
+(shaded), or no further off than by a factor of {SLACK:g}; it lies among them {_strictly(evidence)}.
+
+![Gaps between trainings]({drawn["envelope"]})"""
+
+
+def _convergence(evidence: Evidence, drawn: dict[str, str]) -> str:
+    return f"""## Convergence
+
+Five trainings of 1,000 steps each, by `python -m parity.convergence`; every framework draws its own
+initial weights. Mean and deviation over the five; p by Welch's t-test against the arm named,
+separable where p < {separability.SIGNIFICANCE}/{len(KINDS)}. Between the frameworks, the test would
+have seen four times in five a difference of: {power(evidence)}.
+
+{convergence_table(evidence)}
+
+![Losses of the long study]({drawn["convergence"]})"""
+
+
+def _cases(evidence: Evidence) -> str:
+    return f"""## Cases
+
+Each part of the port beside its PyTorch companion: same weights, same inputs, several shapes.
+Outputs, and gradients with respect to inputs and to every weight. A difference is relative to the
+largest value of its tensor. A zero gradient belongs to a bias in front of a norm: what both
+frameworks report is rounding, and both have to be that small.
+
+{case_table(evidence)}"""
 
 
 def _strictly(evidence: Evidence) -> str:

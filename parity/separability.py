@@ -69,6 +69,9 @@ def compare(one: np.ndarray, other: np.ndarray) -> Comparison:
     """
     variances = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
     error = float(np.sqrt(sum(variances)))
+    if not error > 0.0:
+        # One value a group, or the same everywhere: nothing can be said.
+        return Comparison(float(other.mean() - one.mean()), np.nan, np.nan, float(one.mean()))
     freedom = sum(variances) ** 2 / (
         variances[0] ** 2 / (len(one) - 1) + variances[1] ** 2 / (len(other) - 1)
     )
@@ -78,9 +81,6 @@ def compare(one: np.ndarray, other: np.ndarray) -> Comparison:
     def missing(effect: float) -> float:
         return scipy.stats.nct.sf(critical, freedom, effect) - POWER
 
-    if not error > 0.0:
-        # One value a group, or the same everywhere: nothing can be said.
-        return Comparison(float(other.mean() - one.mean()), np.nan, np.nan, float(one.mean()))
     effect = scipy.optimize.brentq(missing, 0.0, 12.0)
     p = scipy.stats.ttest_ind(one, other, equal_var=False).pvalue
     return Comparison(

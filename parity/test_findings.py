@@ -1,6 +1,8 @@
 """What docs/findings.md says of geometry and of gates, measured."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,17 @@ from cyclegan_vc_tf.discriminators import vc1_discriminator
 from cyclegan_vc_tf.generators import vc1_generator
 from parity.torch_models import Discriminator, Gated, Generator, Residual
 from parity.twins import SMALL
+
+
+def test_the_tests_that_the_findings_name_exist() -> None:
+    here = Path(__file__).parent
+    text = (here.parent / "docs" / "findings.md").read_text(encoding="utf-8")
+    files = {name: (here / name).read_text() for name in re.findall(r"`(test_\w+\.py)", text)}
+    assert len(files) == 6
+    named = re.findall(r"::(test_\w+)", text)
+    assert len(named) > 15
+    for name in named:
+        assert any(f"def {name}(" in source for source in files.values()), name
 
 
 def without_norms(module: nn.Module) -> nn.Module:
