@@ -169,10 +169,17 @@ def settings(arm: Arm) -> dict[str, object]:
 
 
 def read(path: Path) -> dict[str, dict]:
-    """Results of the arms whose settings are today's, by name."""
+    """Results of the arms whose settings are today's, by name.
+
+    Raises:
+        InputError: The file holds something else.
+    """
     if not path.exists():
         return {}
-    arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+    try:
+        arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no results of this study; remove it") from error
     return {
         name: arms[name]
         for name, arm in ARMS.items()
@@ -209,7 +216,10 @@ def main() -> int:
     parser.add_argument("--arm", choices=ARMS, action="append", help="only this arm; repeatable")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file to write")
     arguments = parser.parse_args()
-    found = read(arguments.results)
+    try:
+        found = read(arguments.results)
+    except InputError as error:
+        parser.error(str(error))
     chosen = arguments.arm or list(ARMS)
     todo = [
         (name, seed)

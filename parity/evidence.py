@@ -23,7 +23,7 @@ class Evidence:
     Attributes:
         rows: Of the cases.
         findings: Of the traps.
-        survivors: Names of mutants that no case saw, of `mutants` in all; None if none were made.
+        survivors: Names of mutants that no case saw.
         mutants: How many faults were put in.
         followed: The Adams.
         exact: Relative differences of losses in float64, (steps,); None if not run.
@@ -77,10 +77,13 @@ class Evidence:
         ]
         if self.convergence:
             ours, twin = (self.convergence[arm] for arm in ("tensorflow", "pytorch"))
+            found = {
+                kind: compare(final_losses(ours, kind), final_losses(twin, kind)) for kind in KINDS
+            }
             said += [
-                f"convergence: the frameworks' {kind} losses are separable"
-                for kind in KINDS
-                if compare(final_losses(ours, kind), final_losses(twin, kind)).separable
+                f"convergence: the frameworks' {kind} losses are separable, p {each.p:.2g}"
+                for kind, each in found.items()
+                if each.separable or np.isnan(each.p)
             ]
         return said
 

@@ -95,7 +95,7 @@ def one_convolution_before_a_shuffle() -> Distances:
 
 
 def silu() -> Distances:
-    """X · sigmoid(x), of half the channels, is no gated linear unit."""
+    """Half of the channels times their own sigmoid is no gated linear unit."""
     inputs = random_array(1, 9, 8)
     x = channels_first(inputs)
     ours = layers.GatedLinearUnit(dtype="float64")(inputs)

@@ -169,6 +169,21 @@ def test_results_that_are_missing_are_named(tmp_path: Path) -> None:
         convergence.load(tmp_path / "some.json")
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_file_of_something_else_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    monkeypatch.setattr(sys, "argv", ["convergence", f"--results={path}"])
+    with pytest.raises(SystemExit) as ended:
+        convergence.main()
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(f"error: {path} holds no results of this study; remove it")
+    assert path.read_text() == text
+
+
 def test_groups_without_spread_are_no_comparison() -> None:
     found = compare(np.ones(5), np.ones(5))
     assert np.isnan(found.p)

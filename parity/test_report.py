@@ -119,6 +119,9 @@ def test_everything_that_can_fail_fails() -> None:
     results = convergence.load()
     apart = replace(fine, convergence={**results, "pytorch": results["cached"]})
     assert len(apart.failures()) == 3
+    unknown = {"0": {**results["pytorch"]["0"], "losses": np.full((20, 10), np.nan).tolist()}}
+    lost = {**results, "pytorch": {**results["pytorch"], **unknown}}
+    assert len(replace(fine, convergence=lost).failures()) == 3
     assert replace(fine, convergence=results).failures() == []
     assert [line.split(":")[0] for line in worse.failures()] == [
         "optimiser Adam",

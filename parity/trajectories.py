@@ -12,9 +12,7 @@ from parity.demo import Batch, Demo
 from parity.precision import precision
 from parity.runs import TensorFlowRun, TorchRun, match_runs, train
 
-DEEP = RunConfig(
-    features=FeatureConfig(f0_method="dio"), network=NetworkConfig(channels=8)
-)  # fmt: skip
+DEEP = RunConfig(features=FeatureConfig(f0_method="dio"), network=NetworkConfig(channels=8))
 """The paper's networks and rates at a sixteenth of its width."""
 
 SHALLOW = replace(DEEP, network=NetworkConfig(channels=8, residual_blocks=1))
@@ -24,7 +22,6 @@ EXACT = {50: 1e-12, 100: 1e-6}
 """How far apart the losses may be up to a step, in float64. At the first step they are apart by
 1e-15, and training is chaotic: every difference grows by some factor a step. At 100 steps the
 question is only whether that growth is all there is."""
-
 
 SLACK = 3.0
 """A nudge rounds every weight once, at the beginning; the other framework rounds every operation in
