@@ -3,9 +3,10 @@
     python -m parity.convergence                 all arms, less than an hour on two cores
     python -m parity.convergence --arm=pytorch   one of them
 
-Every arm trains a small CycleGAN-VC on the demo corpus five times, with seeds 0 to 4, each from
-initial weights that its framework draws itself. Results are kept in parity/convergence.json, with
-their settings; a training whose result is there with today's settings is not repeated.
+Every arm trains a small CycleGAN-VC on the demo corpus five or ten times, with seeds from 0 on,
+each from initial weights that its framework draws itself. Results are kept in
+parity/convergence.json, with their settings; a training whose result is there with today's settings
+is not repeated. One process at a time: each writes what it knows.
 """
 
 import argparse
@@ -27,8 +28,6 @@ from parity.circumstances import circumstances
 from parity.runs import LOSSES, TensorFlowRun, TorchRun
 
 RESULTS = Path(__file__).with_name("convergence.json")
-
-SEEDS = (0, 1, 2, 3, 4)
 
 WINDOW = 50
 """Steps that are averaged into one number."""
@@ -62,6 +61,7 @@ class Arm:
         network: Changed settings of the networks.
         training: Changed settings of the training.
         pairing: How crops are paired, one of `demo.PAIRINGS`.
+        seeds: How many trainings, with seeds from 0 on.
     """
 
     what: str
@@ -70,6 +70,7 @@ class Arm:
     network: tuple[tuple[str, object], ...] = ()
     training: tuple[tuple[str, object], ...] = ()
     pairing: str = "independent"
+    seeds: int = 5
 
     def config(self, seed: int) -> RunConfig:
         """The settings of its training with this seed."""
@@ -102,15 +103,20 @@ def _not_affine(config: RunConfig) -> TorchRun:
 
 
 ARMS = {
-    "tensorflow": Arm("this project", ""),
-    "pytorch": Arm("the companion: Keras' distributions, TensorFlow's epsilon", build=TorchRun),
-    "pytorch_initialiser": Arm("PyTorch's default initialiser", "pytorch", _torch_initialiser),
+    "tensorflow": Arm("this project", "", seeds=10),
+    "pytorch": Arm(
+        "the companion: Keras' distributions, TensorFlow's epsilon", build=TorchRun, seeds=10
+    ),
+    "pytorch_initialiser": Arm(
+        "PyTorch's default initialiser", "pytorch", _torch_initialiser, seeds=10
+    ),
     "pytorch_adam": Arm("torch.optim.Adam, beta1 0.5", "pytorch", _torch_adam),
     "pytorch_defaults": Arm(
         "PyTorch's default initialiser, torch.optim.Adam with its default beta1 0.9",
         "pytorch",
         _torch_defaults,
         training=(("adam_beta1", 0.9),),
+        seeds=10,
     ),
     "not_affine": Arm("instance norm without scale and offset", "pytorch", _not_affine),
     "beta1": Arm("beta1 0.9", training=(("adam_beta1", 0.9),)),
@@ -128,7 +134,9 @@ ARMS = {
         training=(("discriminator_learning_rate", 2e-3),),
     ),
     "kernels": Arm("all kernels of the generators 3", network=(("generator_kernels", (3,) * 7),)),
-    "same_index": Arm("one index for the recordings of both speakers", pairing="same index"),
+    "same_index": Arm(
+        "one index for the recordings of both speakers", pairing="same index", seeds=10
+    ),
     "cached": Arm("the crops of the first epoch, again and again", pairing="cached"),
 }
 
@@ -195,7 +203,9 @@ def load(path: Path = RESULTS) -> Results:
     """
     found = read(path)
     missing = [
-        name for name in ARMS if set(found.get(name, {}).get("seeds", {})) != set(map(str, SEEDS))
+        name
+        for name, arm in ARMS.items()
+        if set(found.get(name, {}).get("seeds", {})) != set(map(str, range(arm.seeds)))
     ]
     if missing:
         raise InputError(
@@ -224,16 +234,13 @@ def main() -> int:
     todo = [
         (name, seed)
         for name in chosen
-        for seed in SEEDS
+        for seed in range(ARMS[name].seeds)
         if str(seed) not in found.get(name, {}).get("seeds", {})
     ]
     corpus = demo.load()
     for name, seed in bar(todo, desc="trainings"):
-        trained = run(ARMS[name], seed, corpus)
-        # Read again: another process may have added to it.
-        found = read(arguments.results)
         arm = found.setdefault(name, {"settings": settings(ARMS[name]), "seeds": {}})
-        arm["seeds"][str(seed)] = trained
+        arm["seeds"][str(seed)] = run(ARMS[name], seed, corpus)
         write(found, arguments.results)
     return 0
 

@@ -11,7 +11,7 @@ from parity.cases import CASES
 from parity.compare import Row, compare_all
 from parity.convergence import Results
 from parity.optimizers import Followed
-from parity.separability import KINDS, compare, final_losses
+from parity.separability import KINDS, between
 from parity.trajectories import EXACT, Envelope
 from parity.traps import TRAPS, Finding, spring
 
@@ -76,9 +76,8 @@ class Evidence:
             if not inside
         ]
         if self.convergence:
-            ours, twin = (self.convergence[arm] for arm in ("tensorflow", "pytorch"))
             found = {
-                kind: compare(final_losses(ours, kind), final_losses(twin, kind)) for kind in KINDS
+                kind: between(self.convergence, "tensorflow", "pytorch", kind) for kind in KINDS
             }
             said += [
                 f"convergence: the frameworks' {kind} losses are separable, p {each.p:.2g}"

@@ -216,7 +216,7 @@ def in_parts() -> list[Mutant]:
     ]
 
 
-def in_networks(fault: Callable[[keras.layers.Layer], Callable] = faults.broken) -> list[Mutant]:
+def in_networks() -> list[Mutant]:
     """Each layer of both networks broken in turn."""
     found = []
     for kind, make in (("generator", generator), ("discriminator", discriminator)):
@@ -227,7 +227,7 @@ def in_networks(fault: Callable[[keras.layers.Layer], Callable] = faults.broken)
             case = Case(
                 f"{kind} with a broken {layer.name}",
                 (),
-                _with_a_fault(pair, layer.name, fault),
+                with_a_fault(pair, layer.name, faults.broken),
                 (((1, 32, 24),),),
                 network=True,
                 dtypes=("float64",),
@@ -238,9 +238,11 @@ def in_networks(fault: Callable[[keras.layers.Layer], Callable] = faults.broken)
     return found
 
 
-def _with_a_fault(
+def with_a_fault(
     pair: Networks, name: str, fault: Callable[[keras.layers.Layer], Callable]
 ) -> Networks:
+    """A network with one layer of its Keras side replaced."""
+
     def ours() -> keras.Model:
         model = pair.ours()
         layer = model.get_layer(name)

@@ -1,11 +1,15 @@
 """Every fault put into this project is seen by the cases."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
+
 import pytest
 
 from parity import faults, mutants
-from parity.cases import CASES
+from parity.case import Case, one
+from parity.cases import CASES, discriminator, generator
 from parity.mutants import Mutant
-from parity.twins import SMALL
+from parity.twins import NORMED_BIASES, SMALL
 
 ALL = [*mutants.in_parts(), *mutants.in_networks()]
 
@@ -16,12 +20,16 @@ def test_a_mutant_is_seen(mutant: Mutant) -> None:
     assert not mutants.survives(mutant)
 
 
-@pytest.mark.parametrize(
-    "mutant", mutants.in_networks(faults.unbroken), ids=lambda mutant: mutant.name
-)
-def test_a_layer_that_is_replaced_by_itself_is_not_seen(mutant: Mutant) -> None:
+@pytest.mark.parametrize("make", [generator, discriminator])
+def test_layers_that_are_replaced_by_themselves_are_not_seen(make: Callable) -> None:
     """What kills the mutants is the fault, not the way it is put in."""
-    assert mutants.survives(mutant)
+    pair = make(SMALL, 24)
+    names = [layer.name for layer in pair.ours().layers[1:]]
+    for name in names:
+        pair = mutants.with_a_fault(pair, name, faults.unbroken)
+    case = Case("replaced", (), pair, one((1, 32, 24)), network=True, zero_gradients=NORMED_BIASES)
+    assert len(names) >= 14
+    assert mutants.survives(Mutant("none", (case,), ExitStack))
 
 
 def test_each_layer_of_both_networks_is_broken() -> None:

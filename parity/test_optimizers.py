@@ -26,6 +26,8 @@ def test_the_companion_follows_to_a_rounding_a_step(followed: dict[str, Followed
     companion = followed["the companion's"]
     assert companion.unexplained <= PER_STEP
     assert companion.last <= 1e-12
+    # After 1,000 steps of weights of about 1.
+    assert 1000 * companion.unexplained < 1e-15
 
 
 def test_every_drift_is_explained(followed: dict[str, Followed]) -> None:
@@ -34,9 +36,11 @@ def test_every_drift_is_explained(followed: dict[str, Followed]) -> None:
 
 
 def test_how_far_they_drift(followed: dict[str, Followed]) -> None:
-    """Epsilon's place costs 0.4 % at small gradients; Keras' rounding 5e-6 at any."""
+    """Epsilon's place costs 0.4 % at small gradients, 11 % at first; Keras' rounding 5e-6."""
     small = followed["torch.optim.Adam"].scale < 1.0
     assert followed["torch.optim.Adam"].last == pytest.approx(3.8e-3 if small else 4.5e-8, rel=0.2)
+    if small:
+        assert followed["torch.optim.Adam"].first == pytest.approx(0.11, abs=0.01)
     for floatx in ("float64", "float32"):
         drift = followed[f"keras.optimizers.Adam, floatx {floatx}"]
         assert drift.first == pytest.approx(6.4e-6, rel=0.05)
@@ -87,14 +91,18 @@ def test_what_is_expected_of_a_zero_gradient() -> None:
     assert pytest.approx(0.9 - second, abs=1e-6) == MOVED_BY_MOMENTUM
 
 
-def test_none() -> None:
+def test_none(caplog: pytest.LogCaptureFixture) -> None:
     """An error here; in Keras a warning, in PyTorch silence, and the weight stays where it is."""
     with pytest.raises(ValueError, match="has no gradient"):
         ours(None)
     stays = 0.9
     for legacy in (False, True):
+        caplog.clear()
         np.testing.assert_allclose(kerass(None, legacy=legacy), stays, rtol=1e-5)
-    np.testing.assert_allclose(torchs(None, torch.optim.Adam), stays, rtol=1e-6)
+        assert "Gradients do not exist for variables" in caplog.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(torchs(None, torch.optim.Adam), stays, rtol=1e-6)
 
 
 def test_zero() -> None:
@@ -127,7 +135,9 @@ def test_sparse() -> None:
     np.testing.assert_allclose(lazy[1], 0.8, rtol=1e-5)
 
 
-def test_no_gradient_of_these_networks_is_sparse_missing_or_zero(corpus: Demo) -> None:
+def test_no_gradient_here_is_sparse_or_missing_and_few_numbers_are_zero(
+    corpus: Demo,
+) -> None:
     """So none of the three differences can be what slowed a port down."""
     trainer = Trainer(RunConfig(network=NetworkConfig(channels=8)))
     (batch,) = corpus.batches(1)
@@ -139,4 +149,4 @@ def test_no_gradient_of_these_networks_is_sparse_missing_or_zero(corpus: Demo) -
         gradients = tape.gradient(total, variables)
         assert all(isinstance(each, tf.Tensor) for each in gradients)
         exactly_zero = sum(int(tf.reduce_sum(tf.cast(each == 0, tf.int32))) for each in gradients)
-        assert exactly_zero / sum(int(tf.size(each)) for each in gradients) < 1e-3
+        assert exactly_zero / sum(int(tf.size(each)) for each in gradients) < 1e-4

@@ -186,6 +186,6 @@ def test_the_committed_report_is_of_a_run_that_held() -> None:
     rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
     assert {case.name for case in CASES} <= rows
     assert {trap.name for trap in TRAPS} <= rows
-    assert {arm.what for arm in convergence.ARMS.values()} <= rows
+    assert {f"{name}: {arm.what}" for name, arm in convergence.ARMS.items()} <= rows
     for name in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (REPOSITORY / "docs" / name).exists()
