@@ -121,7 +121,7 @@ def initialiser() -> Distances:
     """Keras draws kernels from Glorot's distribution, PyTorch from U(±1 / sqrt(fan in)).
 
     Of both networks just built, weight by weight: the largest difference between the deviations, or
-    between the largest values, over this project's.
+    between the largest values, over this project's where that is not zero, as it is of biases.
     """
     pairs = (generator(WIDE, 24), discriminator(WIDE, 24))
     ours = np.concatenate([_sizes(to_state(pair.ours())) for pair in pairs])
@@ -134,7 +134,8 @@ def initialiser() -> Distances:
             prepare(twin)
             state = {key: value.numpy() for key, value in twin.state_dict().items()}
             sizes.append(_sizes({key: state[key] for key in to_state(pair.ours())}))
-        found.append(float(np.max(np.abs(np.concatenate(sizes) - ours) / np.maximum(ours, 1e-3))))
+        scale = np.where(ours > 0.0, ours, 1.0)
+        found.append(float(np.max(np.abs(np.concatenate(sizes) - ours) / scale)))
     return found[0], found[1]
 
 
