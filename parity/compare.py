@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,13 +79,6 @@ def compare(case: Case, dtype: str) -> list[Row]:
                 row = _row(case, dtype, quantity, shapes[0])
                 found.setdefault(row.kind, []).append(row)
     return [_worst(rows) for rows in found.values()]
-
-
-def compare_all(cases: Iterable[Case]) -> Iterator[Row]:
-    """All rows of several cases, in every type they exist in."""
-    for case in cases:
-        for dtype in case.dtypes:
-            yield from compare(case, dtype)
 
 
 def difference(ours: np.ndarray, twin: np.ndarray) -> tuple[float, float]:

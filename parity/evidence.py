@@ -8,7 +8,7 @@ import numpy as np
 from cyclegan_vc_tf.progress import bar
 from parity import convergence, demo, mutants, optimizers, trajectories
 from parity.cases import CASES
-from parity.compare import Row, compare_all
+from parity.compare import Row, compare
 from parity.convergence import Results
 from parity.optimizers import Followed
 from parity.separability import KINDS, between
@@ -99,8 +99,12 @@ def gather(*, quick: bool) -> Evidence:
     # What can be refused is refused before any work is done.
     study = {} if quick else convergence.load()
     cases = [case for case in CASES if not (quick and case.slow)]
-    # A case's rows come all together: the bar counts what is to be run.
-    rows = [row for case in bar(cases, desc="cases") for row in compare_all([case])]
+    rows = [
+        row
+        for case in bar(cases, desc="cases")
+        for dtype in case.dtypes
+        for row in compare(case, dtype)
+    ]
     findings = [spring(trap) for trap in bar(TRAPS, desc="traps")]
     followed = [each for scale in (1.0, 1e-5) for each in optimizers.follow(scale)]
     if quick:

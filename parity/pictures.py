@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from cyclegan_vc_tf import files
 from parity.convergence import WINDOW
 from parity.evidence import Evidence
-from parity.runs import LOSSES
-from parity.separability import KINDS
+from parity.separability import KINDS, columns
 from parity.trajectories import EXACT
 
 SHOWN = {
@@ -78,11 +77,10 @@ def convergence(evidence: Evidence) -> Figure:
     """Losses of the two frameworks and of PyTorch's defaults, mean and range over seeds."""
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(KINDS)), KINDS, strict=True):
-        columns = [index for index, name in enumerate(LOSSES) if name.startswith(kind)]
         for name, label in SHOWN.items():
             curves = np.array(
                 [
-                    np.array(each["losses"])[:, columns].mean(axis=1)
+                    np.array(each["losses"])[:, columns(kind)].mean(axis=1)
                     for each in evidence.convergence[name].values()
                 ]
             )

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import markdown
@@ -49,7 +50,7 @@ def verdict(passed: bool) -> str:
 def case_table(evidence: Evidence, style: str = "github") -> str:
     """One row a case, type, and kind of quantity."""
     header = ("case", "type", "of", "compared", "max abs", "max rel", "tolerance", "verdict")
-    return tabulate(
+    return _table(
         [
             (
                 row.case, row.dtype, row.kind, row.compared, f"{row.absolute:.1e}",
@@ -61,14 +62,13 @@ def case_table(evidence: Evidence, style: str = "github") -> str:
         ],
         header,
         style,
-        disable_numparse=True,
     )  # fmt: skip
 
 
 def trap_table(evidence: Evidence, style: str = "github") -> str:
     """One row a trap."""
     header = ("trap", "right form", "at most", "wrong way", "off by", "at least", "verdict")
-    return tabulate(
+    return _table(
         [
             (
                 each.trap.name, f"{each.right:.1e}", f"{each.trap.tolerance:g}",
@@ -79,7 +79,6 @@ def trap_table(evidence: Evidence, style: str = "github") -> str:
         ],
         header,
         style,
-        disable_numparse=True,
     )  # fmt: skip
 
 
@@ -89,7 +88,7 @@ def optimiser_table(evidence: Evidence, style: str = "github") -> str:
         "optimiser", "gradients", "drift, 1 step", "drift, 1,000 steps", "it computes",
         "unexplained a step", "verdict",
     )  # fmt: skip
-    return tabulate(
+    return _table(
         [
             (
                 each.name, f"{each.scale:.0e}", f"{each.first:.1e}", f"{each.last:.1e}",
@@ -100,7 +99,6 @@ def optimiser_table(evidence: Evidence, style: str = "github") -> str:
         ],
         header,
         style,
-        disable_numparse=True,
     )  # fmt: skip
 
 
@@ -125,7 +123,7 @@ def convergence_table(evidence: Evidence, style: str = "github") -> str:
         what = f"{name}: {convergence.ARMS[name].what}"
         rows.append((what, against, len(arm), *cells))
     header = ("arm", "against", "seeds", *measures)
-    return tabulate(rows, header, style, disable_numparse=True)
+    return _table(rows, header, style)
 
 
 def power(evidence: Evidence) -> str:
@@ -138,6 +136,11 @@ def power(evidence: Evidence) -> str:
             f"{abs(found.difference):.4f})"
         )
     return ", ".join(said)
+
+
+def _table(rows: Sequence[Sequence[object]], header: Sequence[str], style: str) -> str:
+    # Numbers stay as they were written.
+    return tabulate(rows, header, style, disable_numparse=True)
 
 
 def write(evidence: Evidence, path: Path, *, quick: bool) -> None:

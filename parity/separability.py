@@ -27,11 +27,15 @@ BySeed = dict[str, float]
 Measure = Callable[[dict[str, dict], str], BySeed]
 
 
+def columns(kind: str) -> list[int]:
+    """Where a kind of loss stands among `LOSSES`, for both directions or speakers."""
+    return [index for index, name in enumerate(LOSSES) if name.startswith(f"{kind}_")]
+
+
 def final_losses(arm: dict[str, dict], kind: str) -> BySeed:
     """A kind of loss at the end, mean over both directions and 100 steps."""
-    columns = [index for index, name in enumerate(LOSSES) if name.startswith(kind)]
     return {
-        seed: float(np.mean(np.array(each["losses"])[-LAST_WINDOWS:, columns]))
+        seed: float(np.mean(np.array(each["losses"])[-LAST_WINDOWS:, columns(kind)]))
         for seed, each in arm.items()
     }
 

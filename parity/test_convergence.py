@@ -23,6 +23,7 @@ from parity.separability import (
     SIGNIFICANCE,
     Comparison,
     between,
+    columns,
     final_losses,
     held_out,
     paired,
@@ -275,8 +276,8 @@ EVERYWHERE = [(kind, final_losses) for kind in KINDS] + [(kind, held_out) for ki
 
 def curve(arm: str, kind: str) -> np.ndarray:
     """A kind of loss over windows of 50 steps, mean over both directions and all seeds."""
-    columns = [index for index, name in enumerate(LOSSES) if name.startswith(kind)]
-    return np.mean([np.array(each["losses"])[:, columns] for each in RESULTS[arm].values()], (0, 2))
+    every = [np.array(each["losses"])[:, columns(kind)] for each in RESULTS[arm].values()]
+    return np.mean(every, (0, 2))
 
 
 def gradient(arm: str) -> np.ndarray:
@@ -352,7 +353,7 @@ def test_strong_discriminators_do_harm_with_or_without_a_sigmoid() -> None:
         assert found.certain
         assert found.difference > 0.04 * found.mean
         assert not between(RESULTS, "strong", "strong_sigmoid", kind).separable
-    without, behind = (curve(arm, "discriminator_") for arm in ("strong", "strong_sigmoid"))
+    without, behind = (curve(arm, "discriminator") for arm in ("strong", "strong_sigmoid"))
     assert behind.min() < without.min() / 2
     assert behind[-1] > 2 * behind.min()
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 import torch
 
 from cyclegan_vc_tf import layers
+from cyclegan_vc_tf.torch_weights import conv1d_kernel_to_torch, conv2d_kernel_to_torch
 from parity.compare import difference
 from parity.precision import precision
 from parity.runs import channels_last
@@ -64,9 +65,9 @@ def random_array(*shape: int) -> np.ndarray:
 
 def conv1d_weight(kernel: np.ndarray) -> torch.Tensor:
     """(frames, in, out) → (out, in, frames)."""
-    return torch.from_numpy(kernel.transpose(2, 1, 0).copy())
+    return torch.from_numpy(conv1d_kernel_to_torch(kernel).copy())
 
 
 def conv2d_weight(kernel: np.ndarray) -> torch.Tensor:
     """(rows, columns, in, out) → (out, in, rows, columns)."""
-    return torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
+    return torch.from_numpy(conv2d_kernel_to_torch(kernel).copy())

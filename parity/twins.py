@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from cyclegan_vc_tf import normalization, optimizer
 from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
@@ -17,7 +17,7 @@ from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.generators import vc1_generator
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.torch_weights import to_state
-from parity import torch_step
+from parity import adams, torch_step
 from parity.runs import LOSSES, TensorFlowRun, TorchRun, match, match_runs
 from parity.torch_models import Generator
 
@@ -76,25 +76,13 @@ def moments_of(values: np.ndarray) -> np.ndarray:
 
 def adam(gradients: np.ndarray) -> np.ndarray:
     """This project's Adam on (steps, weights): the weights after each step."""
-    variable = tf.Variable(np.zeros(gradients.shape[1:], gradients.dtype))
-    ours = optimizer.Adam([variable], 0.5, 0.999, 1e-8)
-    rows = []
-    for gradient in gradients:
-        ours.apply([tf.constant(gradient)], [variable], tf.constant(2e-4, tf.float64))
-        rows.append(variable.numpy())
-    return np.stack(rows)
+    return adams.ours(np.zeros_like(gradients[0]), gradients, 1e-8)
 
 
 def torch_adam(gradients: Tensor) -> Tensor:
     """The companion's Adam likewise."""
-    parameter = nn.Parameter(torch.zeros_like(gradients[0]))
-    twin = torch_step.Adam([parameter], lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
-    rows = []
-    for gradient in gradients:
-        parameter.grad = gradient
-        twin.step()
-        rows.append(parameter.detach().clone())
-    return torch.stack(rows)
+    start = np.zeros_like(gradients[0].numpy())
+    return torch.from_numpy(adams.companion(start, gradients.numpy(), 1e-8))
 
 
 def small_gradients(rng: np.random.Generator, shape: Shape) -> np.ndarray:
@@ -115,16 +103,21 @@ def torch_schedule(steps: Tensor) -> Tensor:
     return torch.tensor(rates, dtype=torch.float64)
 
 
-def converter() -> tuple[keras.Model, Converter]:
-    """A small generator, and this project's conversion with it."""
-    model = vc1_generator("generator", 24, SMALL, 0)
-    return model, Converter(model, SPEAKER, OTHER, FeatureConfig())
+def small_generator() -> keras.Model:
+    """Always with the same weights."""
+    return vc1_generator("generator", 24, SMALL, 0)
 
 
-def torch_conversion(mel_cepstra: Tensor) -> Tensor:
+def convert(mel_cepstra: np.ndarray) -> np.ndarray:
+    """This project's conversion with it."""
+    converter = Converter(small_generator(), SPEAKER, OTHER, FeatureConfig())
+    return converter.convert_mel_cepstra(mel_cepstra)
+
+
+def torch_convert(mel_cepstra: Tensor) -> Tensor:
     """Normalise, pad to a multiple of 4 with the last frame, generate, cut, scale."""
     twin = Generator(24, SMALL).double()
-    match(twin, converter()[0])
+    match(twin, small_generator())
     inputs = torch_apply(mel_cepstra).double().mT.unsqueeze(0)
     padded = F.pad(inputs, (0, -len(mel_cepstra) % 4), mode="replicate")
     outputs = twin(padded)[0, :, : len(mel_cepstra)].mT
