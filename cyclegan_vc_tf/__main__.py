@@ -7,6 +7,7 @@ VERBS = {
     "prepare": "make the features of two folders of recordings",
     "train": "train, or resume a training; what train.py does",
     "convert": "convert recordings; what convert.py does",
+    "import_vocoder": "make a vocoder of a public MelGAN generator",
 }
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     elif verb in ("-h", "--help", "--helpfull"):
         print("usage: python -m cyclegan_vc_tf VERB --help")
         for name, text in VERBS.items():
-            print(f"  {name:8} {text}")
+            print(f"  {name:14} {text}")
     else:
         known = ", ".join(VERBS)
         print(f"cyclegan_vc_tf: {verb!r} is no verb; expected one of {known}", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Every setting of a run and of a conversion; each field is a flag."""
+"""Every setting of a run and of a conversion; each field is a flag. `PAPERS` has the papers'."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from cyclegan_vc_tf.settings import setting
 
@@ -37,13 +37,19 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """The WORLD analysis."""
+    """What speech is made into: mel-cepstra and F0 by WORLD, or log-mel spectra."""
 
+    spectra: str = setting(
+        "mel_cepstra",
+        "What is converted: mel_cepstra, of WORLD, with F0 mapped apart and aperiodicity copied; "
+        "or log_mel, in which F0 is, and which a vocoder makes audible.",
+        choices=("mel_cepstra", "log_mel"),
+    )
     sample_rate_hz: int = setting(
         16_000, "Rate that recordings are brought to, in Hz.", least=8_000, most=48_000
     )
     frame_period_ms: float = setting(
-        5.0, "Time from one frame to the next, in ms.", least=1.0, most=50.0
+        5.0, "Time from one frame of WORLD to the next, in ms.", least=1.0, most=50.0
     )
     mel_cepstra: int = setting(24, "Mel-cepstral coefficients a frame.", least=2, most=128)
     f0_method: str = setting(
@@ -54,13 +60,48 @@ class FeatureConfig:
     )
     f0_floor_hz: float = setting(71.0, "Lowest F0 looked for.", least=40.0, most=300.0)
     f0_ceiling_hz: float = setting(800.0, "Highest F0 looked for.", least=200.0, most=2000.0)
+    mel_bins: int = setting(80, "Mel bands of a log-mel frame.", least=2, most=256)
+    fft_samples: int = setting(
+        1024, "Window and transform of a log-mel frame, in samples.", least=64, most=8192
+    )
+    hop_samples: int = setting(
+        256, "Samples from one log-mel frame to the next.", least=16, most=4096
+    )
+
+    @property
+    def used(self) -> dict[str, int | float | str]:
+        """The settings that these spectra depend on, by name."""
+        others = _OF_LOG_MEL if self.spectra == "mel_cepstra" else _OF_MEL_CEPSTRA
+        return {name: value for name, value in asdict(self).items() if name not in others}
+
+    @property
+    def bins(self) -> int:
+        """Values a frame."""
+        return self.mel_cepstra if self.spectra == "mel_cepstra" else self.mel_bins
+
+    @property
+    def hop_s(self) -> float:
+        """Time from one frame to the next, in seconds."""
+        if self.spectra == "mel_cepstra":
+            return self.frame_period_ms / 1000
+        return self.hop_samples / self.sample_rate_hz
+
+
+_OF_MEL_CEPSTRA = (
+    "frame_period_ms", "mel_cepstra", "f0_method", "f0_floor_hz", "f0_ceiling_hz"
+)  # fmt: skip
+_OF_LOG_MEL = ("mel_bins", "fft_samples", "hop_samples")
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Generators and discriminators. Channels are counted after the gate."""
 
-    variant: str = setting("vc1", "Which paper's networks and losses.", choices=("vc1",))
+    variant: str = setting(
+        "vc1",
+        "Which paper's networks and losses; settings that are not given are that paper's.",
+        choices=("vc1", "vc2", "vc3", "mask"),
+    )
     channels: int = setting(128, "Base number of channels; all widths are multiples.", least=1)
     generator_widths: tuple[int, ...] = setting(
         (1, 2, 4, 8, 4, 2),
@@ -68,19 +109,23 @@ class NetworkConfig:
         "blocks.",
         least=1,
     )
-    generator_kernels: tuple[int, ...] = setting(
-        (15, 5, 5, 3, 5, 5, 15),
-        "Kernel sizes, in frames: input, two down blocks, residual blocks, two up blocks, output.",
-        least=1,
+    generator_kernels: tuple[str, ...] = setting(
+        ("15", "5", "5", "3", "5", "5", "15"),
+        "Kernel sizes, in frames or bins x frames: input, two down blocks, residual blocks, two "
+        "up blocks, output.",
     )
     residual_blocks: int = setting(6, "Residual blocks of a generator.", least=0)
     discriminator_widths: tuple[int, ...] = setting(
-        (1, 2, 4, 8), "Multiples of --channels of the four blocks of a discriminator.", least=1
+        (1, 2, 4, 8), "Multiples of --channels of the blocks of a discriminator.", least=1
     )
     discriminator_kernels: tuple[str, ...] = setting(
         ("3x3", "3x3", "3x3", "6x3"),
-        "Kernel sizes of the four blocks of a discriminator, bins x frames.",
+        "Kernel sizes of the blocks of a discriminator, bins x frames; of vc2, vc3 and mask also "
+        "that of its last convolution.",
     )
+    tfan_layers: int = setting(3, "vc3: hidden convolutions of a TFAN.", least=1)
+    tfan_kernel: int = setting(5, "vc3: kernel of a TFAN's convolutions.", least=1)
+    tfan_width: int = setting(1, "vc3: multiple of --channels inside a TFAN.", least=1)
     padding: str = setting(
         "same",
         "Padding of convolutions: same, as TensorFlow pads, or symmetric, as public PyTorch "
@@ -91,6 +136,20 @@ class NetworkConfig:
     discriminator_sigmoid: bool = setting(
         False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."
     )
+
+    @property
+    def generator_kernel_sizes(self) -> list[tuple[int, ...]]:
+        """As numbers: (frames,) or (bins, frames)."""
+        return [_numbers(kernel) for kernel in self.generator_kernels]
+
+    @property
+    def discriminator_kernel_sizes(self) -> list[tuple[int, ...]]:
+        """As numbers: (bins, frames)."""
+        return [_numbers(kernel) for kernel in self.discriminator_kernels]
+
+
+def _numbers(kernel: str) -> tuple[int, ...]:
+    return tuple(int(side) for side in kernel.split("x"))
 
 
 @dataclass(frozen=True)
@@ -124,6 +183,9 @@ class TrainingConfig:
     identity_steps: int = setting(
         10_000, "Steps after which the identity-mapping loss no longer counts.", least=0
     )
+    mask_fraction: float = setting(
+        0.5, "mask: longest run of frames to fill in, as a share of a crop.", least=0.0, most=1.0
+    )
     seed: int = setting(0, "All that is random follows from it.", least=0, most=2**31 - 1)
     deterministic: bool = setting(
         False, "Make every operation reproducible bit for bit; somewhat slower."
@@ -145,13 +207,65 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class VocoderConfig:
+    """What makes log-mel spectra audible; mel-cepstra are always spoken by WORLD."""
+
+    vocoder: str = setting(
+        "griffin_lim",
+        "Of log-mel spectra: griffin_lim, which needs no training, or melgan.",
+        choices=("griffin_lim", "melgan"),
+        resumable=True,
+    )
+    vocoder_checkpoint: str = setting(
+        "",
+        "File of a MelGAN's weights, made by python -m cyclegan_vc_tf import_vocoder.",
+        is_path=True,
+        resumable=True,
+    )
+    griffin_lim_iterations: int = setting(
+        60, "Iterations of Griffin-Lim.", least=1, most=10_000, resumable=True
+    )
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run."""
+    """All settings of a run; those of the 2017 paper by default."""
 
     corpus: CorpusConfig = CorpusConfig()
     features: FeatureConfig = FeatureConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
+    vocoder: VocoderConfig = VocoderConfig()
+
+
+_VC2 = NetworkConfig(
+    variant="vc2",
+    generator_widths=(1, 2, 2, 4, 2, 1),
+    generator_kernels=("5x15", "5x5", "5x5", "3", "5x5", "5x5", "5x15"),
+    discriminator_widths=(1, 2, 4, 8, 8),
+    discriminator_kernels=("3x3", "3x3", "3x3", "3x3", "1x5", "1x3"),
+)
+_LOG_MEL = FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
+
+PAPERS = {
+    "vc1": RunConfig(),
+    "vc2": RunConfig(features=FeatureConfig(sample_rate_hz=22_050, mel_cepstra=36), network=_VC2),
+    "vc3": RunConfig(
+        features=_LOG_MEL,
+        network=replace(
+            _VC2,
+            variant="vc3",
+            discriminator_kernels=("3x3", "3x3", "3x3", "3x3", "2x5", "1x3"),
+        ),
+        training=TrainingConfig(crop_frames=64),
+    ),
+    "mask": RunConfig(
+        features=_LOG_MEL,
+        network=replace(_VC2, variant="mask"),
+        training=TrainingConfig(crop_frames=64),
+    ),
+}
+"""Each paper's settings, which hold where none are given; citations stand in `family.FAMILY`."""
 
 
 @dataclass(frozen=True)

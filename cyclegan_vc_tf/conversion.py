@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import audio, features, normalization, synthesis
-from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.features import WorldFeatures
-from cyclegan_vc_tf.generators import FRAME_MULTIPLE
+from cyclegan_vc_tf.config import FeatureConfig, VocoderConfig
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.features import Features
+from cyclegan_vc_tf.generators import FRAME_MULTIPLE, generate
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.progress import bar
+from cyclegan_vc_tf.world import WorldFeatures
 
 LONGEST_PIECE_S = 30.0
 """Longer recordings are cut, at quiet moments, so that memory does not grow with their length."""
@@ -39,6 +41,10 @@ class Converter:
         source: Statistics of who speaks.
         target: Statistics of who is to be heard.
         config: The analysis.
+        vocoder: What makes log-mel spectra audible.
+
+    Raises:
+        InputError: The vocoder cannot be had.
     """
 
     def __init__(
@@ -47,12 +53,14 @@ class Converter:
         source: Statistics,
         target: Statistics,
         config: FeatureConfig,
+        vocoder: VocoderConfig = VocoderConfig(),
     ) -> None:
         self.source, self.target, self.config = source, target, config
-        signature = [tf.TensorSpec((1, None, config.mel_cepstra), generator.compute_dtype)]
+        self.speak = synthesis.vocoder(config, vocoder)
+        signature = [tf.TensorSpec((1, None, config.bins), generator.compute_dtype)]
         # One trace serves every length.
         self._generate = tf.function(
-            lambda inputs: generator(inputs, training=False), input_signature=signature
+            lambda inputs: generate(generator, inputs, training=False), input_signature=signature
         )
         self._dtype = generator.compute_dtype
 
@@ -76,33 +84,45 @@ class Converter:
         if self.leaves_alone(samples):
             return samples
         spoken = self.convert_features(features.analyse(samples, self.config), options)
-        return synthesis.world(spoken, len(samples), self.config)
+        return self.speak(spoken, len(samples))
+
+    def check(self, options: F0Options) -> None:
+        """Refuses options that a conversion of log-mel spectra cannot follow.
+
+        Raises:
+            InputError: F0 is to be kept or moved.
+        """
+        if self.config.spectra == "log_mel" and options != F0Options():
+            raise InputError(
+                "--f0 and --semitones cannot be given: this run converts log-mel spectra, which "
+                "have F0 in them"
+            )
 
     def leaves_alone(self, samples: np.ndarray) -> bool:
         """Whether a recording is silent, or too short to have a spectrum."""
         too_short = features.frame_count(len(samples), self.config) < LEAST_FRAMES
         return too_short or audio.is_silent(samples)
 
-    def convert_features(
-        self, spoken: WorldFeatures, options: F0Options = F0Options()
-    ) -> WorldFeatures:
-        """Converts mel-cepstra and F0; aperiodicity stays as it is."""
+    def convert_features(self, spoken: Features, options: F0Options = F0Options()) -> Features:
+        """Converts spectra, and WORLD's F0; its aperiodicity stays as it is.
+
+        F0 is in log-mel spectra themselves: the options have no say in it, see `check`.
+        """
+        spectra = self.convert_spectra(spoken.spectra)
+        if not isinstance(spoken, WorldFeatures):
+            return replace(spoken, spectra=spectra)
         f0_hz = spoken.f0_hz
         if options.convert:
             f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
-        return replace(
-            spoken,
-            f0_hz=f0_hz * 2.0 ** (options.semitones / 12.0),
-            mel_cepstra=self.convert_mel_cepstra(spoken.mel_cepstra),
-        )
+        return replace(spoken, spectra=spectra, f0_hz=f0_hz * 2.0 ** (options.semitones / 12.0))
 
-    def convert_mel_cepstra(self, mel_cepstra: np.ndarray) -> np.ndarray:
-        """Converts mel-cepstra of any number of frames, (frames, bins) float32.
+    def convert_spectra(self, spectra: np.ndarray) -> np.ndarray:
+        """Converts spectra of any number of frames, (frames, bins) float32.
 
         The generator wants a multiple of four frames: copies of the last are added and cut again.
         """
-        frames = len(mel_cepstra)
-        normalized = normalization.apply(mel_cepstra, self.source)
+        frames = len(spectra)
+        normalized = normalization.apply(spectra, self.source)
         missing = -frames % FRAME_MULTIPLE
         padded = np.pad(normalized, ((0, missing), (0, 0)), mode="edge")
         outputs = self._generate(tf.constant(padded[np.newaxis], self._dtype))

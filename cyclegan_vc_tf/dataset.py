@@ -55,7 +55,7 @@ class Crops:
     def read(self, index: int, first: int) -> np.ndarray:
         """One normalised crop, (crop_frames, bins) float32."""
         utterance = self.utterances[index]
-        rows = self.store.mel_cepstra_of(utterance)[first : first + self.crop_frames]
+        rows = self.store.spectra_of(utterance)[first : first + self.crop_frames]
         crop = normalization.apply(rows, self.statistics)
         return np.pad(crop, ((0, self.crop_frames - len(crop)), (0, 0)), mode="edge")
 
@@ -69,18 +69,55 @@ class Crops:
         crop = tf.numpy_function(self.read, (index, first), tf.float32, stateful=False)
         return tf.ensure_shape(crop, (self.crop_frames, len(self.statistics.mean)))
 
+    def mask(self, number: tf.Tensor, longest: int) -> tf.Tensor:
+        """The mask of one visit, (crop_frames, 1) float32: zeros in one run of frames, else ones.
+
+        The run is of 0 to `longest` frames, all as likely, and lies anywhere, all places as likely.
+
+        Source: Kaneko et al., 2021, arXiv:2102.12841.
+        """
+        seed = tf.random.experimental.stateless_fold_in((self.seed, 4 + self.speaker), number)
+        of_length, of_place = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        length = tf.random.stateless_uniform((), of_length, 0, longest + 1, tf.int64)
+        room = self.crop_frames - length + 1
+        first = tf.random.stateless_uniform((), of_place, 0, room, tf.int64)
+        frame = tf.range(self.crop_frames, dtype=tf.int64)
+        kept = (frame < first) | (frame >= first + length)
+        return tf.cast(kept, tf.float32)[:, tf.newaxis]
+
 
 def training_pairs(
-    source: Crops, target: Crops, batch_size: int, first_step: int, last_step: int
+    source: Crops,
+    target: Crops,
+    batch_size: int,
+    first_step: int,
+    last_step: int,
+    longest_mask: int | None = None,
 ) -> tf.data.Dataset:
     """Batches for the steps from `first_step` to just before `last_step`.
 
+    Args:
+        source: Crops of A.
+        target: Crops of B.
+        batch_size: Of each in a step.
+        first_step: Counted from 0.
+        last_step: That which is no longer made.
+        longest_mask: Most frames to fill in, where a model does that.
+
     Returns:
-        Pairs of (batch, crop_frames, bins) float32, source and target drawn independently.
+        Pairs of (batch, crop_frames, bins) float32, source and target drawn independently; with
+        masks, four: both masks, (batch, crop_frames, 1) float32, behind them.
     """
+
+    def pair(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        crops = source.visit(number), target.visit(number)
+        if longest_mask is None:
+            return crops
+        return *crops, source.mask(number, longest_mask), target.mask(number, longest_mask)
+
     visits = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
     pairs = visits.map(
-        lambda number: (source.visit(number), target.visit(number)),
+        pair,
         num_parallel_calls=2,
         deterministic=True,
     )

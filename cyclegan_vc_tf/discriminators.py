@@ -1,5 +1,7 @@
 """Discriminators: patch scores of how much features sound like a speaker's own."""
 
+from typing import Any
+
 import keras
 
 from cyclegan_vc_tf.config import NetworkConfig
@@ -8,13 +10,16 @@ from cyclegan_vc_tf.layers import Convolutions, GatedLinearUnit, instance_norm
 VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
 """Strides, bins by frames, of the four blocks of CycleGAN-VC's discriminator."""
 
+VC2_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 2), (1, 1))
+"""Of the five blocks of CycleGAN-VC2's."""
+
 
 def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
     """The 2-D discriminator of CycleGAN-VC: a PatchGAN, one score a patch of the picture.
 
     Args:
         name: Of the model; with `seed` it decides the initial weights.
-        bins: Mel-cepstral coefficients a frame.
+        bins: Values a frame.
         config: Widths, kernels, padding, epsilon, whether a sigmoid ends it.
         seed: The run's seed.
 
@@ -26,23 +31,7 @@ def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
     """
     convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
     inputs = keras.Input((None, bins), name="features")
-    hidden = keras.layers.Permute((2, 1), name="bins_by_frames")(inputs)
-    hidden = keras.layers.Reshape((bins, -1, 1), name="one_channel")(hidden)
-    blocks = zip(
-        config.discriminator_widths, config.discriminator_kernels, VC1_STRIDES, strict=True
-    )
-    for index, (width, kernel, stride) in enumerate(blocks, 1):
-        rows, _, columns = kernel.partition("x")
-        hidden = convolve(
-            hidden,
-            2 * config.channels * width,
-            (int(rows), int(columns)),
-            stride,
-            f"block_{index}_conv",
-        )
-        if index > 1:
-            hidden = instance_norm(config.norm_epsilon, f"block_{index}_norm")(hidden)
-        hidden = GatedLinearUnit(name=f"block_{index}_gate")(hidden)
+    hidden = _blocks(inputs, bins, convolve, config, VC1_STRIDES)
     scores = keras.layers.Dense(
         1,
         activation="sigmoid" if config.discriminator_sigmoid else None,
@@ -50,3 +39,50 @@ def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
         name="scores",
     )(hidden)
     return keras.Model(inputs, scores, name=name)
+
+
+def vc2_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
+    """The PatchGAN of CycleGAN-VC2, whose last layer is a convolution too; of VC3 and Mask.
+
+    Args:
+        name: Of the model; with `seed` it decides the initial weights.
+        bins: Values a frame.
+        config: Widths, kernels, padding, epsilon, whether a sigmoid ends it.
+        seed: The run's seed.
+
+    Returns:
+        (batch, frames, bins) → (batch, rows, columns, 1), an eighth of bins and frames: with 36
+        bins and 128 frames, 5 x 16.
+
+    Source: Kaneko et al., 2019, arXiv:1904.04631, section 3.3; what 2020, arXiv:2010.11672,
+        changes of it is a kernel in the settings.
+    """
+    convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
+    inputs = keras.Input((None, bins), name="features")
+    hidden = _blocks(inputs, bins, convolve, config, VC2_STRIDES)
+    kernel = config.discriminator_kernel_sizes[-1]
+    scores = convolve(hidden, 1, kernel, (1, 1), "scores")
+    if config.discriminator_sigmoid:
+        scores = keras.layers.Activation("sigmoid", name="sigmoid")(scores)
+    return keras.Model(inputs, scores, name=name)
+
+
+def _blocks(
+    inputs: Any,
+    bins: int,
+    convolve: Convolutions,
+    config: NetworkConfig,
+    strides: tuple[tuple[int, int], ...],
+) -> Any:
+    """The features as a picture of one channel, and gated convolutions, the first without norm."""
+    hidden = keras.layers.Permute((2, 1), name="bins_by_frames")(inputs)
+    hidden = keras.layers.Reshape((bins, -1, 1), name="one_channel")(hidden)
+    for index, (width, stride) in enumerate(
+        zip(config.discriminator_widths, strides, strict=True), 1
+    ):
+        kernel, block = config.discriminator_kernel_sizes[index - 1], f"block_{index}"
+        hidden = convolve(hidden, 2 * config.channels * width, kernel, stride, f"{block}_conv")
+        if index > 1:
+            hidden = instance_norm(config.norm_epsilon, f"{block}_norm")(hidden)
+        hidden = GatedLinearUnit(name=f"{block}_gate")(hidden)
+    return hidden

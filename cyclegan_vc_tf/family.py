@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig
-from cyclegan_vc_tf.discriminators import vc1_discriminator
+from cyclegan_vc_tf.config import PAPERS, NetworkConfig, RunConfig
+from cyclegan_vc_tf.discriminators import vc1_discriminator, vc2_discriminator
 from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.generators import FRAME_MULTIPLE, vc1_generator
+from cyclegan_vc_tf.generators import FRAME_MULTIPLE, vc1_generator, vc2_generator
 
 DIRECTIONS = ("A2B", "B2A")
 SPEAKERS = ("A", "B")
+SECOND_STEP = ("cycled_A", "cycled_B")
+"""The discriminators of the two-step adversarial loss, which judge cycled features."""
 
 Builder = Callable[[str, int, NetworkConfig, int], keras.Model]
 
@@ -24,11 +27,15 @@ class Variant:
         paper: Where it was published.
         generator: Builds a generator: name, bins, settings, seed.
         discriminator: Builds a discriminator likewise.
+        two_step: Whether cycled features are judged too, by discriminators of their own.
+        masked: Whether frames are blanked, and filled in by the generators.
     """
 
     paper: str
     generator: Builder
     discriminator: Builder
+    two_step: bool = False
+    masked: bool = False
 
 
 FAMILY = {
@@ -37,36 +44,59 @@ FAMILY = {
         generator=vc1_generator,
         discriminator=vc1_discriminator,
     ),
+    "vc2": Variant(
+        paper="Kaneko, Kameoka, Tanaka and Hojo, 2019, arXiv:1904.04631",
+        generator=vc2_generator,
+        discriminator=vc2_discriminator,
+        two_step=True,
+    ),
+    "vc3": Variant(
+        paper="Kaneko, Kameoka, Tanaka and Hojo, 2020, arXiv:2010.11672",
+        generator=partial(vc2_generator, adaptive=True),
+        discriminator=vc2_discriminator,
+        two_step=True,
+    ),
+    "mask": Variant(
+        paper="Kaneko, Kameoka, Tanaka and Hojo, 2021, arXiv:2102.12841",
+        generator=partial(vc2_generator, masked=True),
+        discriminator=vc2_discriminator,
+        two_step=True,
+        masked=True,
+    ),
 }
+"""Their settings are `config.PAPERS`."""
 
 
 def check(config: RunConfig) -> None:
     """Refuses settings that no network can be built from.
 
     Raises:
-        InputError: A list of widths or kernels has the wrong length or form, or the crop is no
-            multiple of 4 frames.
+        InputError: A list of widths or kernels has another length or form than the paper's, or
+            the crop is no multiple of 4 frames.
     """
     network, training = config.network, config.training
-    for name, wanted in (
-        ("generator_widths", 6),
-        ("generator_kernels", 7),
-        ("discriminator_widths", 4),
-        ("discriminator_kernels", 4),
-    ):
-        given = getattr(network, name)
-        if len(given) != wanted:
-            raise InputError(f"--{name} has {len(given)} values; expected {wanted}")
-    for kernel in network.discriminator_kernels:
-        sides = kernel.split("x")
-        if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
-            raise InputError(
-                f"--discriminator_kernels has {kernel!r}; expected bins x frames, such as 3x3"
-            )
+    paper = PAPERS[network.variant].network
+    for name in (
+        "generator_widths", "generator_kernels", "discriminator_widths", "discriminator_kernels"
+    ):  # fmt: skip
+        given, wanted = getattr(network, name), getattr(paper, name)
+        said = f"of {network.variant}, such as {','.join(map(str, wanted))}"
+        if len(given) != len(wanted):
+            raise InputError(f"--{name} has {len(given)} values; expected the {len(wanted)} {said}")
+        if name.endswith("kernels") and _forms(given) != _forms(wanted):
+            raise InputError(f"--{name} is {','.join(given)}; expected the form {said}")
     if training.crop_frames % FRAME_MULTIPLE:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
         )
+
+
+def _forms(kernels: tuple[str, ...]) -> list[int]:
+    """How many sizes each kernel has; -1 for one that is no positive number."""
+    return [
+        len(sides) if all(side.isdecimal() and int(side) > 0 for side in sides) else -1
+        for sides in (kernel.split("x") for kernel in kernels)
+    ]
 
 
 def build_generators(config: RunConfig) -> dict[str, keras.Model]:
@@ -75,12 +105,17 @@ def build_generators(config: RunConfig) -> dict[str, keras.Model]:
 
 
 def build_discriminators(config: RunConfig) -> dict[str, keras.Model]:
-    """The discriminators of a run, by the speaker whose features they know."""
-    return _build(FAMILY[config.network.variant].discriminator, "discriminator", SPEAKERS, config)
+    """The discriminators of a run, by the speaker whose features they know.
+
+    Those of the second step, who judge cycled features, are cycled_A and cycled_B.
+    """
+    variant = FAMILY[config.network.variant]
+    names = (*SPEAKERS, *SECOND_STEP) if variant.two_step else SPEAKERS
+    return _build(variant.discriminator, "discriminator", names, config)
 
 
 def _build(
     build: Builder, kind: str, names: tuple[str, ...], config: RunConfig
 ) -> dict[str, keras.Model]:
-    bins, seed = config.features.mel_cepstra, config.training.seed
+    bins, seed = config.features.bins, config.training.seed
     return {name: build(f"{kind}_{name}", bins, config.network, seed) for name in names}

@@ -1,8 +1,8 @@
 """The feature store of one speaker: all frames in memory-mapped arrays, and an index.
 
     STORE/index.json                what is in it; renamed into place last
-    STORE/mel_cepstra-KEY.npy       (frames, bins) float32, utterance after utterance
-    STORE/f0_hz-KEY.npy             (frames,) float32, 0 where unvoiced
+    STORE/spectra-KEY.npy           (frames, bins) float32, utterance after utterance
+    STORE/f0_hz-KEY.npy             (frames,) float32, 0 where unvoiced or not analysed
     STORE/parts/KEY.npz             one recording's features, until they are packed
 
 Writing and reading stand side by side here. A store belongs to one folder of recordings and one
@@ -22,7 +22,7 @@ import numpy as np
 from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import FeatureConfig
 
-FORMAT = 1
+FORMAT = 2
 """Raised when features of the same settings would come out differently."""
 
 
@@ -77,7 +77,7 @@ class FeatureStore:
         folder: Where it is.
         utterances: Those that can be used, sorted by name.
         skipped: Those that cannot.
-        mel_cepstra: (frames, bins) float32, memory-mapped.
+        spectra: Mel-cepstra or log-mel spectra, (frames, bins) float32, memory-mapped.
         f0_hz: (frames,) float32, memory-mapped.
     """
 
@@ -87,7 +87,7 @@ class FeatureStore:
         self.utterances = [entry for entry in entries if not entry.skipped]
         self.skipped = [entry for entry in entries if entry.skipped]
         if entries:
-            self.mel_cepstra = _map(_array_path(folder, "mel_cepstra", key))
+            self.spectra = _map(_array_path(folder, "spectra", key))
             self.f0_hz = _map(_array_path(folder, "f0_hz", key))
 
     @property
@@ -96,9 +96,9 @@ class FeatureStore:
         entries = (*self.utterances, *self.skipped)
         return {entry.recording: entry for entry in entries if entry.sha256}
 
-    def mel_cepstra_of(self, utterance: Utterance) -> np.ndarray:
+    def spectra_of(self, utterance: Utterance) -> np.ndarray:
         """(frames, bins) float32, a view of the mapped array."""
-        return self.mel_cepstra[utterance.start : utterance.start + utterance.frames]
+        return self.spectra[utterance.start : utterance.start + utterance.frames]
 
     def f0_hz_of(self, utterance: Utterance) -> np.ndarray:
         """(frames,) float32, a view of the mapped array."""
@@ -106,8 +106,8 @@ class FeatureStore:
 
 
 def store_folder(features_dir: Path, speaker_dir: Path, config: FeatureConfig) -> Path:
-    """Where the store of a speaker's folder and of settings is: another setting, another store."""
-    key = _key([FORMAT, str(speaker_dir), dataclasses.asdict(config)])
+    """Where the store of a speaker's folder is: another setting that counts, another store."""
+    key = _key([FORMAT, str(speaker_dir), config.used])
     return features_dir / f"{speaker_dir.name}-{key}"
 
 
@@ -117,14 +117,14 @@ def part_path(store: Path, recording: Recording) -> Path:
 
 
 def write_part(
-    path: Path, sha256: str, f0_hz: np.ndarray, mel_cepstra: np.ndarray, skipped: str = ""
+    path: Path, sha256: str, f0_hz: np.ndarray, spectra: np.ndarray, skipped: str = ""
 ) -> None:
     """Writes the features of one recording, or why there are none."""
     with files.replacing(path) as partial, partial.open("wb") as file:
         np.savez(
             file,
             f0_hz=f0_hz.astype(np.float32),
-            mel_cepstra=mel_cepstra,
+            spectra=spectra,
             sha256=np.array(sha256),
             skipped=np.array(skipped),
         )
@@ -138,7 +138,7 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
     Args:
         old: The store as it is.
         recordings: What it is to hold; each is in the store already or has a part.
-        bins: Mel-cepstral coefficients a frame.
+        bins: Values a frame.
     """
     store, known = old.folder, old.entries
     utterances, start = [], 0
@@ -148,7 +148,7 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
         start += entry.frames
     index = {"format": FORMAT, "utterances": [dataclasses.asdict(each) for each in utterances]}
     key = _key(index)
-    mel_cepstra = _new_array(store, "mel_cepstra", key, (start, bins))
+    spectra = _new_array(store, "spectra", key, (start, bins))
     f0_hz = _new_array(store, "f0_hz", key, (start,))
     for new in utterances:
         if not new.frames:
@@ -156,11 +156,11 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
         rows = slice(new.start, new.start + new.frames)
         if new.recording in known:
             entry = known[new.recording]
-            mel_cepstra[rows], f0_hz[rows] = old.mel_cepstra_of(entry), old.f0_hz_of(entry)
+            spectra[rows], f0_hz[rows] = old.spectra_of(entry), old.f0_hz_of(entry)
         else:
             with np.load(part_path(store, new.recording), allow_pickle=False) as part:
-                mel_cepstra[rows], f0_hz[rows] = part["mel_cepstra"], part["f0_hz"]
-    mel_cepstra.flush()
+                spectra[rows], f0_hz[rows] = part["spectra"], part["f0_hz"]
+    spectra.flush()
     f0_hz.flush()
     files.write_text(store / "index.json", json.dumps({**index, "key": key}))
     _remove_leftovers(store, key)
@@ -178,7 +178,7 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
             for each in index["utterances"]
         ]
         frames = sum(entry.frames for entry in entries)
-        for name in ("mel_cepstra", "f0_hz"):
+        for name in ("spectra", "f0_hz"):
             if len(_map(_array_path(store, name, index["key"]))) != frames:
                 return [], ""
     except (OSError, ValueError, KeyError, TypeError):
@@ -215,7 +215,7 @@ def _map(path: Path) -> np.ndarray:
 
 def _remove_leftovers(store: Path, key: str) -> None:
     """Removes parts that are packed, arrays of an earlier index, and what a kill left behind."""
-    keep = {_array_path(store, name, key) for name in ("mel_cepstra", "f0_hz")}
+    keep = {_array_path(store, name, key) for name in ("spectra", "f0_hz")}
     for path in (*store.glob("parts/*"), *store.glob("parts/.*"), *store.glob("*.npy")):
         if path not in keep:
             path.unlink(missing_ok=True)

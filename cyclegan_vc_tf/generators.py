@@ -3,12 +3,45 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from cyclegan_vc_tf.config import NetworkConfig
-from cyclegan_vc_tf.layers import Convolutions, GatedLinearUnit, PixelShuffle1D, instance_norm
+from cyclegan_vc_tf.layers import (
+    Convolutions,
+    GatedLinearUnit,
+    MaskFrames,
+    NearestResize,
+    PixelShuffle1D,
+    PixelShuffle2D,
+    instance_norm,
+)
 
 FRAME_MULTIPLE = 4
 """The generators halve the frames twice and double them twice."""
+
+BIN_MULTIPLE = 4
+"""The 2-1-2-D generators do so with the bins too."""
+
+
+def generate(
+    generator: keras.Model, features: tf.Tensor, mask: tf.Tensor | None = None, **options: Any
+) -> tf.Tensor:
+    """What any generator of the family makes of features.
+
+    Args:
+        generator: With or without a mask among its inputs.
+        features: (batch, frames, bins).
+        mask: (batch, frames, 1), 0 where a frame is to be filled in; by default none is.
+        options: For the call, such as `training`.
+
+    Returns:
+        (batch, frames, bins).
+    """
+    if len(generator.inputs) == 1:
+        return generator(features, **options)
+    if mask is None:
+        mask = tf.ones_like(features[..., :1])
+    return generator([features, mask], **options)
 
 
 def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
@@ -16,7 +49,7 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
 
     Args:
         name: Of the model; with `seed` it decides the initial weights.
-        bins: Mel-cepstral coefficients a frame.
+        bins: Values a frame.
         config: Widths, kernels, padding, epsilon.
         seed: The run's seed.
 
@@ -25,39 +58,163 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
 
     Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, figure 4.
     """
-    convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
-    width_in, *widths_down, width_residual = (
-        config.channels * width for width in config.generator_widths[:4]
-    )
-    widths_up = [config.channels * width for width in config.generator_widths[4:]]
-    kernel_in, *kernels_down, kernel_residual = config.generator_kernels[:4]
-    *kernels_up, kernel_out = config.generator_kernels[4:]
-
-    def norm(hidden: Any, block: str) -> Any:
-        return instance_norm(config.norm_epsilon, f"{block}_norm")(hidden)
-
-    def gate(hidden: Any, block: str) -> Any:
-        return GatedLinearUnit(name=f"{block}_gate")(hidden)
-
+    make = _Blocks(name, config, seed)
     inputs = keras.Input((None, bins), name="features")
-    hidden = convolve(inputs, 2 * width_in, (kernel_in,), (1,), "input_conv")
-    hidden = gate(hidden, "input")
-    for index, (width, kernel) in enumerate(zip(widths_down, kernels_down, strict=True), 1):
-        block = f"down_{index}"
-        hidden = convolve(hidden, 2 * width, (kernel,), (2,), f"{block}_conv")
-        hidden = gate(norm(hidden, block), block)
-    for index in range(1, config.residual_blocks + 1):
-        block = f"residual_{index}"
-        inner = convolve(hidden, 2 * width_residual, (kernel_residual,), (1,), f"{block}_conv")
-        inner = gate(norm(inner, block), block)
-        inner = convolve(inner, widths_down[-1], (kernel_residual,), (1,), f"{block}_out_conv")
-        inner = norm(inner, f"{block}_out")
-        hidden = keras.layers.Add(name=f"{block}_add")([hidden, inner])
-    for index, (width, kernel) in enumerate(zip(widths_up, kernels_up, strict=True), 1):
+    hidden = make.residuals(make.downwards(inputs))
+    for index in (1, 2):
         block = f"up_{index}"
         # The shuffle halves the channels and the gate halves them again.
-        hidden = convolve(hidden, 4 * width, (kernel,), (1,), f"{block}_conv")
+        hidden = make.convolve(
+            hidden, 4 * make.widths[3 + index], make.kernels[3 + index], (1,), f"{block}_conv"
+        )
         hidden = PixelShuffle1D(name=f"{block}_shuffle")(hidden)
-        hidden = gate(norm(hidden, block), block)
-    outputs = convolve(hidden, bins, (kernel_out,), (1,), "output_conv")
+        hidden = make.gate(make.norm(hidden, block), block)
+    outputs = make.convolve(hidden, bins, make.kernels[6], (1,), "output_conv")
     return keras.Model(inputs, outputs, name=name)
+
+
+def vc2_generator(
+    name: str,
+    bins: int,
+    config: NetworkConfig,
+    seed: int,
+    *,
+    adaptive: bool = False,
+    masked: bool = False,
+) -> keras.Model:
+    """The 2-1-2-D generator of CycleGAN-VC2, and with its options of the two papers after it.
+
+    Bins that are no multiple of 4 are filled up with zeros behind the last and cut again.
+
+    Args:
+        name: Of the model; with `seed` it decides the initial weights.
+        bins: Values a frame.
+        config: Widths, kernels, padding, epsilon.
+        seed: The run's seed.
+        adaptive: Whether TFAN stands behind the step from 1-D to 2-D and both pixel shuffles, in
+            place of instance normalisation, as in CycleGAN-VC3.
+        masked: Whether frames to fill in are told by a mask, as in MaskCycleGAN-VC.
+
+    Returns:
+        (batch, frames, bins) → (batch, frames, bins), frames a multiple of 4; a masked one takes
+        the mask, (batch, frames, 1), as its second input.
+
+    Source: Kaneko et al., 2019, arXiv:1904.04631, section 3.2; 2020, arXiv:2010.11672; 2021,
+        arXiv:2102.12841. The fold's order and the place of each norm are those of public code.
+    """
+    make = _Blocks(name, config, seed)
+    features = keras.Input((None, bins), name="features")
+    inputs, picture = [features], features
+    if masked:
+        inputs.append(keras.Input((None, 1), name="mask"))
+        picture = MaskFrames(name="masked")(inputs)
+    else:
+        picture = keras.layers.Reshape((-1, bins, 1), name="one_channel")(picture)
+    picture = keras.layers.Permute((2, 1, 3), name="bins_by_frames")(picture)
+    missing = -bins % BIN_MULTIPLE
+    if missing:
+        zeros = ((0, missing), (0, 0))
+        picture = keras.layers.ZeroPadding2D(zeros, name="bins_filled_up")(picture)
+
+    rows, width = (bins + missing) // BIN_MULTIPLE, make.widths[2]
+    hidden = make.downwards(picture)
+    # Bins become channels, channel-major: channel c of row h is channel c · rows + h.
+    hidden = keras.layers.Permute((2, 3, 1), name="fold_order")(hidden)
+    hidden = keras.layers.Reshape((-1, width * rows), name="fold")(hidden)
+    hidden = make.convolve(hidden, width, (1,), (1,), "fold_conv")
+    hidden = make.residuals(make.norm(hidden, "fold"))
+    hidden = make.convolve(hidden, width * rows, (1,), (1,), "unfold_conv")
+    if adaptive:
+        order = keras.layers.Permute((2, 1, 3), name="frames_by_bins")(picture)
+        frames = keras.layers.Reshape((-1, bins + missing), name="frames")(order)
+        hidden = make.tfan(hidden, frames, "unfold")
+    else:
+        hidden = make.norm(hidden, "unfold")
+    hidden = keras.layers.Reshape((-1, width, rows), name="unfold")(hidden)
+    hidden = keras.layers.Permute((3, 1, 2), name="unfold_order")(hidden)
+    for index in (1, 2):
+        block = f"up_{index}"
+        # The shuffle makes a quarter of the channels and the gate halves them.
+        hidden = make.convolve(
+            hidden, 8 * make.widths[3 + index], make.kernels[3 + index], (1, 1), f"{block}_conv"
+        )
+        hidden = PixelShuffle2D(name=f"{block}_shuffle")(hidden)
+        hidden = make.tfan(hidden, picture, block) if adaptive else make.norm(hidden, block)
+        hidden = make.gate(hidden, block)
+    hidden = make.convolve(hidden, 1, make.kernels[6], (1, 1), "output_conv")
+    if missing:
+        hidden = keras.layers.Cropping2D(zeros, name="bins_cut")(hidden)
+    hidden = keras.layers.Permute((2, 1, 3), name="output_order")(hidden)
+    outputs = keras.layers.Reshape((-1, bins), name="output")(hidden)
+    return keras.Model(inputs if masked else features, outputs, name=name)
+
+
+class _Blocks:
+    """Makes what the generators have in common."""
+
+    def __init__(self, name: str, config: NetworkConfig, seed: int) -> None:
+        self.config = config
+        self.convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
+        self.widths = [config.channels * width for width in config.generator_widths]
+        self.kernels = config.generator_kernel_sizes
+
+    def norm(self, hidden: Any, block: str) -> Any:
+        """Affine instance normalisation."""
+        return instance_norm(self.config.norm_epsilon, f"{block}_norm")(hidden)
+
+    def gate(self, hidden: Any, block: str) -> Any:
+        """A gated linear unit: half of the channels."""
+        return GatedLinearUnit(name=f"{block}_gate")(hidden)
+
+    def downwards(self, hidden: Any) -> Any:
+        """The input's convolution and two blocks of stride 2 on every axis."""
+        kernel = self.kernels[0]
+        ones, twos = (1,) * len(kernel), (2,) * len(kernel)
+        hidden = self.convolve(hidden, 2 * self.widths[0], kernel, ones, "input_conv")
+        hidden = self.gate(hidden, "input")
+        for index in (1, 2):
+            block = f"down_{index}"
+            hidden = self.convolve(
+                hidden, 2 * self.widths[index], self.kernels[index], twos, f"{block}_conv"
+            )
+            hidden = self.gate(self.norm(hidden, block), block)
+        return hidden
+
+    def residuals(self, hidden: Any) -> Any:
+        """The 1-D blocks, each added to its input."""
+        kernel = self.kernels[3]
+        for index in range(1, self.config.residual_blocks + 1):
+            block = f"residual_{index}"
+            inner = self.convolve(hidden, 2 * self.widths[3], kernel, (1,), f"{block}_conv")
+            inner = self.gate(self.norm(inner, block), block)
+            inner = self.convolve(inner, self.widths[2], kernel, (1,), f"{block}_out_conv")
+            inner = self.norm(inner, f"{block}_out")
+            hidden = keras.layers.Add(name=f"{block}_add")([hidden, inner])
+        return hidden
+
+    def tfan(self, hidden: Any, spectrogram: Any, block: str) -> Any:
+        """Time-frequency adaptive normalisation: gamma(x) · f + beta(x).
+
+        f is `hidden` after instance normalisation without scale and offset; x the spectrogram that
+        went into the generator, brought to f's size (nearest); gamma and beta convolutions of what
+        separate convolutions, each with a ReLU behind it, make of x. Gamma's bias begins at one.
+
+        Source: Kaneko et al., 2020, arXiv:2010.11672; ReLU and the bias are SPADE's (Park et al.,
+            2019, arXiv:1903.07291), which it is made after.
+        """
+        config = self.config
+        axes = len(hidden.shape) - 2
+        kernel, ones = (config.tfan_kernel,) * axes, (1,) * axes
+        shape = NearestResize(name=f"{block}_tfan_resize")([spectrogram, hidden])
+        for index in range(1, config.tfan_layers + 1):
+            inner = f"{block}_tfan_hidden_{index}"
+            width = config.channels * config.tfan_width
+            shape = self.convolve(shape, width, kernel, ones, f"{inner}_conv")
+            shape = keras.layers.ReLU(name=f"{inner}_relu")(shape)
+        gamma, beta = (
+            self.convolve(shape, hidden.shape[-1], kernel, ones, f"{block}_tfan_{name}", bias=bias)
+            for name, bias in (("gamma", 1.0), ("beta", 0.0))
+        )
+        hidden = instance_norm(config.norm_epsilon, f"{block}_tfan_norm", affine=False)(hidden)
+        hidden = keras.layers.Multiply(name=f"{block}_tfan_scale")([gamma, hidden])
+        return keras.layers.Add(name=f"{block}_tfan_offset")([hidden, beta])

@@ -75,8 +75,72 @@ class PixelShuffle1D(keras.layers.Layer):
         return (batch, None if frames is None else 2 * frames, channels // 2)
 
 
-def instance_norm(epsilon: float, name: str) -> keras.layers.Layer:
-    """Instance normalisation with a learned scale and offset a channel.
+@keras.saving.register_keras_serializable("cyclegan_vc_tf")
+class PixelShuffle2D(keras.layers.Layer):
+    """Trades channels for bins and frames: a square of four positions out of each one.
+
+    `tf.nn.depth_to_space`: channel `(2 * i + j) * channels // 4 + k` of bin h and frame w becomes
+    channel `k` of bin `2 * h + i` and frame `2 * w + j`, block-major.
+
+    Input shape: (batch, bins, frames, channels), channels a multiple of 4.
+    Output shape: (batch, 2 * bins, 2 * frames, channels // 4).
+
+    Source: Shi et al., 2016, arXiv:1609.05158.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Shuffles `inputs`."""
+        return tf.nn.depth_to_space(inputs, block_size=2)
+
+
+@keras.saving.register_keras_serializable("cyclegan_vc_tf")
+class NearestResize(keras.layers.Layer):
+    """Brings the first input to the positions of the second, each from its nearest.
+
+    Half-pixel centres, as `tf.image.resize` samples: of 64 frames, 16 are 2, 6, 10, …
+
+    Input shape: a pair of (batch, positions…, channels) of one or two axes of positions.
+    Output shape: (batch, positions… of the second, channels of the first).
+    """
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Resizes the first of `inputs`."""
+        picture, like = inputs
+        if len(like.shape) == 3:
+            column = tf.expand_dims(picture, axis=2)
+            size = (tf.shape(like)[1], 1)
+            return tf.squeeze(tf.image.resize(column, size, method="nearest"), axis=2)
+        return tf.image.resize(picture, tf.shape(like)[1:3], method="nearest")
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Positions of the second, channels of the first."""
+        picture, like = input_shape
+        return (*like[:-1], picture[-1])
+
+
+@keras.saving.register_keras_serializable("cyclegan_vc_tf")
+class MaskFrames(keras.layers.Layer):
+    """Blanks frames and tells which: (x · m, m) as two channels.
+
+    Input shape: a pair of features x, (batch, frames, bins), and a mask m, (batch, frames, 1), 0
+    where a frame is to be filled in and 1 elsewhere.
+    Output shape: (batch, frames, bins, 2).
+
+    Source: Kaneko et al., 2021, arXiv:2102.12841: filling in frames.
+    """
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Masks the first of `inputs` with the second."""
+        features, mask = inputs
+        return tf.stack([features * mask, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Two channels."""
+        return (*input_shape[0], 2)
+
+
+def instance_norm(epsilon: float, name: str, affine: bool = True) -> keras.layers.Layer:
+    """Instance normalisation, by default with a learned scale and offset a channel.
 
     y = gamma · (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the biased variance
     of one example's channel over all positions. Never in less than float32.
@@ -85,7 +149,9 @@ def instance_norm(epsilon: float, name: str) -> keras.layers.Layer:
     Source: Ulyanov et al., 2016, arXiv:1607.08022.
     """
     dtype = "float64" if keras.mixed_precision.global_policy().name == "float64" else "float32"
-    return tfa.layers.InstanceNormalization(epsilon=epsilon, name=name, dtype=dtype)
+    return tfa.layers.InstanceNormalization(
+        epsilon=epsilon, center=affine, scale=affine, name=name, dtype=dtype
+    )
 
 
 def symmetric_padding(kernel: int, stride: int) -> tuple[int, int]:
@@ -103,7 +169,8 @@ class Convolutions:
     """Makes the convolutions of one network: their padding, and their seeds from its name.
 
     Kernels are drawn from Glorot's uniform distribution, each by a seed of its own, a function of
-    the run's seed and of the names of network and layer. Biases start at zero.
+    the run's seed and of the names of network and layer. Biases start at zero, if not said
+    otherwise.
 
     Args:
         network: The network's name.
@@ -121,6 +188,8 @@ class Convolutions:
         kernel: tuple[int, ...],
         stride: tuple[int, ...],
         name: str,
+        *,
+        bias: float = 0.0,
     ) -> Any:
         """Convolves `inputs`, (batch, positions…, channels), over as many axes as `kernel` has."""
         padding = "same"
@@ -138,6 +207,7 @@ class Convolutions:
             strides=stride,
             padding=padding,
             kernel_initializer=self.initializer(name),
+            bias_initializer=keras.initializers.Constant(bias),
             name=name,
         )(inputs)
 

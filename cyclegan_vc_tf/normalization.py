@@ -11,9 +11,9 @@ class Statistics:
     """Means and standard deviations over a speaker's training utterances.
 
     Attributes:
-        mean: Of each mel-cepstral coefficient, (bins,) float64.
-        deviation: Likewise; zero where a coefficient never changes.
-        log_f0_mean: Of ln(F0 in Hz) over voiced frames.
+        mean: Of each value of a frame, (bins,) float64.
+        deviation: Likewise; zero where a value never changes.
+        log_f0_mean: Of ln(F0 in Hz) over voiced frames; zero where F0 is not analysed.
         log_f0_deviation: Likewise; zero for a voice on one note.
     """
 
@@ -51,9 +51,9 @@ def moments(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray, np.
     return mean, np.where(constant, 0.0, deviation)
 
 
-def apply(mel_cepstra: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """Mel-cepstra in units of a speaker's deviation around the speaker's mean, float32."""
-    return ((mel_cepstra - statistics.mean) / statistics.scale).astype(np.float32)
+def apply(spectra: np.ndarray, statistics: Statistics) -> np.ndarray:
+    """Spectra in units of a speaker's deviation around the speaker's mean, float32."""
+    return ((spectra - statistics.mean) / statistics.scale).astype(np.float32)
 
 
 def undo(normalized: np.ndarray, statistics: Statistics) -> np.ndarray:

@@ -44,11 +44,12 @@ class Speaker:
     def describe(self, config: FeatureConfig) -> str:
         """What was found, in a line, and a line for each recording that was skipped."""
         frames = sum(utterance.frames for utterance in self.training)
-        minutes = frames * config.frame_period_ms / 60_000
-        mean_f0_hz = np.exp(self.statistics.log_f0_mean)
+        minutes, pitch = frames * config.hop_s / 60, ""
+        if config.spectra == "mel_cepstra":
+            pitch = f"mean F0 {np.exp(self.statistics.log_f0_mean):.0f} Hz, "
         lines = [
             f"{self.folder.name}: {len(self.training)} training utterances, {minutes:.1f} min, "
-            f"mean F0 {mean_f0_hz:.0f} Hz, {len(self.held_out)} held out, "
+            f"{pitch}{len(self.held_out)} held out, "
             f"{len(self.store.skipped)} skipped"
         ]
         lines += [f"  skipped {each.name}: {each.skipped}" for each in self.store.skipped]
@@ -70,11 +71,7 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
         "B": ("target_dir", corpus.target_dir, corpus.held_out_target_dir),
     }
     # What can be refused is refused before any work is done.
-    if config.f0_floor_hz >= config.f0_ceiling_hz:
-        raise InputError(
-            f"--f0_floor_hz is {config.f0_floor_hz}; "
-            f"expected less than --f0_ceiling_hz, {config.f0_ceiling_hz}"
-        )
+    features.check(config)
     found = {}
     for side, (flag, folder, held_out_dir) in sides.items():
         if not folder:
@@ -131,7 +128,7 @@ def prepare_store(
             _analyse_all(folder, pending, store_dir, config, corpus.workers)
         if set(recordings) == set(known):
             return store
-        return feature_store.pack(store, recordings, config.mel_cepstra)
+        return feature_store.pack(store, recordings, config.bins)
 
 
 def analyse_file(
@@ -139,7 +136,7 @@ def analyse_file(
 ) -> None:
     """Writes the part of one recording, or the reason why it cannot be used; in a worker."""
     path = folder / recording.name
-    f0_hz, mel_cepstra = _nothing(config)
+    f0_hz, spectra = _nothing(config)
     sha256, skipped = "", ""
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -147,17 +144,17 @@ def analyse_file(
         if audio.is_silent(samples):
             raise audio.AudioError("is silent")
         samples = audio.resample(samples, sample_rate_hz, config.sample_rate_hz)
-        all_f0_hz, all_mel_cepstra = features.analyse_for_training(samples, config)
-        if not all_f0_hz.any():
+        all_f0_hz, all_spectra = features.analyse_for_training(samples, config)
+        if config.spectra == "mel_cepstra" and not all_f0_hz.any():
             raise audio.AudioError("has no voiced frame")
-        f0_hz, mel_cepstra = all_f0_hz, all_mel_cepstra
+        f0_hz, spectra = all_f0_hz, all_spectra
     except audio.AudioError as error:
         skipped = str(error)
     except OSError as error:
         # Without a hash, it is tried again the next time.
         skipped = f"cannot be opened ({error.strerror})"
     feature_store.write_part(
-        feature_store.part_path(store_dir, recording), sha256, f0_hz, mel_cepstra, skipped
+        feature_store.part_path(store_dir, recording), sha256, f0_hz, spectra, skipped
     )
 
 
@@ -177,9 +174,12 @@ def split(names: Sequence[str], held_out_fraction: float) -> tuple[list[str], li
 
 
 def statistics_of(store: FeatureStore, utterances: Sequence[Utterance]) -> Statistics:
-    """A speaker's statistics over `utterances`, read one after the other."""
+    """A speaker's statistics over `utterances`, read one after the other.
+
+    Those of an F0 that was not analysed are zero.
+    """
     mean, deviation = normalization.moments(
-        lambda: (store.mel_cepstra_of(utterance) for utterance in utterances)
+        lambda: (store.spectra_of(utterance) for utterance in utterances)
     )
 
     def voiced_log_f0() -> Iterator[np.ndarray]:
@@ -187,6 +187,8 @@ def statistics_of(store: FeatureStore, utterances: Sequence[Utterance]) -> Stati
             f0_hz = store.f0_hz_of(utterance).astype(np.float64)
             yield np.log(f0_hz[f0_hz > 0])
 
+    if not any(store.f0_hz_of(utterance).any() for utterance in utterances):
+        return Statistics(mean, deviation, 0.0, 0.0)
     log_f0_mean, log_f0_deviation = normalization.moments(voiced_log_f0)
     return Statistics(mean, deviation, float(log_f0_mean), float(log_f0_deviation))
 
@@ -237,5 +239,5 @@ def _analyse_all(
 
 
 def _nothing(config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
-    """F0 and mel-cepstra of no frames."""
-    return np.zeros(0), np.zeros((0, config.mel_cepstra), np.float32)
+    """F0 and spectra of no frames."""
+    return np.zeros(0), np.zeros((0, config.bins), np.float32)

@@ -135,7 +135,7 @@ def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
         if dataclasses.is_dataclass(known[name]):
             value = from_dict(typing.cast(type, known[name]), value)
         elif typing.get_origin(known[name]) is tuple:
-            value = tuple(value)
+            value = tuple(map(typing.get_args(known[name])[0], value))
         elif type(value) is not known[name] and (type(value), known[name]) != (int, float):
             raise InputError(f"{name} is {value!r}; expected {known[name].__name__}")
         values[name] = value

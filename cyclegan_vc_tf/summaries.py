@@ -9,9 +9,10 @@ import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cyclegan_vc_tf import synthesis
 from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.features import WorldFeatures
+from cyclegan_vc_tf.features import Features
+from cyclegan_vc_tf.synthesis import Vocoder
+from cyclegan_vc_tf.world import WorldFeatures
 
 SPECTRUM_SAMPLES = 512
 HOP_SAMPLES = 128
@@ -30,31 +31,36 @@ def write_text(name: str, text: str, step: int) -> None:
 
 
 def write_example(
-    tag: str, kinds: Mapping[str, WorldFeatures], config: FeatureConfig, step: int
+    tag: str, kinds: Mapping[str, Features], config: FeatureConfig, speak: Vocoder, step: int
 ) -> None:
-    """Writes sound, spectrograms and F0 contours of a recording and of what became of it.
+    """Writes sound and spectrograms of a recording and of what became of it, and F0 if it is known.
 
     Args:
         tag: Comes in front of their names.
         kinds: Features by what they are: source, converted, cycled. All are heard and seen
-            through WORLD, so that they differ in nothing else.
+            through one vocoder, so that they differ in nothing else.
         config: The analysis that the features are of.
+        speak: The vocoder.
         step: Of the training.
     """
     # A recording's name may hold bytes that are no text.
     tag = tag.encode(errors="backslashreplace").decode()
     waves = {}
     for kind, spoken in kinds.items():
-        samples = int(len(spoken.f0_hz) * config.frame_period_ms * config.sample_rate_hz / 1000)
-        wave = synthesis.world(spoken, samples, config)
+        samples = round(len(spoken.spectra) * config.hop_s * config.sample_rate_hz)
+        wave = speak(spoken, samples)
         waves[kind] = wave / max(1.0, float(np.max(np.abs(wave))))
         sound = waves[kind][np.newaxis, :, np.newaxis]
         tf.summary.audio(f"{tag}/{kind}", sound, config.sample_rate_hz, step)
-    contours = {kind: kinds[kind].f0_hz for kind in ("source", "converted")}
-    for name, figure in (
-        ("spectrograms", spectrograms(waves, config.sample_rate_hz)),
-        ("f0", f0_contours(contours, config.frame_period_ms)),
-    ):
+    figures = {"spectrograms": spectrograms(waves, config.sample_rate_hz)}
+    contours = {
+        kind: spoken.f0_hz
+        for kind, spoken in kinds.items()
+        if isinstance(spoken, WorldFeatures) and kind in ("source", "converted")
+    }
+    if contours:
+        figures["f0"] = f0_contours(contours, config.frame_period_ms)
+    for name, figure in figures.items():
         tf.summary.image(f"{tag}/{name}", picture(figure)[np.newaxis], step)
 
 

@@ -1,23 +1,66 @@
-"""From features back to samples."""
+"""From features back to samples: WORLD, Griffin-Lim or MelGAN, behind one interface."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from cyclegan_vc_tf import features
+from cyclegan_vc_tf import mel, melgan, world
 from cyclegan_vc_tf.audio import fix_length
-from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.features import WorldFeatures
+from cyclegan_vc_tf.config import FeatureConfig, VocoderConfig
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.features import Features
+from cyclegan_vc_tf.world import WorldFeatures
+
+Vocoder = Callable[[Features, int], np.ndarray]
+"""From the features of a recording, and its number of samples, to as many: (samples,) float32."""
 
 
-def world(spoken: WorldFeatures, samples: int, config: FeatureConfig) -> np.ndarray:
-    """WORLD synthesis.
+def vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> Vocoder:
+    """What speaks the features of an analysis.
+
+    A recording's last, incomplete hop is cut to the samples it had.
 
     Args:
-        spoken: F0, mel-cepstra and aperiodicity of as many frames.
-        samples: How many to return; WORLD's own last, incomplete period is cut.
-        config: The analysis that the features are of.
+        config: The analysis.
+        choice: For log-mel spectra; mel-cepstra are spoken by WORLD.
 
-    Returns:
-        (samples,) float32 at `config.sample_rate_hz`.
+    Raises:
+        InputError: The vocoder that was chosen cannot speak them.
     """
-    wave = features.synthesize(spoken, config)
-    return fix_length(wave.astype(np.float32), samples)
+    if config.spectra == "mel_cepstra":
+        whole = _world(config)
+    elif choice.vocoder == "griffin_lim":
+        whole = _griffin_lim(config, choice.griffin_lim_iterations)
+    else:
+        whole = _melgan(config, choice.vocoder_checkpoint)
+    return lambda spoken, samples: fix_length(whole(spoken).astype(np.float32), samples)
+
+
+def _world(config: FeatureConfig) -> Callable[[Features], np.ndarray]:
+    def speak(spoken: Features) -> np.ndarray:
+        if not isinstance(spoken, WorldFeatures):
+            raise TypeError(f"WORLD speaks WorldFeatures; received {type(spoken).__name__}")
+        return world.synthesize(spoken, config)
+
+    return speak
+
+
+def _griffin_lim(config: FeatureConfig, iterations: int) -> Callable[[Features], np.ndarray]:
+    return lambda spoken: mel.griffin_lim(spoken.spectra, config, iterations)
+
+
+def _melgan(config: FeatureConfig, checkpoint: str) -> Callable[[Features], np.ndarray]:
+    if not checkpoint:
+        raise InputError(
+            "--vocoder_checkpoint is not given; --vocoder=melgan needs a file made by "
+            "python -m cyclegan_vc_tf import_vocoder"
+        )
+    model = melgan.load(Path(checkpoint))
+    bins, hop = model.input_shape[-1], melgan.hop_samples(model)
+    if (bins, hop) != (config.mel_bins, config.hop_samples):
+        raise InputError(
+            f"--vocoder_checkpoint {checkpoint} speaks {bins} bands every {hop} samples; this run "
+            f"has {config.mel_bins} every {config.hop_samples}: choose another vocoder"
+        )
+    return lambda spoken: melgan.synthesize(model, spoken.spectra)

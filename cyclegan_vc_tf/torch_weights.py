@@ -75,8 +75,12 @@ LAYOUTS = {
 
 
 def companion_module(layer: str) -> str:
-    """Where the companion keeps a layer: `down_1_conv` is `down.0.conv`, `scores` is `scores`."""
-    return re.sub(r"^([a-z]+)_(\d+)_", lambda m: f"{m[1]}.{int(m[2]) - 1}.", layer)
+    """Where the companion keeps a layer: `down_1_conv` is `down.0.conv`, `scores` is `scores`.
+
+    `up_1_tfan_hidden_2_conv` is `up.0.tfan.hidden.1.conv`.
+    """
+    numbered = re.sub(r"([a-z]+)_(\d+)_", lambda m: f"{m[1]}.{int(m[2]) - 1}.", layer)
+    return numbered.replace("tfan_", "tfan.")
 
 
 def addresses(model: keras.Model) -> dict[str, Any]:

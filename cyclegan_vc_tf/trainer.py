@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf import family, losses
 from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.generators import generate
 from cyclegan_vc_tf.optimizer import Adam, linear_decay
 
 Tensors = dict[str, tf.Tensor]
@@ -21,7 +22,7 @@ class Trainer:
     Attributes:
         step: Steps done, an int64 variable.
         generators: By direction, A2B and B2A.
-        discriminators: By speaker, A and B.
+        discriminators: By speaker, A and B, and of a second step cycled_A and cycled_B.
         checkpoint: All of the state.
     """
 
@@ -41,12 +42,21 @@ class Trainer:
         )
 
     @tf.function
-    def train_step(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+    def train_step(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        mask_a: tf.Tensor | None = None,
+        mask_b: tf.Tensor | None = None,
+    ) -> tuple[Tensors, tf.Tensor]:
         """One iteration: the generators, and the discriminators on the fakes just made.
 
         Args:
             real_a: Normalised features of A, (batch, frames, bins).
             real_b: Of B, drawn independently.
+            mask_a: Of A's frames, (batch, frames, 1), 0 where the generator has to fill one in on
+                the way forth; for a masked variant alone.
+            mask_b: Of B's.
 
         Returns:
             Scalars by their names in TensorBoard, losses averaged over the batch, and whether all
@@ -59,7 +69,7 @@ class Trainer:
         of_generators = variables_of(self.generators)
         of_discriminators = variables_of(self.discriminators)
         with tf.GradientTape(persistent=True) as tape:
-            terms, critics, scores = self.loss_terms(real_a, real_b)
+            terms, critics, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
             generator_loss = tf.add_n(
                 [tf.cast(weights[kind_of(name)], loss.dtype) * loss for name, loss in terms.items()]
             )
@@ -96,28 +106,43 @@ class Trainer:
                     return f"{model.name}'s weights"
         return ""
 
-    def loss_terms(self, real_a: tf.Tensor, real_b: tf.Tensor) -> tuple[Tensors, Tensors, Tensors]:
+    def loss_terms(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        mask_a: tf.Tensor | None = None,
+        mask_b: tf.Tensor | None = None,
+    ) -> tuple[Tensors, Tensors, Tensors]:
         """The generators' loss terms, the discriminators' losses and their mean scores.
 
         Args:
             real_a: (batch, frames, bins).
             real_b: Likewise.
+            mask_a: (batch, frames, 1), or none.
+            mask_b: Likewise.
 
         Returns:
             Three dictionaries of scalars, unweighted and averaged over the batch.
+
+        Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 1 to 4; the second step,
+            Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
         """
-        a2b, b2a = self.generators["A2B"], self.generators["B2A"]
-        # What is to be converted and what is to stay as it is go through in one batch.
-        fake_b, identity_b = tf.split(a2b(tf.concat([real_a, real_b], 0), training=True), 2)
-        fake_a, identity_a = tf.split(b2a(tf.concat([real_b, real_a], 0), training=True), 2)
-        cycled_a, cycled_b = b2a(fake_b, training=True), a2b(fake_a, training=True)
+        fake_b, identity_b = self._forth("A2B", real_a, mask_a, real_b)
+        fake_a, identity_a = self._forth("B2A", real_b, mask_b, real_a)
+        cycled_a = generate(self.generators["B2A"], fake_b, training=True)
+        cycled_b = generate(self.generators["A2B"], fake_a, training=True)
+        reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
+        fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
         real_scores, fake_scores = (
-            {name: self.discriminators[name](each, training=True) for name, each in side.items()}
-            for side in ({"A": real_a, "B": real_b}, {"A": fake_a, "B": fake_b})
+            {name: judge(side[name], training=True) for name, judge in self.discriminators.items()}
+            for side in (reals, fakes)
         )
+        judged = {"A2B": "B", "B2A": "A", "A2B2A": "cycled_A", "B2A2B": "cycled_B"}
         generator_terms = {
-            "adversarial_A2B": losses.least_squares_loss(fake_scores["B"], 1.0),
-            "adversarial_B2A": losses.least_squares_loss(fake_scores["A"], 1.0),
+            f"adversarial_{way}": losses.least_squares_loss(fake_scores[name], 1.0)
+            for way, name in judged.items()
+            if name in fake_scores
+        } | {
             "cycle_A": losses.l1_loss(real_a, cycled_a),
             "cycle_B": losses.l1_loss(real_b, cycled_b),
             "identity_A": losses.l1_loss(real_a, identity_a),
@@ -125,12 +150,20 @@ class Trainer:
         }
         critics = {
             f"discriminator_{name}": losses.discriminator_loss(real_scores[name], fake_scores[name])
-            for name in family.SPEAKERS
+            for name in self.discriminators
         }
         scores = {f"real_{name}": score for name, score in real_scores.items()} | {
             f"fake_{name}": score for name, score in fake_scores.items()
         }
         return averaged(generator_terms), averaged(critics), averaged(scores)
+
+    def _forth(
+        self, direction: str, real: tf.Tensor, mask: tf.Tensor | None, target: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is to be converted, masked, and what is to stay as it is, in one batch."""
+        both = tf.concat([real, target], 0)
+        masks = None if mask is None else tf.concat([mask, tf.ones_like(mask)], 0)
+        return tf.split(generate(self.generators[direction], both, masks, training=True), 2)
 
     def learning_rates(self) -> Tensors:
         """Learning rates at this step, by optimiser, float64 scalars."""

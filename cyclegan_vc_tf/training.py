@@ -18,12 +18,13 @@ from cyclegan_vc_tf import (
     run_folder,
     settings,
     summaries,
+    synthesis,
 )
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.conversion import Converter, convert_files, wav_names
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
-from cyclegan_vc_tf.features import WorldFeatures
+from cyclegan_vc_tf.features import Features
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder
@@ -50,6 +51,8 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
         TrainingError: A loss is no longer finite.
     """
     family.check(config)
+    # What can be refused is refused before any work is done.
+    synthesis.vocoder(config.features, config.vocoder)
     resumed = run_folder.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
@@ -93,7 +96,11 @@ class _Session:
         statistics, analysis = run.statistics, run.config.features
         self.converters = {
             direction: Converter(
-                generator, statistics[direction[0]], statistics[direction[2]], analysis
+                generator,
+                statistics[direction[0]],
+                statistics[direction[2]],
+                analysis,
+                run.config.vocoder,
             )
             for direction, generator in self.trainer.generators.items()
         }
@@ -133,7 +140,9 @@ class _Session:
         config, step = self.config, self.first_step
         run_folder.purge_events(self.run.path, step or -1)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
-        pairs = training_pairs(source, target, config.batch_size, step, config.steps)
+        masked = family.FAMILY[self.run.config.network.variant].masked
+        longest_mask = int(config.mask_fraction * config.crop_frames) if masked else None
+        pairs = training_pairs(source, target, config.batch_size, step, config.steps, longest_mask)
         events = tf.summary.create_file_writer
         with (
             stop_request() as stop,
@@ -144,9 +153,9 @@ class _Session:
             if step == 0:
                 summaries.write_text("configuration", settings.to_flags(self.run.config), step)
             speed = Speed(step, frames_per_step=2 * config.batch_size * config.crop_frames)
-            for real_a, real_b in pairs:
+            for batch in pairs:
                 step += 1
-                report, finite = self.trainer.train_step(real_a, real_b)
+                report, finite = self.trainer.train_step(*batch)
                 if not finite:
                     names = (name for name, value in report.items() if not isfinite(value))
                     name = next(names)
@@ -201,10 +210,10 @@ class _Session:
         )
 
     @cached_property
-    def _examples(self) -> dict[str, dict[str, WorldFeatures]]:
+    def _examples(self) -> dict[str, dict[str, Features]]:
         """Features of the first held-out recordings, by direction and name, at most 10 s each."""
         config = self.run.config.features
-        examples: dict[str, dict[str, WorldFeatures]] = {name: {} for name in family.DIRECTIONS}
+        examples: dict[str, dict[str, Features]] = {name: {} for name in family.DIRECTIONS}
         for direction in family.DIRECTIONS:
             speaker = self.speakers[direction[0]]
             for name in speaker.held_out[: self.config.convert_utterances]:
@@ -226,7 +235,8 @@ class _Session:
                 converted = self.converters[direction].convert_features(source)
                 cycled = self.converters[back].convert_features(converted)
                 kinds = {"source": source, "converted": converted, "cycled": cycled}
-                summaries.write_example(f"{direction}/{name}", kinds, config, step)
+                speak = self.converters[direction].speak
+                summaries.write_example(f"{direction}/{name}", kinds, config, speak, step)
 
     def _convert_held_out(self) -> None:
         """Converts the held-out recordings of both speakers into the run folder."""

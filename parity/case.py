@@ -1,6 +1,6 @@
 """What a case of the parity suite is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -32,6 +32,8 @@ class Case:
             a norm that takes it away again. What is computed is rounding, compared absolutely.
         draw: Makes one input of a shape.
         slow: Left out of a quick run.
+        nudged: This project's side again, from weights that are one rounding away: what that
+            changes is what the tolerances are made of, where many steps magnify every rounding.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Case:
         rng.standard_normal(shape)
     )
     slow: bool = False
+    nudged: Callable[..., Mapping[str, np.ndarray]] | None = None
 
 
 def one(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:

@@ -1,198 +1,17 @@
 """What is compared: one list of this project's parts, each beside its twin in PyTorch."""
 
-from dataclasses import replace
 from functools import partial
 
-import keras
-import numpy as np
 import torch
-from torch import nn
 
-from cyclegan_vc_tf import layers, losses, normalization
-from cyclegan_vc_tf.config import NetworkConfig
-from cyclegan_vc_tf.discriminators import vc1_discriminator
-from cyclegan_vc_tf.generators import vc1_generator
-from parity import torch_step, twins
-from parity.case import Case, Named, Shape, alone, one
-from parity.pairs import Functions, Networks, Values
-from parity.torch_models import Conv, Discriminator, Generator, PixelShuffle1d
-
-
-def convolution(
-    padding: str, kernel: tuple[int, ...], stride: tuple[int, ...], channels: int = 5
-) -> Networks:
-    """`layers.Convolutions` and torch's, from 3 channels to `channels`."""
-
-    def ours() -> keras.Model:
-        inputs = keras.Input((*[None] * len(kernel), 3))
-        make = layers.Convolutions("case", 0, padding)  # type: ignore[arg-type]
-        return keras.Model(inputs, make(inputs, channels, kernel, stride, "conv"))
-
-    kind = nn.Conv1d if len(kernel) == 1 else nn.Conv2d
-    return Networks(ours, lambda: Named("conv", Conv(kind, (3, channels), kernel, stride, padding)))
-
-
-CONVOLUTIONS = [
-    Case(
-        f"convolution {'x'.join(map(str, kernel))} stride {'x'.join(map(str, stride))}, {padding}",
-        ("layers.Convolutions", *(["layers.symmetric_padding"] if padding != "same" else [])),
-        convolution(padding, kernel, stride),
-        one((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
-        if len(kernel) == 1
-        else one((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
-    )
-    for padding in ("same", "symmetric")
-    for kernel, stride in (
-        ((15,), (1,)), ((5,), (2,)), ((4,), (2,)), ((5,), (1,)), ((4,), (1,)), ((3,), (1,)),
-        ((3, 3), (1, 2)), ((3, 3), (2, 2)), ((6, 3), (1, 2)), ((6, 4), (1, 1)),
-    )
-]  # fmt: skip
-
-
-def norm(axes: int, epsilon: float) -> Networks:
-    """`layers.instance_norm` and torch's, of 6 channels."""
-    kind = nn.InstanceNorm1d if axes == 1 else nn.InstanceNorm2d
-    return Networks(
-        lambda: alone(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
-        lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
-    )
-
-
-def uneven(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Channels of unlike mean and scale."""
-    scales = np.linspace(0.5, 2.0, shape[-1])
-    return scales * rng.standard_normal(shape) + np.linspace(-1.0, 2.0, shape[-1])
-
-
-LAYERS = [
-    Case(
-        "gated linear unit",
-        ("layers.GatedLinearUnit",),
-        Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
-        ),
-        one((1, 16, 6), (3, 7, 6), (1, 1, 6)),
-    ),
-    Case(
-        "gated linear unit, 2-D",
-        ("layers.GatedLinearUnit",),
-        Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
-        ),
-        one((1, 6, 8, 6), (3, 5, 7, 6)),
-    ),
-    Case(
-        "pixel shuffle, 1-D",
-        ("layers.PixelShuffle1D",),
-        Networks(lambda: alone(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
-        one((1, 16, 12), (3, 7, 12), (1, 1, 12)),
-    ),
-    *(
-        Case(
-            f"instance norm, {axes}-D, epsilon {epsilon:g}",
-            ("layers.instance_norm",),
-            norm(axes, epsilon),
-            one((1, 16, 6), (3, 7, 6)) if axes == 1 else one((1, 6, 8, 6), (3, 5, 3, 6)),
-            draw=uneven,
-        )
-        for axes in (1, 2)
-        for epsilon in (1e-6, 1e-5, 1e-3)
-    ),
-    *CONVOLUTIONS,
-]  # fmt: skip
-
-
-def score_maps(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
-    """Two inputs of each shape."""
-    return tuple((shape, shape) for shape in shapes)
-
-
-LOSSES = [
-    *(
-        Case(
-            f"least-squares loss, target {target:g}",
-            ("losses.least_squares_loss",),
-            Functions(
-                lambda scores, target=target: losses.least_squares_loss(scores, target),
-                lambda scores, target=target: torch_step.least_squares_loss(scores, target),
-            ),
-            one((1, 6, 8, 1), (3, 5, 7, 1)),
-        )
-        for target in (1.0, 0.0)
-    ),
-    Case(
-        "discriminator loss",
-        ("losses.discriminator_loss",),
-        Functions(
-            lambda real, fake: losses.discriminator_loss(real, fake),
-            torch_step.discriminator_loss,
-        ),
-        score_maps((1, 6, 8, 1), (3, 5, 7, 1)),
-    ),
-    Case(
-        "L1 loss",
-        ("losses.l1_loss",),
-        Functions(lambda expected, actual: losses.l1_loss(expected, actual), torch_step.l1_loss),
-        score_maps((1, 16, 24), (3, 7, 24)),
-    ),
-]
-
-
-def generator(config: NetworkConfig, bins: int) -> Networks:
-    """CycleGAN-VC's generator."""
-    return Networks(
-        lambda: vc1_generator("generator", bins, config, 0), lambda: Generator(bins, config)
-    )
-
-
-def discriminator(config: NetworkConfig, bins: int) -> Networks:
-    """CycleGAN-VC's discriminator."""
-    return Networks(
-        lambda: vc1_discriminator("discriminator", bins, config, 0),
-        lambda: Discriminator(bins, config),
-    )
-
-
-def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
-    """Both networks with some settings."""
-    return [
-        Case(
-            f"{kind}, {name}",
-            (f"{kind}s.vc1_{kind}",),
-            make(config, bins),
-            shapes,
-            network=True,
-            zero_gradients=twins.NORMED_BIASES,
-        )
-        for kind, make, shapes in (
-            ("generator", generator, one((1, 32, bins), (3, 33, bins), (1, 130, bins))),
-            ("discriminator", discriminator, one((1, 16, bins), (3, 33, bins), (1, 130, bins))),
-        )
-    ]
-
-
-NETWORKS = [
-    *networks("small", twins.SMALL, 24),
-    *networks("small, 25 bins", twins.SMALL, 25),
-    *networks("small, symmetric padding", replace(twins.SMALL, padding="symmetric"), 24),
-    *networks(
-        "small, other kernels, widths and epsilon",
-        replace(
-            twins.SMALL,
-            generator_kernels=(5, 4, 6, 5, 3, 4, 7),
-            generator_widths=(2, 1, 3, 2, 1, 4),
-            discriminator_kernels=("5x4", "4x3", "3x5", "2x2"),
-            discriminator_widths=(2, 1, 3, 2),
-            norm_epsilon=1e-3,
-        ),
-        24,
-    ),
-    networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
-    *(
-        replace(case, shapes=one((1, 128, 24)), slow=True)
-        for case in networks("as in the paper", NetworkConfig(), 24)
-    ),
-]  # fmt: skip
+from cyclegan_vc_tf import normalization
+from cyclegan_vc_tf.config import PAPERS
+from cyclegan_vc_tf.melgan_network import Architecture
+from parity import twins
+from parity.case import Case, one
+from parity.layer_cases import LAYERS, LOSSES
+from parity.network_cases import NETWORKS
+from parity.pairs import Values
 
 F32 = ("float32",)
 F64 = ("float64",)
@@ -264,14 +83,41 @@ VALUES = [
     ),
     *(
         Case(
+            f"MelGAN, {name}",
+            ("melgan_network.melgan_generator", "melgan_public.from_public_state"),
+            Values(partial(twins.melgan, architecture), partial(twins.torch_melgan, architecture)),
+            shapes,
+            network=True,
+            slow=name == "as the public one",
+        )
+        for name, architecture, shapes in (
+            ("odd ratios", Architecture(5, 2, (3, 5), (1, 3)), one((3, 9, 5), (1, 4, 5))),
+            ("as the public one", Architecture(), one((1, 16, 80))),
+        )
+    ),
+    *(
+        Case(
             f"training, four steps{', traced' if traced else ''}",
             ("trainer.Trainer",),
-            Values(partial(twins.steps, traced=traced), twins.torch_steps),
+            Values(partial(twins.steps, "vc1", traced=traced), partial(twins.torch_steps, "vc1")),
             one((4, 2, 1, 16, 24)) if traced else one((4, 2, 3, 20, 24)),
             network=True,
             slow=traced,
         )
         for traced in (False, True)
+    ),
+    *(
+        Case(
+            f"training, {variant}, four steps",
+            ("trainer.Trainer", *(["generators.generate"] if variant == "mask" else [])),
+            Values(partial(twins.steps, variant), partial(twins.torch_steps, variant)),
+            one((4, 2, 2, 16, 22)),
+            network=True,
+            dtypes=F64,
+            nudged=partial(twins.steps, variant, nudged=True),
+        )
+        for variant in PAPERS
+        if variant != "vc1"
     ),
 ]  # fmt: skip
 

@@ -23,6 +23,7 @@ from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.progress import bar
+from cyclegan_vc_tf.settings import from_dict
 from parity import demo
 from parity.circumstances import circumstances
 from parity.runs import LOSSES, TensorFlowRun, TorchRun
@@ -133,7 +134,7 @@ ARMS = {
         network=(("discriminator_sigmoid", True),),
         training=(("discriminator_learning_rate", 2e-3),),
     ),
-    "kernels": Arm("all kernels of the generators 3", network=(("generator_kernels", (3,) * 7),)),
+    "kernels": Arm("all kernels of the generators 3", network=(("generator_kernels", ("3",) * 7),)),
     "same_index": Arm(
         "one index for the recordings of both speakers", pairing="same index", seeds=10
     ),
@@ -176,6 +177,17 @@ def settings(arm: Arm) -> dict[str, object]:
     return json.loads(json.dumps({**config, "pairing": arm.pairing, "what": arm.what}))
 
 
+def is_todays(stored: dict, arm: Arm) -> bool:
+    """Whether stored settings are an arm's; one that is not among them had its default then."""
+    own = {"pairing": arm.pairing, "what": arm.what}
+    config = {name: value for name, value in stored.items() if name not in own}
+    try:
+        same = from_dict(RunConfig, config) == arm.config(0)
+    except (InputError, AttributeError, TypeError, ValueError):
+        return False
+    return same and {name: stored.get(name) for name in own} == own
+
+
 def read(path: Path) -> dict[str, dict]:
     """Results of the arms whose settings are today's, by name.
 
@@ -191,7 +203,7 @@ def read(path: Path) -> dict[str, dict]:
     return {
         name: arms[name]
         for name, arm in ARMS.items()
-        if name in arms and arms[name]["settings"] == settings(arm)
+        if name in arms and is_todays(arms[name]["settings"], arm)
     }
 
 

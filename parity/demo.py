@@ -13,7 +13,8 @@ from cyclegan_vc_tf.preparation import Speaker, prepare
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
-Batch = tuple[np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, ...]
+"""Features of A and of B, and their masks where there are some."""
 
 PAIRINGS = ("independent", "same index", "cached")
 """Crops of both speakers drawn independently and anew at each visit; from the recordings of one

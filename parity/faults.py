@@ -33,8 +33,12 @@ def layer_call(kind: type, value: Callable) -> Fault:
 def in_norms(value: Callable[[keras.layers.Layer, Callable, tf.Tensor], tf.Tensor]) -> Fault:
     """A fault in every instance norm: `value` is given the layer, its call and the inputs."""
 
-    def faulty(original: Callable, epsilon: float, name: str) -> keras.layers.Layer:
-        layer = original(epsilon, name)
+    def faulty(
+        original: Callable, epsilon: float, name: str, affine: bool = True
+    ) -> keras.layers.Layer:
+        layer = original(epsilon, name, affine)
+        if not affine:
+            return layer
         plain = layer.call
         layer.call = lambda inputs: value(layer, plain, inputs)
         return layer
@@ -104,6 +108,43 @@ def view(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
     return tf.transpose(viewed, (0, 2, 1))
 
 
+def channel_major_2d(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
+    """The order of `nn.PixelShuffle`, in two dimensions."""
+    channels = inputs.shape[-1]
+    apart = tf.reshape(inputs, (*tf.unstack(tf.shape(inputs))[:3], channels // 4, 4))
+    return tf.nn.depth_to_space(tf.reshape(tf.einsum("bhwcs->bhwsc", apart), tf.shape(inputs)), 2)
+
+
+def corners(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """Positions rounded down, as torch's "nearest" samples."""
+    picture, like = inputs
+    for axis in range(1, len(like.shape) - 1):
+        size, wanted = picture.shape[axis], like.shape[axis]
+        picture = tf.gather(picture, tf.range(wanted) * size // wanted, axis=axis)
+    return picture
+
+
+def not_blanked(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """The mask is told, and nothing is hidden."""
+    features, mask = inputs
+    return tf.stack([features, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
+
+
+def mask_first(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """The channels the other way round."""
+    features, mask = inputs
+    return tf.stack([tf.broadcast_to(mask, tf.shape(features)), features * mask], axis=-1)
+
+
+def mask_without_gradient(
+    self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]
+) -> tf.Tensor:
+    """Right forward; backward, hidden frames are not hidden."""
+    features, mask = inputs
+    hidden = features + tf.stop_gradient(features * mask - features)
+    return tf.stack([hidden, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
+
+
 def no_affine(layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor) -> tf.Tensor:
     """Neither scale nor offset."""
     return (plain(inputs) - layer.beta) / layer.gamma
@@ -170,10 +211,16 @@ def broken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
         return lambda inputs: swapped_gate(layer, inputs)
     if isinstance(layer, layers.PixelShuffle1D):
         return lambda inputs: channel_major(layer, inputs)
-    if isinstance(layer, keras.layers.Add):
+    if isinstance(layer, layers.PixelShuffle2D):
+        return lambda inputs: channel_major_2d(layer, inputs)
+    if isinstance(layer, layers.MaskFrames):
+        return lambda inputs: not_blanked(layer, inputs)
+    if isinstance(layer, keras.layers.Add | keras.layers.Multiply):
         return lambda inputs: inputs[1]
     if isinstance(layer, keras.layers.Dense):
         return lambda inputs: plain(inputs) - layer.bias
+    if getattr(layer, "gamma", 0) is None:
+        return lambda inputs: inputs
     if hasattr(layer, "gamma"):
         return lambda inputs: no_affine(layer, plain, inputs)
     # What only moves numbers about.

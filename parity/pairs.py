@@ -43,10 +43,10 @@ class Networks:
     def quantities(
         self, inputs: Sequence[np.ndarray], rng: np.random.Generator
     ) -> Iterator[Quantity]:
-        """Output, and gradients with respect to the input and to every weight.
+        """Output, and gradients with respect to the inputs and to every weight.
 
         Args:
-            inputs: One array, (batch, …, channels).
+            inputs: Arrays, (batch, …, channels).
             rng: Draws the weights that start as a constant, and the gradient of the output.
         """
         model, twin = self.ours(), self.twin().to(channels_first(inputs[0]).dtype)
@@ -59,27 +59,28 @@ class Networks:
         match(twin, model)
         variables = addresses(model)
         with tf.GradientTape() as tape:
-            ours_in = tf.constant(inputs[0])
+            ours_in = [tf.constant(each) for each in inputs]
             tape.watch(ours_in)
-            ours_out = model(ours_in, training=True)
+            ours_out = model(ours_in if len(ours_in) > 1 else ours_in[0], training=True)
             cotangent = rng.standard_normal(ours_out.shape).astype(inputs[0].dtype)
             product = tf.reduce_sum(ours_out * cotangent)
-        ours_gradients = tape.gradient(product, [ours_in, *variables.values()])
-        twin_in = channels_first(inputs[0]).requires_grad_()
-        twin_out = twin(twin_in)
+        ours_gradients = tape.gradient(product, [*ours_in, *variables.values()])
+        twin_in = [channels_first(each).requires_grad_() for each in inputs]
+        twin_out = twin(*twin_in)
         output = Quantity("output", ours_out.numpy(), channels_last(twin_out))
         yield output
         if output.ours.shape != output.twin.shape:
             return
         parameters = dict(twin.named_parameters())
         (twin_out * channels_first(cotangent)).sum().backward()
-        yield Quantity(
-            "gradient of the input",
-            _or_nan(ours_gradients[0], ours_in),
-            channels_last(twin_in.grad),
-        )
+        for number, (ours, theirs) in enumerate(zip(ours_in, twin_in, strict=True), 1):
+            yield Quantity(
+                f"gradient of input {number}",
+                _or_nan(ours_gradients[number - 1], ours),
+                channels_last(theirs.grad),
+            )
         for (address, variable), gradient in zip(
-            variables.items(), ours_gradients[1:], strict=True
+            variables.items(), ours_gradients[len(ours_in) :], strict=True
         ):
             key, layout = torch_key(address, len(variable.shape))
             yield Quantity(
@@ -119,7 +120,8 @@ class Functions:
         yield output
         if output.ours.shape != output.twin.shape:
             return
-        (twin_out * torch.from_numpy(cotangent)).sum().backward()
+        weights = torch.from_numpy(cotangent) if cotangent.ndim == 1 else channels_first(cotangent)
+        (twin_out * weights).sum().backward()
         gradients = tape.gradient(product, ours_in)
         for number, (gradient, ours, twin) in enumerate(
             zip(gradients, ours_in, twin_in, strict=True), 1

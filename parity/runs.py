@@ -22,7 +22,7 @@ LOSSES = (
     "adversarial_A2B", "adversarial_B2A", "cycle_A", "cycle_B", "identity_A", "identity_B",
     "discriminator_A", "discriminator_B", "generator", "discriminator",
 )  # fmt: skip
-"""What a step reports, in this order."""
+"""What a step of CycleGAN-VC reports, in this order; later papers have more."""
 
 
 class TensorFlowRun:
@@ -32,9 +32,13 @@ class TensorFlowRun:
         self.trainer = Trainer(config)
 
     def step(self, batch: Batch) -> Losses:
-        """Trains on a pair of (batch, frames, bins)."""
+        """Trains on a pair of (batch, frames, bins), and their masks where it has them."""
         report, _ = self.trainer.train_step(*map(tf.constant, batch))
-        return {name: float(report[f"loss/{name}"]) for name in LOSSES}
+        return {
+            name.removeprefix("loss/"): float(value)
+            for name, value in report.items()
+            if name.startswith("loss/")
+        }
 
     def evaluate(self, batch: Batch) -> Losses:
         """The generators' terms, without training."""
@@ -98,7 +102,7 @@ class TorchRun:
                 initialise_as_keras(networks)
 
     def step(self, batch: Batch) -> Losses:
-        """Trains on a pair of (batch, frames, bins)."""
+        """Trains on a pair of (batch, frames, bins), and their masks where it has them."""
         return self.companion(*map(channels_first, batch))
 
     def evaluate(self, batch: Batch) -> Losses:
@@ -134,6 +138,16 @@ def match_runs(twin: TorchRun, run: TensorFlowRun) -> None:
     theirs = twin.networks()
     for name, model in run.networks().items():
         match(theirs[name], model)
+
+
+def nudge(run: TensorFlowRun, seed: int) -> None:
+    """Moves every weight of all networks by one unit in the last place, up or down."""
+    rng = np.random.default_rng(seed)
+    for network in run.networks().values():
+        for variable in network.weights:
+            value = variable.numpy()
+            towards = np.where(rng.uniform(size=value.shape) < 0.5, -np.inf, np.inf)
+            variable.assign(np.nextafter(value, towards.astype(value.dtype)))
 
 
 def train(run: TensorFlowRun | TorchRun, batches: Iterable[Batch]) -> np.ndarray:

@@ -68,7 +68,10 @@ def test_a_new_part_without_a_case_is_missed(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_name_that_is_covered_exists() -> None:
     known = set().union(*(public(module) for module in MODULES))
-    others = {"trainer.Trainer", "conversion.Converter"}
+    others = {
+        "trainer.Trainer", "conversion.Converter", "melgan_network.melgan_generator",
+        "melgan_public.from_public_state",
+    }  # fmt: skip
     assert {name for case in CASES for name in case.covers} <= known | others
 
 
@@ -81,12 +84,12 @@ def test_every_learned_part_is_compared_in_its_gradients() -> None:
 def test_shapes_are_even_and_odd_and_batches_one_and_three() -> None:
     for case in CASES:
         if case.covers[0].startswith("layers."):
-            lengths = {shape[-2] % 2 for (shape,) in case.shapes}
+            lengths = {shape[-2] % 2 for shape, *_ in case.shapes}
             assert lengths == {0, 1}, case.name
-        if case.covers[0] == "generators.vc1_generator" and not case.slow:
-            assert {shape[1] % 4 for (shape,) in case.shapes} == {0, 1, 2}, case.name
+        if case.covers[0].startswith("generators.vc") and not case.slow:
+            assert {shape[1] % 4 for shape, *_ in case.shapes} == {0, 1, 2}, case.name
         if case.covers[0].split(".")[0] in ("layers", "losses") or (
-            case.network and not case.slow and len(case.covers[0].split("s.vc1")) > 1
+            case.network and not case.slow and len(case.covers[0].split("s.vc")) > 1
         ):
             assert {shapes[0][0] for shapes in case.shapes} == {1, 3}, case.name
 

@@ -1,15 +1,17 @@
 """Every fault put into this project is seen by the cases."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 
+import keras
 import pytest
 
 from parity import faults, mutants
-from parity.case import Case, one
-from parity.cases import CASES, discriminator, generator
+from parity.broken_parts import PARTS
+from parity.case import Case
+from parity.cases import CASES
 from parity.mutants import Mutant
-from parity.twins import NORMED_BIASES, SMALL
+from parity.network_cases import generator, inputs
+from parity.twins import zero_gradients
 
 ALL = [*mutants.in_parts(), *mutants.in_networks()]
 
@@ -20,14 +22,19 @@ def test_a_mutant_is_seen(mutant: Mutant) -> None:
     assert not mutants.survives(mutant)
 
 
-@pytest.mark.parametrize("make", [generator, discriminator])
-def test_layers_that_are_replaced_by_themselves_are_not_seen(make: Callable) -> None:
+@pytest.mark.parametrize("network", mutants.NETWORKS[:-1], ids=lambda each: each[2].variant)
+def test_layers_that_are_replaced_by_themselves_are_not_seen(network: tuple) -> None:
     """What kills the mutants is the fault, not the way it is put in."""
-    pair = make(SMALL, 24)
-    names = [layer.name for layer in pair.ours().layers[1:]]
+    _, make, config, bins = network
+    pair = make(config, bins)
+    names = [
+        layer.name for layer in pair.ours().layers if not isinstance(layer, keras.layers.InputLayer)
+    ]
     for name in names:
         pair = mutants.with_a_fault(pair, name, faults.unbroken)
-    case = Case("replaced", (), pair, one((1, 32, 24)), network=True, zero_gradients=NORMED_BIASES)
+    shape = (1, 32, bins)
+    shapes = inputs(config, shape) if make is generator else ((shape,),)
+    case = Case("replaced", (), pair, shapes, network=True, zero_gradients=zero_gradients(config))
     assert len(names) >= 14
     assert mutants.survives(Mutant("none", (case,), ExitStack))
 
@@ -40,10 +47,27 @@ def test_each_layer_of_both_networks_is_broken() -> None:
             assert f"generator: {block}_{part}" in names
     assert {"generator: up_1_shuffle", "generator: residual_1_add"} <= names
     assert {"discriminator: block_4_norm", "discriminator: scores"} <= names
-    assert SMALL.residual_blocks == 2
+    for part in (
+        "fold",
+        "fold_norm",
+        "unfold_conv",
+        "unfold_norm",
+        "unfold_tfan_gamma",
+        "masked",
+        "up_1_shuffle",
+        "up_2_tfan_hidden_3_conv",
+        "up_2_norm",
+        "bins_cut",
+    ):
+        assert f"2-D generator: {part}" in names
+    assert {"2-D discriminator: block_5_conv", "2-D discriminator: scores"} <= names
 
 
 def test_every_part_is_broken() -> None:
     covered = {name for case in CASES for name in case.covers}
-    whole_networks = {"generators.vc1_generator", "discriminators.vc1_discriminator"}
-    assert covered - whole_networks == set(mutants.PARTS)
+    whole_networks = {
+        f"{kind}s.{variant}_{kind}"
+        for kind in ("generator", "discriminator")
+        for variant in ("vc1", "vc2")
+    }
+    assert covered - whole_networks == set(PARTS)

@@ -6,7 +6,7 @@ import torch
 
 from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.torch_weights import load_state, to_state
-from parity.cases import discriminator, generator
+from parity.network_cases import discriminator, generator
 from parity.pairs import Networks
 from parity.runs import match
 from parity.torch_models import Conv

@@ -114,10 +114,10 @@ class Generator(nn.Module):
     def __init__(self, bins: int, config: NetworkConfig) -> None:
         super().__init__()
         c = [config.channels * width for width in config.generator_widths]
-        k = config.generator_kernels
+        k = config.generator_kernel_sizes
 
-        def conv(fan_in: int, fan_out: int, kernel: int, stride: int = 1) -> Conv:
-            return Conv(nn.Conv1d, (fan_in, fan_out), (kernel,), (stride,), config.padding)
+        def conv(fan_in: int, fan_out: int, kernel: tuple[int, ...], stride: int = 1) -> Conv:
+            return Conv(nn.Conv1d, (fan_in, fan_out), kernel, (stride,), config.padding)
 
         def norm(channels: int) -> nn.Module:
             return nn.InstanceNorm1d(channels, eps=config.norm_epsilon, affine=True)
@@ -166,13 +166,13 @@ class Discriminator(nn.Module):
         channels = 1
         blocks: list[nn.Module] = []
         for width, kernel, stride in zip(
-            config.discriminator_widths, config.discriminator_kernels, strides, strict=True
+            config.discriminator_widths, config.discriminator_kernel_sizes, strides, strict=True
         ):
             out = config.channels * width
             conv = Conv(
                 nn.Conv2d,
                 (channels, 2 * out),
-                [int(side) for side in kernel.split("x")],
+                kernel,
                 stride,
                 config.padding,
             )
@@ -197,3 +197,7 @@ def initialise_as_keras(module: nn.Module) -> None:
         if isinstance(each, Conv | nn.Linear):
             nn.init.xavier_uniform_(each.weight)
             nn.init.zeros_(each.bias)
+    for name, each in module.named_modules():
+        # A TFAN begins as the norm that it takes the place of.
+        if name.endswith("tfan.gamma"):
+            nn.init.ones_(each.bias)

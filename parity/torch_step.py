@@ -1,13 +1,15 @@
-"""CycleGAN-VC's losses, optimiser and training step in PyTorch, written from the paper."""
+"""The family's losses, optimiser and training step in PyTorch, written from the papers."""
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from parity.torch_models import Discriminator, Generator
+from parity.torch_vc2 import Generator2d, PatchDiscriminator
 
 
 def least_squares_loss(scores: Tensor, target: float) -> Tensor:
@@ -67,22 +69,36 @@ class Adam(torch.optim.Optimizer):
 
 MakeOptimizer = Callable[..., torch.optim.Optimizer]
 
+MAKE_GENERATOR: dict[str, Callable[..., nn.Module]] = {
+    "vc1": Generator,
+    "vc2": Generator2d,
+    "vc3": partial(Generator2d, adaptive=True),
+    "mask": partial(Generator2d, masked=True),
+}
+
 
 class Step:
-    """Both generators, both discriminators, both optimisers, and one iteration of training.
+    """Both generators, all discriminators, both optimisers, and one iteration of training.
 
     Args:
         config: The settings of a run.
         optimizer: `Adam` of this module, or `torch.optim.Adam`.
 
-    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3.
+    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3; the two-step adversarial loss of
+        all but the first, Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
     """
 
     def __init__(self, config: RunConfig, optimizer: MakeOptimizer = Adam) -> None:
-        bins, network = config.features.mel_cepstra, config.network
+        bins, network = config.features.bins, config.network
+        first = network.variant == "vc1"
+        generator, judge = (
+            MAKE_GENERATOR[network.variant],
+            (Discriminator if first else PatchDiscriminator),
+        )
+        judged = ["A", "B"] if first else ["A", "B", "cycled_A", "cycled_B"]
         self.config, self.steps_done = config.training, 0
-        self.generators = nn.ModuleDict({d: Generator(bins, network) for d in ("A2B", "B2A")})
-        self.discriminators = nn.ModuleDict({s: Discriminator(bins, network) for s in "AB"})
+        self.generators = nn.ModuleDict({d: generator(bins, network) for d in ("A2B", "B2A")})
+        self.discriminators = nn.ModuleDict({s: judge(bins, network) for s in judged})
         self._make = optimizer
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
@@ -102,12 +118,13 @@ class Step:
                 )
         return self._optimizers
 
-    def __call__(self, real_a: Tensor, real_b: Tensor) -> dict[str, float]:
+    def __call__(self, real_a: Tensor, real_b: Tensor, *masks: Tensor) -> dict[str, float]:
         """One iteration.
 
         Args:
             real_a: (batch, bins, frames).
             real_b: Likewise.
+            masks: Of A and of B, (batch, 1, frames), for a generator that fills frames in.
 
         Returns:
             Unweighted loss terms by name, and both totals.
@@ -118,18 +135,19 @@ class Step:
             optimizer.zero_grad()
 
         # The generators; what the discriminators would get of this loss is left out.
-        terms, fakes = self.generator_terms(real_a, real_b)
+        terms, fakes = self.generator_terms(real_a, real_b, *masks)
         weights = loss_weights(self.config, self.steps_done)
         generator = torch.stack([weights[n.split("_")[0]] * term for n, term in terms.items()])
         learning = [each for each in self.generators.parameters() if each.requires_grad]
         generator.sum().backward(inputs=learning)
 
         # The discriminators, on the fakes just made.
-        for name, real in (("A", real_a), ("B", real_b)):
-            judge = self.discriminators[name]
-            loss = discriminator_loss(judge(real), judge(fakes[name].detach())).mean()
-            terms[f"discriminator_{name}"] = loss
-        discriminator = terms["discriminator_A"] + terms["discriminator_B"]
+        missed = []
+        for name, judge in self.discriminators.items():
+            real = real_a if name.endswith("A") else real_b
+            missed.append(discriminator_loss(judge(real), judge(fakes[name].detach())).mean())
+            terms[f"discriminator_{name}"] = missed[-1]
+        discriminator = torch.stack(missed).sum()
         discriminator.backward()
 
         for optimizer in optimizers.values():
@@ -141,20 +159,28 @@ class Step:
         }  # fmt: skip
 
     def generator_terms(
-        self, real_a: Tensor, real_b: Tensor
+        self, real_a: Tensor, real_b: Tensor, *masks: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The generators' loss terms, unweighted, and the fakes by whom they imitate."""
+        """The generators' loss terms, unweighted, and the fakes by the judge they are for."""
         a2b, b2a = self.generators["A2B"], self.generators["B2A"]
-        fake_b, fake_a = a2b(real_a), b2a(real_b)
+        # Frames are hidden on the way forth alone.
+        fake_b, fake_a = a2b(real_a, *masks[:1]), b2a(real_b, *masks[1:])
+        cycled_a, cycled_b = b2a(fake_b), a2b(fake_a)
+        fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
         terms = {
-            "adversarial_A2B": least_squares_loss(self.discriminators["B"](fake_b), 1.0),
-            "adversarial_B2A": least_squares_loss(self.discriminators["A"](fake_a), 1.0),
-            "cycle_A": l1_loss(real_a, b2a(fake_b)),
-            "cycle_B": l1_loss(real_b, a2b(fake_a)),
+            f"adversarial_{way}": least_squares_loss(self.discriminators[name](fakes[name]), 1.0)
+            for way, name in (
+                ("A2B", "B"), ("B2A", "A"), ("A2B2A", "cycled_A"), ("B2A2B", "cycled_B")
+            )
+            if name in self.discriminators
+        }  # fmt: skip
+        terms |= {
+            "cycle_A": l1_loss(real_a, cycled_a),
+            "cycle_B": l1_loss(real_b, cycled_b),
             "identity_A": l1_loss(real_a, b2a(real_a)),
             "identity_B": l1_loss(real_b, a2b(real_b)),
         }
-        return {name: term.mean() for name, term in terms.items()}, {"A": fake_a, "B": fake_b}
+        return {name: term.mean() for name, term in terms.items()}, fakes
 
     def rate(self, side: str) -> float:
         """The learning rate of a side at this step."""

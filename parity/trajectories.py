@@ -10,7 +10,7 @@ from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig
 from parity import torch_step
 from parity.demo import Batch, Demo
 from parity.precision import precision
-from parity.runs import TensorFlowRun, TorchRun, match_runs, train
+from parity.runs import TensorFlowRun, TorchRun, match_runs, nudge, train
 
 DEEP = RunConfig(features=FeatureConfig(f0_method="dio"), network=NetworkConfig(channels=8))
 """The paper's networks and rates at a sixteenth of its width."""
@@ -110,16 +110,6 @@ def envelope(
         _windows([relative(a, b) for a, b in combinations(runs, 2)], window),
         _windows([relative(theirs, each) for each in runs], window),
     )
-
-
-def nudge(run: TensorFlowRun, seed: int) -> None:
-    """Moves every weight of all networks by one unit in the last place, up or down."""
-    rng = np.random.default_rng(seed)
-    for network in run.networks().values():
-        for variable in network.weights:
-            value = variable.numpy()
-            towards = np.where(rng.uniform(size=value.shape) < 0.5, -np.inf, np.inf)
-            variable.assign(np.nextafter(value, towards.astype(value.dtype)))
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

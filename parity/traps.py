@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from parity import layer_traps, shuffle_traps, training_traps
+from parity import family_traps, layer_traps, shuffle_traps, training_traps
 from parity.trap import Trap
 
-TRAPS = (*layer_traps.TRAPS, *shuffle_traps.TRAPS, *training_traps.TRAPS)
+TRAPS = (
+    *layer_traps.TRAPS, *shuffle_traps.TRAPS, *family_traps.TRAPS, *training_traps.TRAPS
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

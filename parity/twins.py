@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import keras
@@ -11,14 +12,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cyclegan_vc_tf import normalization, optimizer
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf import melgan_public, normalization, optimizer
+from cyclegan_vc_tf.config import (
+    PAPERS,
+    FeatureConfig,
+    NetworkConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.generators import vc1_generator
+from cyclegan_vc_tf.melgan_network import Architecture
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.torch_weights import to_state
 from parity import adams, torch_step
-from parity.runs import LOSSES, TensorFlowRun, TorchRun, match, match_runs
+from parity.runs import TensorFlowRun, TorchRun, match, match_runs, nudge
+from parity.torch_melgan import MelGanGenerator, randomise
 from parity.torch_models import Generator
 
 Shape = tuple[int, ...]
@@ -26,6 +35,12 @@ Shape = tuple[int, ...]
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 SMALL = NetworkConfig(channels=4, residual_blocks=2)
+
+SMALLER = {
+    variant: replace(paper.network, channels=2, residual_blocks=1)
+    for variant, paper in PAPERS.items()
+}
+"""By variant; two axes cost more than one."""
 
 SPEAKER = Statistics(
     mean=np.linspace(-9.0, 1.0, 24),
@@ -111,7 +126,7 @@ def small_generator() -> keras.Model:
 def convert(mel_cepstra: np.ndarray) -> np.ndarray:
     """This project's conversion with it."""
     converter = Converter(small_generator(), SPEAKER, OTHER, FeatureConfig())
-    return converter.convert_mel_cepstra(mel_cepstra)
+    return converter.convert_spectra(mel_cepstra)
 
 
 def torch_convert(mel_cepstra: Tensor) -> Tensor:
@@ -124,21 +139,55 @@ def torch_convert(mel_cepstra: Tensor) -> Tensor:
     return (outputs * torch.from_numpy(OTHER.deviation) + torch.from_numpy(OTHER.mean)).float()
 
 
-STEPPED = RunConfig(
-    network=NetworkConfig(channels=4, residual_blocks=1),
-    training=TrainingConfig(
-        generator_learning_rate=5e-4,
-        discriminator_learning_rate=2e-4,
-        identity_steps=2,
-        decay_start=1,
-        decay_steps=8,
-    ),
-)
-"""The rates fall and the identity loss ends within four steps."""
+def torch_melgan(architecture: Architecture, log_mel: Tensor) -> Tensor:
+    """The companion's samples of (batch, frames, bins), with random weights."""
+    return _public(architecture, log_mel.dtype)(log_mel.mT).mT
 
 
-def steps(batches: np.ndarray, *, traced: bool = False) -> dict[str, np.ndarray]:
+def melgan(architecture: Architecture, log_mel: np.ndarray) -> np.ndarray:
+    """This project's, with the same weights, brought over in the public layout."""
+    dtype = torch.from_numpy(log_mel).dtype
+    state = _public(architecture, dtype).state_dict()
+    model = melgan_public.from_public_state({key: value.numpy() for key, value in state.items()})
+    return model(log_mel).numpy()
+
+
+def _public(architecture: Architecture, dtype: torch.dtype) -> MelGanGenerator:
+    module = MelGanGenerator(**vars(architecture)).to(dtype)
+    randomise(module, seed=0)
+    return module
+
+
+def stepped(variant: str) -> RunConfig:
+    """Settings whose rates fall and whose identity loss ends within four steps."""
+    return RunConfig(
+        features=FeatureConfig(mel_cepstra=24 if variant == "vc1" else 22),
+        network=replace(SMALLER[variant], channels=4 if variant == "vc1" else 2),
+        training=TrainingConfig(
+            generator_learning_rate=5e-4,
+            discriminator_learning_rate=2e-4,
+            identity_steps=2,
+            decay_start=1,
+            decay_steps=8,
+        ),
+    )
+
+
+def masks(variant: str, pair: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Some masks for a pair of batches, (speakers, batch, frames, bins), where they are needed."""
+    return tuple((pair[..., :1] > -0.5).astype(pair.dtype)) if variant == "mask" else ()
+
+
+def steps(
+    variant: str, batches: np.ndarray, *, traced: bool = False, nudged: bool = False
+) -> dict[str, np.ndarray]:
     """Training steps on (steps, speakers, batch, frames, bins).
+
+    Args:
+        variant: Of the family.
+        batches: Those of each step.
+        traced: Whether the step is traced, as it is in a training.
+        nudged: Whether every weight begins one rounding away.
 
     Returns:
         Each loss and the rates over the steps as outputs, and the final weights, which the
@@ -148,49 +197,66 @@ def steps(batches: np.ndarray, *, traced: bool = False) -> dict[str, np.ndarray]
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(not traced)
     try:
-        run = TensorFlowRun(STEPPED)
-        rates, rows = [], []
-        for a, b in batches:
+        run = TensorFlowRun(stepped(variant))
+        if nudged:
+            nudge(run, 0)
+        rates, reports = [], []
+        for pair in batches:
             rates.append([float(rate) for rate in run.trainer.learning_rates().values()])
-            report = run.step((a, b))
-            rows.append([report[name] for name in LOSSES])
+            reports.append(run.step((*pair, *masks(variant, pair))))
     finally:
         tf.config.run_functions_eagerly(before)
-    found = {f"output {name}": each for name, each in zip(LOSSES, np.transpose(rows), strict=True)}
+    found = {f"output {name}": np.array([each[name] for each in reports]) for name in reports[0]}
     found["output rates"] = np.array(rates)
     if batches.dtype == np.float64:
         for name, model in run.networks().items():
-            found |= moved(name, to_state(model))
+            found |= moved(variant, name, to_state(model))
     return found
 
 
-def torch_steps(batches: Tensor) -> dict[str, Tensor]:
+def torch_steps(variant: str, batches: Tensor) -> dict[str, Tensor]:
     """The companion's, from the same weights."""
-    twin = TorchRun(STEPPED, batches.dtype)
-    match_runs(twin, TensorFlowRun(STEPPED))
-    rates, rows = [], []
-    for a, b in batches.numpy():
+    twin = TorchRun(stepped(variant), batches.dtype)
+    match_runs(twin, TensorFlowRun(stepped(variant)))
+    rates, reports = [], []
+    for pair in batches.numpy():
         rates.append([twin.companion.rate(side) for side in ("generator", "discriminator")])
-        report = twin.step((a, b))
-        rows.append([report[name] for name in LOSSES])
-    columns = torch.tensor(rows, dtype=torch.float64).T
-    found = {f"output {name}": each for name, each in zip(LOSSES, columns, strict=True)}
+        reports.append(twin.step((*pair, *masks(variant, pair))))
+    found = {
+        f"output {name}": torch.tensor([each[name] for each in reports], dtype=torch.float64)
+        for name in reports[0]
+    }
     found["output rates"] = torch.tensor(rates, dtype=torch.float64)
     if batches.dtype == torch.float64:
         for name, network in twin.networks().items():
-            found |= moved(name, network.state_dict())
+            found |= moved(variant, name, network.state_dict())
     return found
 
 
-def moved(network: str, state: Mapping[str, Array]) -> dict[str, Array]:
+def moved(variant: str, network: str, state: Mapping[str, Array]) -> dict[str, Array]:
     """Weights that a gradient moved, all but those that only rounding moves."""
+    by_rounding = zero_gradients(stepped(variant).network)
     return {
         f"gradient, as Adam moved {network}.{key}": value
         for key, value in state.items()
-        if not re.fullmatch(NORMED_BIASES, key)
+        if not re.fullmatch(by_rounding, key)
     }
 
 
-NORMED_BIASES = r"(down|residual)\.\d+\.(out_)?conv\.bias|block\.[1-9]\.conv\.bias"
+NORMED_BIASES = (
+    r"(down|residual)\.\d+\.(out_)?conv\.bias|block\.[1-9]\.conv\.bias|(un)?fold_conv\.bias"
+)
 """Biases whose gradient is zero in truth. In the up blocks a shuffle stands between convolution
 and norm: two biases share a channel there, and only their sum has no effect."""
+
+
+def zero_gradients(config: NetworkConfig) -> str:
+    """Pattern of a network's weights whose gradient is zero in truth.
+
+    Beside those of `NORMED_BIASES`, in a 2-1-2-D generator, the offset of the last norm before the
+    unfolding: a convolution of kernel 1 makes constants of a constant, and the norm behind it takes
+    them away.
+    """
+    last = config.residual_blocks - 1
+    folded = "fold_norm" if last < 0 else rf"residual\.{last}\.out_norm"
+    return NORMED_BIASES if config.variant == "vc1" else rf"{NORMED_BIASES}|{folded}\.bias"

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
 
@@ -98,3 +99,45 @@ def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
             signal.signal(number, handler)
     output, errors = (stream.buffer.getvalue().decode() for stream in streams)
     return subprocess.CompletedProcess(sys.argv, ended.value.code, output, errors)
+
+
+def finished(*arguments: str) -> str:
+    """Runs a command to its end; gives what it printed."""
+    done = run_command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def variables(run_dir: Path, step: int) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names if not name.startswith("_")}
+
+
+def scalars(run_dir: Path, prefix: str = "") -> dict[tuple[str, int], float]:
+    """Every scalar in the event files; one that is there twice is an error."""
+    found: dict[tuple[str, int], float] = {}
+    for path in sorted(run_dir.glob("events.out.tfevents.*")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag.startswith(
+                    prefix
+                ):
+                    key = (value.tag, event.step)
+                    assert key not in found, f"{key} is there twice"
+                    found[key] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+def other_events(run_dir: Path) -> dict[str, set[int]]:
+    """Steps of pictures, sounds and text in the event files, by plugin and tag."""
+    found: dict[str, set[int]] = {}
+    for path in run_dir.glob("events.out.tfevents.*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                plugin = value.metadata.plugin_data.plugin_name
+                found.setdefault(f"{plugin} {value.tag}", set()).add(event.step)
+    return found

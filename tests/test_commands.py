@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from conftest import run_command, run_here
 
-from cyclegan_vc_tf import audio, features, run_folder
+from cyclegan_vc_tf import audio, run_folder, world
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.trainer import Trainer
@@ -195,7 +195,7 @@ def test_the_direction_decides_the_generator_and_the_f0(
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         wave, _ = audio.read(tmp_path / direction / "00.wav")
-        f0_hz, _ = features.f0(wave, run.config.features)
+        f0_hz, _ = world.f0(wave, run.config.features)
         medians_hz[direction] = np.median(f0_hz[f0_hz > 0])
     # 110 Hz is A's mean and becomes B's, e^5.3 Hz; B's 210 Hz becomes A's, e^4.7 Hz.
     assert medians_hz["A2B"] == pytest.approx(np.exp(5.3), rel=0.1)

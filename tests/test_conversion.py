@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from conftest import SMALL_NETWORK, voice
 
-from cyclegan_vc_tf import audio, conversion, family, features, normalization
+from cyclegan_vc_tf import audio, conversion, family, features, normalization, world
 from cyclegan_vc_tf.config import FeatureConfig, RunConfig
 from cyclegan_vc_tf.conversion import Converter, F0Options
 from cyclegan_vc_tf.normalization import Statistics
@@ -75,11 +75,9 @@ def test_features_are_undone_with_the_targets_statistics() -> None:
     converted = converter(identity_generator()).convert_features(spoken)
     # An identity in normalised units moves the source's mean and deviation to the target's.
     np.testing.assert_allclose(
-        converted.mel_cepstra.mean(axis=0), HIGH_STATISTICS.mean, rtol=1e-4, atol=1e-4
+        converted.spectra.mean(axis=0), HIGH_STATISTICS.mean, rtol=1e-4, atol=1e-4
     )
-    np.testing.assert_allclose(
-        converted.mel_cepstra.std(axis=0), HIGH_STATISTICS.deviation, rtol=1e-4
-    )
+    np.testing.assert_allclose(converted.spectra.std(axis=0), HIGH_STATISTICS.deviation, rtol=1e-4)
     np.testing.assert_array_equal(converted.aperiodicity, spoken.aperiodicity)
 
 
@@ -88,7 +86,7 @@ def test_each_direction_maps_f0_its_own_way() -> None:
     up = Converter(generator, LOW_STATISTICS, HIGH_STATISTICS, DIO).convert(LOW)
     down = Converter(generator, HIGH_STATISTICS, LOW_STATISTICS, DIO).convert(HIGH)
     for wave, statistics in ((up, HIGH_STATISTICS), (down, LOW_STATISTICS)):
-        f0_hz, _ = features.f0(wave, DIO)
+        f0_hz, _ = world.f0(wave, DIO)
         median = np.median(f0_hz[f0_hz > 0])
         assert median == pytest.approx(np.exp(statistics.log_f0_mean), rel=0.05)
 
@@ -114,7 +112,7 @@ def test_lengths_that_are_no_multiple_of_four_are_padded_and_cut() -> None:
         expected = normalization.undo(
             normalization.apply(mel_cepstra, LOW_STATISTICS), HIGH_STATISTICS
         )
-        np.testing.assert_allclose(one.convert_mel_cepstra(mel_cepstra), expected, rtol=1e-5)
+        np.testing.assert_allclose(one.convert_spectra(mel_cepstra), expected, rtol=1e-5)
 
 
 def test_long_recordings_are_cut_where_they_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,7 @@ def crops(lengths: list[int], speaker: int = 0, seed: int = 0, crop_frames: int 
         SimpleNamespace(start=end - length, frames=length)
         for end, length in zip(ends, lengths, strict=True)
     ]
-    store = SimpleNamespace(
-        mel_cepstra_of=lambda each: array[each.start : each.start + each.frames]
-    )
+    store = SimpleNamespace(spectra_of=lambda each: array[each.start : each.start + each.frames])
     return Crops(store, utterances, UNIT, crop_frames, seed, speaker)  # type: ignore[arg-type]
 
 
@@ -113,3 +111,45 @@ def test_crops_are_normalised_with_their_speakers_statistics(tmp_path: Path) -> 
     scaled = Crops(one.store, one.utterances, statistics, 4, 0, 0).visit(tf.constant(0, tf.int64))
     # (0 - 1) / 2, and (frame - 2) / 0.5.
     np.testing.assert_allclose(scaled, [[-0.5, -4], [-0.5, -2], [-0.5, 0], [-0.5, 2]])
+
+
+def masks(count: int, longest: int, speaker: int = 0, crop_frames: int = 16) -> np.ndarray:
+    one = crops([20], speaker, crop_frames=crop_frames)
+    return np.stack([one.mask(tf.constant(n, tf.int64), longest)[:, 0] for n in range(count)])
+
+
+def test_a_mask_hides_one_run_of_frames_of_any_length_at_any_place() -> None:
+    found = masks(900, longest=8)
+    assert set(np.unique(found)) == {0.0, 1.0}
+    lengths = (found == 0).sum(axis=1)
+    # Nine lengths, 100 each on average; five standard deviations are 47.
+    counts = np.bincount(lengths, minlength=9)
+    assert len(counts) == 9 and counts.min() >= 53 and counts.max() <= 147
+    edges = np.abs(np.diff(np.pad(found, ((0, 0), (1, 1)), constant_values=1))).sum(axis=1)
+    assert set(edges[lengths > 0]) == {2.0}, "one run"
+    firsts = np.argmin(found[lengths == 8], axis=1)
+    assert set(firsts) == set(range(9)), "from the first frames to the last"
+
+
+def test_masks_differ_between_visits_and_speakers_and_are_the_seeds() -> None:
+    a, again, b = masks(50, 8), masks(50, 8), masks(50, 8, speaker=1)
+    np.testing.assert_array_equal(a, again)
+    assert sum(np.array_equal(x, y) for x, y in zip(a, b, strict=True)) < 20
+    assert len(np.unique(a, axis=0)) > 20
+
+
+def test_no_frame_is_hidden_where_none_may_be() -> None:
+    assert masks(20, longest=0).min() == 1
+
+
+def test_masks_come_behind_both_crops_and_the_crops_stay_as_they_are() -> None:
+    sides = crops([10] * 5), crops([7] * 4, speaker=1)
+    plain = list(training_pairs(*sides, 2, 3, 6))
+    masked = list(training_pairs(*sides, 2, 3, 6, longest_mask=2))
+    assert [len(each) for each in masked] == [4] * 3
+    for (a, b), (same_a, same_b, mask_a, mask_b) in zip(plain, masked, strict=True):
+        np.testing.assert_array_equal(a, same_a)
+        np.testing.assert_array_equal(b, same_b)
+        assert mask_a.shape == mask_b.shape == (2, 4, 1)
+    expected = sides[1].mask(tf.constant(7, tf.int64), 2)
+    np.testing.assert_array_equal(masked[0][3][1], expected, err_msg="step 3, second of two")

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import REPOSITORY, run_command, write_voices
+from conftest import (
+    REPOSITORY,
+    finished,
+    other_events,
+    run_command,
+    scalars,
+    variables,
+    write_voices,
+)
 
 from cyclegan_vc_tf import training
 from cyclegan_vc_tf.config import CorpusConfig, RunConfig
@@ -33,36 +41,6 @@ def small_training(corpus: Path, run_dir: Path, features_dir: Path, *more: str) 
     sides = (f"--source_dir={corpus}/low", f"--target_dir={corpus}/high")
     folders = (f"--run_dir={run_dir}", f"--features_dir={features_dir}")
     return ["train.py", *sides, *folders, *SMALL, f"--steps={STEPS}", "--deterministic", *more]
-
-
-def finished(*arguments: str) -> str:
-    """Runs a command to its end; gives what it printed."""
-    done = run_command(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout
-
-
-def variables(run_dir: Path, step: int) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
-    names = reader.get_variable_to_shape_map()
-    return {name: reader.get_tensor(name) for name in names if not name.startswith("_")}
-
-
-def scalars(run_dir: Path, prefix: str = "") -> dict[tuple[str, int], float]:
-    """Every scalar in the event files; one that is there twice is an error."""
-    found: dict[tuple[str, int], float] = {}
-    for path in sorted(run_dir.glob("events.out.tfevents.*")):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag.startswith(
-                    prefix
-                ):
-                    key = (value.tag, event.step)
-                    assert key not in found, f"{key} is there twice"
-                    found[key] = float(tf.make_ndarray(value.tensor))
-    return found
 
 
 def assert_same_run(run_dir: Path, reference: Path, steps: int = STEPS) -> None:
@@ -312,13 +290,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
     assert found["weight/cycle", 40] == 10.0
     ratio = found["speed/frames_per_second", 40] / found["speed/steps_per_second", 40]
     assert ratio == pytest.approx(2 * 8 * 128, rel=1e-5), "two speakers, batch 8, 128 frames"
-    others: dict[str, set[int]] = {}
-    for path in run_dir.glob("events.out.tfevents.*"):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                plugin = value.metadata.plugin_data.plugin_name
-                others.setdefault(f"{plugin} {value.tag}", set()).add(event.step)
+    others = other_events(run_dir)
     for direction in ("A2B", "B2A"):
         for kind in ("source", "converted", "cycled"):
             assert others[f"audio {direction}/089.flac/{kind}"] == {20, 40}

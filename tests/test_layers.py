@@ -158,3 +158,52 @@ def test_every_layer_has_its_own_seed() -> None:
         assert not np.array_equal(first, other)
     # Glorot: uniform within sqrt(6 / (fan_in + fan_out)).
     assert np.max(np.abs(first)) <= np.sqrt(6 / (3 * 4 + 3 * 8))
+
+
+@pytest.mark.parametrize(("bins", "frames"), [(1, 1), (3, 5), (4, 2)])
+def test_the_shuffle_in_two_dimensions(bins: int, frames: int) -> None:
+    """Channel (2i + j)·C/4 + k of bin h, frame w is channel k of bin 2h + i, frame 2w + j."""
+    inputs = rng().standard_normal((2, bins, frames, 12))
+    outputs = layers.PixelShuffle2D(dtype="float64")(inputs).numpy()
+    assert outputs.shape == (2, 2 * bins, 2 * frames, 3)
+    for i in range(2):
+        for j in range(2):
+            quarter = inputs[..., 3 * (2 * i + j) : 3 * (2 * i + j) + 3]
+            np.testing.assert_array_equal(outputs[:, i::2, j::2], quarter)
+
+
+def test_resizing_takes_the_nearest_by_the_centres() -> None:
+    """Of 8 in 2: centres at 2 and 6, which lie in the third and the seventh; of 3 in 2, 0 and 2."""
+    frames = np.arange(8.0).reshape(1, 8, 1)
+    resized = layers.NearestResize()((frames, np.zeros((1, 2, 5))))
+    np.testing.assert_array_equal(resized[0, :, 0], [2, 6])
+    picture = np.arange(24.0).reshape(1, 3, 8, 1)
+    resized = layers.NearestResize()((picture, np.zeros((1, 2, 2, 7))))
+    np.testing.assert_array_equal(resized[0, :, :, 0], [[2, 6], [18, 22]])
+    same = layers.NearestResize()((picture, np.zeros((1, 3, 8, 7))))
+    np.testing.assert_array_equal(same, picture)
+
+
+def test_masked_frames_are_zero_and_the_mask_stands_beside_them() -> None:
+    features = np.arange(1.0, 7.0).reshape(1, 3, 2)
+    mask = np.array([[[1.0], [0.0], [1.0]]])
+    outputs = layers.MaskFrames()((features, mask)).numpy()
+    np.testing.assert_array_equal(outputs[0, :, :, 0], [[1, 2], [0, 0], [5, 6]])
+    np.testing.assert_array_equal(outputs[0, :, :, 1], [[1, 1], [0, 0], [1, 1]])
+
+
+def test_a_norm_without_scale_and_offset_has_no_weights() -> None:
+    plain = layers.instance_norm(1e-6, "norm", affine=False)
+    inputs = 3 + 2 * rng().standard_normal((2, 50, 3)).astype(np.float32)
+    outputs = plain(inputs).numpy()
+    assert plain.weights == []
+    np.testing.assert_allclose(outputs.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(outputs.std(axis=1), 1, rtol=1e-4)
+
+
+def test_a_bias_begins_where_it_is_told_to() -> None:
+    convolve = layers.Convolutions("network", 0, "same")
+    for bias in (0.0, 1.0):
+        inputs = keras.Input((None, 2))
+        model = keras.Model(inputs, convolve(inputs, 3, (5,), (1,), "conv", bias=bias))
+        np.testing.assert_array_equal(model.get_layer("conv").bias, bias)

@@ -139,7 +139,7 @@ def test_scores_are_raw_unless_a_sigmoid_is_asked_for() -> None:
 def test_the_best_known_pytorch_reimplementation_can_be_sized() -> None:
     """Up blocks half as wide and an output kernel of 5: 33.4 M parameters less some norms."""
     network = NetworkConfig(
-        generator_widths=(1, 2, 4, 8, 2, 1), generator_kernels=(15, 5, 5, 3, 5, 5, 5)
+        generator_widths=(1, 2, 4, 8, 2, 1), generator_kernels=("15", "5", "5", "3", "5", "5", "5")
     )
     up = conv(5, 512, 1024) + 2 * 512 + conv(5, 256, 512) + 2 * 256
     paper_up = conv(5, 512, 2048) + 2 * 1024 + conv(5, 512, 1024) + 2 * 512
@@ -152,7 +152,7 @@ def test_the_best_known_pytorch_reimplementation_can_be_sized() -> None:
     [
         ("channels", 8),
         ("generator_widths", (1, 2, 4, 8, 2, 1)),
-        ("generator_kernels", (5, 5, 5, 3, 5, 5, 15)),
+        ("generator_kernels", ("5", "5", "5", "3", "5", "5", "15")),
         ("residual_blocks", 2),
         ("padding", "symmetric"),
         ("norm_epsilon", 1e-1),
@@ -184,9 +184,17 @@ def test_options_of_the_discriminator_matter(option: str, value: object) -> None
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("generator_widths", (1, 2), "--generator_widths has 2 values; expected 6"),
-        ("discriminator_kernels", ("3x3", "3", "3x3", "6x3"), "has '3'; expected bins x frames"),
-        ("discriminator_kernels", ("3x3", "0x3", "3x3", "6x3"), "has '0x3'"),
+        (
+            "generator_widths",
+            (1, 2),
+            "--generator_widths has 2 values; expected the 6 of vc1",
+        ),
+        (
+            "discriminator_kernels",
+            ("3x3", "3", "3x3", "6x3"),
+            "is 3x3,3,3x3,6x3; expected the form of vc1",
+        ),
+        ("discriminator_kernels", ("3x3", "0x3", "3x3", "6x3"), "is 3x3,0x3,3x3,6x3; expected"),
     ],
 )
 def test_networks_that_cannot_be_built_are_refused(

@@ -53,13 +53,13 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_store_holds_what_analysis_finds(recordings: Path, settings: CorpusConfig) -> None:
     store = prepare(recordings, settings)
     assert [each.name for each in store.utterances] == ["00.wav", "01.wav", "02.wav", "03.wav"]
-    assert len(store.mel_cepstra) == len(store.f0_hz) == sum(u.frames for u in store.utterances)
+    assert len(store.spectra) == len(store.f0_hz) == sum(u.frames for u in store.utterances)
     for utterance in store.utterances:
         samples, _ = audio.read(recordings / utterance.name)
         f0_hz, mel_cepstra = features.analyse_for_training(samples, DIO)
-        np.testing.assert_array_equal(store.mel_cepstra_of(utterance), mel_cepstra)
+        np.testing.assert_array_equal(store.spectra_of(utterance), mel_cepstra)
         np.testing.assert_array_equal(store.f0_hz_of(utterance), f0_hz.astype(np.float32))
-    assert isinstance(store.mel_cepstra, np.memmap)
+    assert isinstance(store.spectra, np.memmap)
     assert list((store.folder / "parts").iterdir()) == []
 
 
@@ -93,19 +93,36 @@ def test_a_changed_or_added_file_redoes_only_itself(
     for utterance in store.utterances:
         samples, _ = audio.read(recordings / utterance.name)
         np.testing.assert_array_equal(
-            store.mel_cepstra_of(utterance), features.analyse_for_training(samples, DIO)[1]
+            store.spectra_of(utterance), features.analyse_for_training(samples, DIO)[1]
         )
     assert len(list(store.folder.glob("*.npy"))) == 2, "arrays of earlier indices are removed"
 
 
-def test_a_changed_setting_is_another_store(recordings: Path, settings: CorpusConfig) -> None:
-    changes = {"sample_rate_hz": 8_000, "frame_period_ms": 4.0, "mel_cepstra": 30}
-    changes |= {"f0_method": "harvest", "f0_floor_hz": 80.0, "f0_ceiling_hz": 700.0}
-    folders = {prepare(recordings, settings).folder}
-    for name, value in changes.items():
-        config = dataclasses.replace(DIO, **{name: value})
-        folders.add(feature_store.store_folder(Path(settings.features_dir), recordings, config))
-    assert len(folders) == 1 + len(dataclasses.fields(FeatureConfig))
+def test_a_changed_setting_is_another_store(tmp_path: Path) -> None:
+    """One that the spectra do not depend on is not."""
+    world = {"frame_period_ms": 4.0, "mel_cepstra": 30, "f0_method": "harvest",
+             "f0_floor_hz": 60.0, "f0_ceiling_hz": 500.0}  # fmt: skip
+    mel = {"mel_bins": 40, "fft_samples": 512, "hop_samples": 128}
+    assert {*world, *mel, "spectra", "sample_rate_hz"} == {
+        field.name for field in dataclasses.fields(FeatureConfig)
+    }
+
+    def folders(config: FeatureConfig, changes: dict) -> list[Path]:
+        return [
+            feature_store.store_folder(
+                tmp_path, tmp_path / "anna", dataclasses.replace(config, **{name: value})
+            )
+            for name, value in changes.items()
+        ]
+
+    log_mel = dataclasses.replace(DIO, spectra="log_mel")
+    for config, own, others in ((DIO, world, mel), (log_mel, mel, world)):
+        here = feature_store.store_folder(tmp_path, tmp_path / "anna", config)
+        changed = folders(config, {**own, "sample_rate_hz": 8_000})
+        assert len({here, *changed}) == 1 + len(changed)
+        assert set(folders(config, others)) == {here}
+    stores = [feature_store.store_folder(tmp_path, tmp_path / "anna", c) for c in (DIO, log_mel)]
+    assert stores[0] != stores[1]
 
 
 def test_work_that_was_done_before_a_kill_is_kept(
@@ -129,7 +146,7 @@ def test_work_that_was_done_before_a_kill_is_kept(
     for utterance in store.utterances:
         samples, _ = audio.read(recordings / utterance.name)
         np.testing.assert_array_equal(
-            store.mel_cepstra_of(utterance), features.analyse_for_training(samples, DIO)[1]
+            store.spectra_of(utterance), features.analyse_for_training(samples, DIO)[1]
         )
 
 
@@ -138,7 +155,7 @@ def test_a_damaged_store_is_made_again(
     recordings: Path, settings: CorpusConfig, analysed: list[str], damage: str
 ) -> None:
     store = prepare(recordings, settings)
-    expected = np.array(store.mel_cepstra)
+    expected = np.array(store.spectra)
     if damage == "index":
         (store.folder / "index.json").write_text("{")
     for path in store.folder.glob("*.npy"):
@@ -146,7 +163,7 @@ def test_a_damaged_store_is_made_again(
             path.write_bytes(path.read_bytes()[:200])
         elif damage == "both arrays gone":
             path.unlink()
-    np.testing.assert_array_equal(prepare(recordings, settings).mel_cepstra, expected)
+    np.testing.assert_array_equal(prepare(recordings, settings).spectra, expected)
 
 
 def test_what_cannot_be_used_is_named_with_its_reason(

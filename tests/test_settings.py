@@ -8,7 +8,7 @@ from absl import flags
 from conftest import REPOSITORY
 
 from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.config import ConvertConfig, RunConfig
+from cyclegan_vc_tf.config import PAPERS, ConvertConfig, RunConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 
 
@@ -46,7 +46,7 @@ def test_flags_of_every_type() -> None:
         "--nodeterministic",
         "--padding=symmetric",
     )
-    assert config.network.generator_kernels == (15, 5, 5, 3, 5, 5, 5)
+    assert config.network.generator_kernels == ("15", "5", "5", "3", "5", "5", "5")
     assert config.network.discriminator_kernels == ("3x3", "3x3", "3x3", "5x3")
     assert config.training.adam_epsilon == 1e-7
     assert config.corpus.source_dir.endswith("/recordings")
@@ -61,7 +61,8 @@ def test_flags_of_every_type() -> None:
         "--steps=1.5",
         "--f0_method=swipe",
         "--padding=valid",
-        "--generator_kernels=15,5,x,3,5,5,5",
+        "--variant=vc4",
+        "--mask_fraction=1.1",
         "--generator_widths=1,2,0,8,4,2",
         "--sample_rate_hz=1000",
         "--held_out_fraction=1.5",
@@ -103,11 +104,19 @@ def test_json_repeats_the_settings() -> None:
         settings.from_dict(RunConfig, data)
 
 
+def test_settings_of_a_run_that_is_older_are_read() -> None:
+    """From before kernels had two axes, and before other variants had settings of their own."""
+    data = json.loads(json.dumps(dataclasses.asdict(RunConfig())))
+    data["network"]["generator_kernels"] = [15, 5, 5, 3, 5, 5, 15]
+    del data["vocoder"], data["features"]["spectra"], data["training"]["mask_fraction"]
+    assert settings.from_dict(RunConfig, data) == RunConfig()
+
+
 def test_only_the_course_of_a_run_may_change_on_a_resume() -> None:
     """Steps, intervals and the number of workers; a change of anything else is named."""
     may_change = {
         "steps", "workers", "log_every", "checkpoint_every", "keep_checkpoints", "convert_every",
-        "convert_utterances",
+        "convert_utterances", "vocoder", "vocoder_checkpoint", "griffin_lim_iterations",
     }  # fmt: skip
     other = {int: 77, float: 0.77, bool: True, str: "other", tuple: (7,)}
     for section, field, _ in settings.fields_of(RunConfig):
@@ -131,8 +140,19 @@ def test_the_configs_of_the_repository_can_be_read(path: object) -> None:
     assert values.run_dir
 
 
+@pytest.mark.parametrize("variant", PAPERS)
+def test_a_papers_flag_file_says_its_settings(variant: str) -> None:
+    """Those that hold without it: what it says is what happens."""
+    values = flags.FlagValues()
+    settings.define_flags(RunConfig, values)
+    flags.DEFINE_string("run_dir", "", "", flag_values=values)
+    values(["train.py", f"--flagfile={REPOSITORY}/configs/{variant}.flags"])
+    assert values.variant == variant
+    assert settings.from_flags(RunConfig, values, PAPERS[variant]) == PAPERS[variant]
+
+
 def test_no_two_flags_share_a_name_and_all_have_a_help() -> None:
-    for cls in (RunConfig, ConvertConfig):
+    for cls in (RunConfig, ConvertConfig, VocoderConfig):
         fields = [field for _, field, _ in settings.fields_of(cls)]
         assert len({field.name for field in fields}) == len(fields)
         assert all(field.metadata["text"].endswith(".") for field in fields)

@@ -9,13 +9,14 @@ from absl import flags
 
 from cyclegan_vc_tf import audio, settings
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import ConvertConfig
+from cyclegan_vc_tf.config import ConvertConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     settings.define_flags(ConvertConfig, values)
+    settings.define_flags(VocoderConfig, values)
 
 
 def convert(values: flags.FlagValues) -> int:
@@ -34,9 +35,11 @@ def convert(values: flags.FlagValues) -> int:
     run = run_folder.open_folder(run_dir)
     generator, step = run.load_generator(config.direction, config.step or None)
     speaker, target = (run.statistics[config.direction[index]] for index in (0, 2))
-    converter = Converter(generator, speaker, target, run.config.features)
-    output.mkdir(parents=True, exist_ok=True)
+    vocoder = settings.from_flags(VocoderConfig, values, run.config.vocoder)
+    converter = Converter(generator, speaker, target, run.config.features, vocoder)
     options = F0Options(convert=config.f0 == "convert", semitones=config.semitones)
+    converter.check(options)
+    output.mkdir(parents=True, exist_ok=True)
     done = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
     if source.is_file() and done.failed:
         raise InputError(f"--input {source} {done.failed[source]}")

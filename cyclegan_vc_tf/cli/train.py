@@ -1,7 +1,8 @@
 """Trains two speakers' converters, or resumes a training, and converts held-out speech.
 
 python train.py --flagfile=configs/demo.flags
-python train.py --source_dir=recordings/anna --target_dir=recordings/ben --run_dir=runs/anna-ben
+python train.py --variant=mask --source_dir=recordings/anna --target_dir=recordings/ben \
+    --run_dir=runs/anna-ben
 python train.py --run_dir=runs/anna-ben --steps=200000
 """
 
@@ -11,7 +12,7 @@ from absl import flags
 
 from cyclegan_vc_tf import settings, signals
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.config import PAPERS, RunConfig
 
 
 def define(values: flags.FlagValues) -> None:
@@ -32,7 +33,10 @@ def train(values: flags.FlagValues) -> int:
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     from cyclegan_vc_tf import run_folder, training
 
-    base = run_folder.open_folder(run_dir).config if run_folder.exists(run_dir) else RunConfig()
+    if run_folder.exists(run_dir):
+        base = run_folder.open_folder(run_dir).config
+    else:
+        base = PAPERS[values.variant]
     try:
         training.train(run_dir, settings.from_flags(RunConfig, values, base))
     except signals.Stopped:

@@ -1,0 +1,1 @@
+"""What this project costs, measured: one module a question, python -m benchmarks.MODULE."""

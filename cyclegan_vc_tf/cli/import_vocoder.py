@@ -1,0 +1,66 @@
+"""Makes a vocoder of this package from a public MelGAN generator; needs PyTorch installed.
+
+python -m cyclegan_vc_tf import_vocoder --checkpoint=multi_speaker.pt --output=vocoder.npz
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import flags
+
+from cyclegan_vc_tf import settings, torch_files
+from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class ImportConfig:
+    """What to import, and where to."""
+
+    checkpoint: str = setting(
+        "", "File of PyTorch with the generator's state_dict, of mel2wav.", is_path=True
+    )
+    output: str = setting("", "File to write, .npz; one that is there is replaced.", is_path=True)
+    key: str = setting("", "Under which the checkpoint holds the state_dict, if not by itself.")
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    settings.define_flags(ImportConfig, values)
+
+
+def import_vocoder(values: flags.FlagValues) -> int:
+    """Reads the checkpoint, writes the vocoder and prints what it is."""
+    config = settings.from_flags(ImportConfig, values, ImportConfig())
+    checkpoint = command.required("checkpoint", config.checkpoint)
+    output = command.required("output", config.output)
+    _refuse_output(checkpoint, output)
+    state = torch_files.read(checkpoint, config.key)
+    # TensorFlow takes seconds to import: a wrong file is refused without it.
+    from cyclegan_vc_tf import melgan, melgan_public
+    from cyclegan_vc_tf.melgan_network import Architecture
+
+    try:
+        model = melgan_public.from_public_state(state)
+    except InputError as error:
+        raise InputError(f"--checkpoint {checkpoint}: {error}") from error
+    melgan.save(model, output)
+    of = Architecture.of(model)
+    print(
+        f"MelGAN of {of.bins} mel bins, hop {of.hop_samples} samples, {of.channels} channels, "
+        f"{model.count_params():,} parameters: {output}"
+    )
+    return command.DONE
+
+
+def main() -> None:
+    """The command."""
+    command.run(__doc__, define, import_vocoder)
+
+
+def _refuse_output(checkpoint: Path, output: Path) -> None:
+    if output.resolve() == checkpoint.resolve():
+        raise InputError(f"--output would overwrite {checkpoint}, the checkpoint; name another")
+    if output.is_dir():
+        raise InputError(f"--output {output} is a folder; expected a file to write, .npz")
