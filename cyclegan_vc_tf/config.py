@@ -205,6 +205,11 @@ class TrainingConfig:
         2, "Held-out recordings of each speaker in such a conversion.", least=1, resumable=True
     )
 
+    @property
+    def longest_mask(self) -> int:
+        """Most frames of a crop that are hidden."""
+        return round(self.mask_fraction * self.crop_frames)
+
 
 @dataclass(frozen=True)
 class VocoderConfig:

@@ -75,6 +75,9 @@ class Converter:
 
         Returns:
             As many samples, float32.
+
+        Raises:
+            AudioError: The generator made no numbers of it.
         """
         rate_hz = self.config.sample_rate_hz
         if len(samples) > LONGEST_PIECE_S * rate_hz:
@@ -120,13 +123,18 @@ class Converter:
         """Converts spectra of any number of frames, (frames, bins) float32.
 
         The generator wants a multiple of four frames: copies of the last are added and cut again.
+
+        Raises:
+            AudioError: The generator made no numbers of it.
         """
         frames = len(spectra)
         normalized = normalization.apply(spectra, self.source)
         missing = -frames % FRAME_MULTIPLE
         padded = np.pad(normalized, ((0, missing), (0, 0)), mode="edge")
-        outputs = self._generate(tf.constant(padded[np.newaxis], self._dtype))
-        return normalization.undo(outputs.numpy()[0, :frames], self.target)
+        outputs = self._generate(tf.constant(padded[np.newaxis], self._dtype)).numpy()
+        if not np.isfinite(outputs).all():
+            raise audio.AudioError("came out with NaN or infinite values; the model is not usable")
+        return normalization.undo(outputs[0, :frames], self.target)
 
 
 def quietest_moment(samples: np.ndarray, sample_rate_hz: int) -> int:

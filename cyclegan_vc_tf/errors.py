@@ -1,4 +1,9 @@
-"""What is raised when a person has something to mend."""
+"""What is raised when a person has something to mend, and how a list is said in a line."""
+
+from collections.abc import Sequence
+
+NAMED = 6
+"""How many names an error lists."""
 
 
 class InputError(Exception):
@@ -7,6 +12,12 @@ class InputError(Exception):
     The message is one line: what was received, what was expected, what to do. The commands print
     it without a traceback and exit with status 2.
     """
+
+
+def listed(names: Sequence[object]) -> str:
+    """The first of `names` in a line, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(map(str, names[:NAMED])) + more
 
 
 class TrainingError(Exception):

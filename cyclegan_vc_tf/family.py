@@ -29,6 +29,7 @@ class Variant:
         discriminator: Builds a discriminator likewise.
         two_step: Whether cycled features are judged too, by discriminators of their own.
         masked: Whether frames are blanked, and filled in by the generators.
+        own: Settings that no other variant has.
     """
 
     paper: str
@@ -36,6 +37,7 @@ class Variant:
     discriminator: Builder
     two_step: bool = False
     masked: bool = False
+    own: tuple[str, ...] = ()
 
 
 FAMILY = {
@@ -55,6 +57,7 @@ FAMILY = {
         generator=partial(vc2_generator, adaptive=True),
         discriminator=vc2_discriminator,
         two_step=True,
+        own=("tfan_layers", "tfan_kernel", "tfan_width"),
     ),
     "mask": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2021, arXiv:2102.12841",
@@ -62,6 +65,7 @@ FAMILY = {
         discriminator=vc2_discriminator,
         two_step=True,
         masked=True,
+        own=("mask_fraction",),
     ),
 }
 """Their settings are `config.PAPERS`."""
@@ -72,7 +76,7 @@ def check(config: RunConfig) -> None:
 
     Raises:
         InputError: A list of widths or kernels has another length or form than the paper's, or
-            the crop is no multiple of 4 frames.
+            the crop is no multiple of 4 frames, or a setting is another variant's.
     """
     network, training = config.network, config.training
     paper = PAPERS[network.variant].network
@@ -85,6 +89,15 @@ def check(config: RunConfig) -> None:
             raise InputError(f"--{name} has {len(given)} values; expected the {len(wanted)} {said}")
         if name.endswith("kernels") and _forms(given) != _forms(wanted):
             raise InputError(f"--{name} is {','.join(given)}; expected the form {said}")
+    default, given_of = RunConfig(), {**vars(network), **vars(training)}
+    defaults = {**vars(default.network), **vars(default.training)}
+    for other, variant in FAMILY.items():
+        for name in variant.own if other != network.variant else ():
+            if given_of[name] != defaults[name]:
+                raise InputError(
+                    f"--{name} is {given_of[name]}, and {network.variant} has none; leave it out, "
+                    f"or choose --variant={other}"
+                )
     if training.crop_frames % FRAME_MULTIPLE:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"

@@ -1,5 +1,7 @@
 """What speech is made into, by whichever analysis: spectra to convert, and all beside them."""
 
+import dataclasses
+
 import numpy as np
 
 from cyclegan_vc_tf import mel, world
@@ -16,8 +18,15 @@ def check(config: FeatureConfig) -> None:
     """Refuses settings that nothing can be analysed with.
 
     Raises:
-        InputError: They contradict each other.
+        InputError: They contradict each other, or the spectra do not depend on one that was set.
     """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name not in config.used and value != field.default:
+            raise InputError(
+                f"--{field.name} is {value}, and {config.spectra} spectra do not depend on it; "
+                "leave it out, or choose others with --spectra"
+            )
     if config.spectra == "log_mel":
         mel.check(config)
     elif config.f0_floor_hz >= config.f0_ceiling_hz:

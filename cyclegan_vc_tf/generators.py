@@ -99,22 +99,26 @@ def vc2_generator(
         (batch, frames, bins) → (batch, frames, bins), frames a multiple of 4; a masked one takes
         the mask, (batch, frames, 1), as its second input.
 
+    Raises:
+        ValueError: It is to be both.
+
     Source: Kaneko et al., 2019, arXiv:1904.04631, section 3.2; 2020, arXiv:2010.11672; 2021,
         arXiv:2102.12841. The fold's order and the place of each norm are those of public code.
     """
+    if adaptive and masked:
+        raise ValueError("TFAN knows no mask; expected `adaptive` or `masked`, or none of them")
     make = _Blocks(name, config, seed)
-    features = keras.Input((None, bins), name="features")
-    inputs, picture = [features], features
-    if masked:
-        inputs.append(keras.Input((None, 1), name="mask"))
-        picture = MaskFrames(name="masked")(inputs)
-    else:
-        picture = keras.layers.Reshape((-1, bins, 1), name="one_channel")(picture)
-    picture = keras.layers.Permute((2, 1, 3), name="bins_by_frames")(picture)
+    features = inputs = keras.Input((None, bins), name="features")
     missing = -bins % BIN_MULTIPLE
+    picture = keras.layers.Reshape((-1, bins, 1), name="one_channel")(features)
     if missing:
-        zeros = ((0, missing), (0, 0))
-        picture = keras.layers.ZeroPadding2D(zeros, name="bins_filled_up")(picture)
+        picture = keras.layers.ZeroPadding2D(((0, 0), (0, missing)), name="bins_filled_up")(picture)
+    if masked:
+        # The mask is of whole frames, bins that were filled up included.
+        inputs = [features, keras.Input((None, 1), name="mask")]
+        filled = keras.layers.Reshape((-1, bins + missing), name="filled")(picture)
+        picture = MaskFrames(name="masked")([filled, inputs[1]])
+    picture = keras.layers.Permute((2, 1, 3), name="bins_by_frames")(picture)
 
     rows, width = (bins + missing) // BIN_MULTIPLE, make.widths[2]
     hidden = make.downwards(picture)
@@ -143,10 +147,10 @@ def vc2_generator(
         hidden = make.gate(hidden, block)
     hidden = make.convolve(hidden, 1, make.kernels[6], (1, 1), "output_conv")
     if missing:
-        hidden = keras.layers.Cropping2D(zeros, name="bins_cut")(hidden)
+        hidden = keras.layers.Cropping2D(((0, missing), (0, 0)), name="bins_cut")(hidden)
     hidden = keras.layers.Permute((2, 1, 3), name="output_order")(hidden)
     outputs = keras.layers.Reshape((-1, bins), name="output")(hidden)
-    return keras.Model(inputs if masked else features, outputs, name=name)
+    return keras.Model(inputs, outputs, name=name)
 
 
 class _Blocks:

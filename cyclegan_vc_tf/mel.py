@@ -17,6 +17,16 @@ from cyclegan_vc_tf.errors import InputError
 FLOOR = 1e-5
 """Least magnitude in any band: its logarithm is -5."""
 
+CEILING = 3.0
+"""Most that Griffin-Lim takes for a band: a hundred times a tone of full scale."""
+
+LEAST_DEVIATION = 0.2
+"""Least standard deviation that a band is divided by, 4 dB.
+
+A band above the recordings' own bandwidth is at the floor but for a click or hiss now and then,
+which would be a hundred of its standard deviations high.
+"""
+
 MOMENTUM = 0.99
 """Of the fast Griffin-Lim algorithm, as librosa has it by default."""
 
@@ -41,12 +51,12 @@ def check(config: FeatureConfig) -> None:
     """Refuses settings that no spectra can be made with.
 
     Raises:
-        InputError: Frames would leave samples out, or mel bands would be empty.
+        InputError: Windows overlap too little to speak again, or mel bands would be empty.
     """
-    if config.hop_samples > config.fft_samples:
+    if 2 * config.hop_samples > config.fft_samples:
         raise InputError(
-            f"--hop_samples is {config.hop_samples}; "
-            f"expected at most --fft_samples, {config.fft_samples}"
+            f"--hop_samples is {config.hop_samples}; windows have to overlap by half: expected at "
+            f"most half of --fft_samples, {config.fft_samples}"
         )
     empty = int(np.sum(~filters(config).any(axis=1)))
     if empty:
@@ -89,8 +99,8 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
 def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> np.ndarray:
     """Samples whose spectra are about these: the fast Griffin-Lim algorithm.
 
-    Magnitudes of the transform are those, none negative, whose bands fit best; phases begin at
-    random, always the same, and are made consistent in turns.
+    Magnitudes of the transform are the bands through the filters' pseudo-inverse, none negative;
+    phases begin at random, always the same, and are made consistent in turns.
 
     Args:
         spectra: Log-mel, (frames, bins).
@@ -102,12 +112,9 @@ def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> 
 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
-    magnitudes = librosa.feature.inverse.mel_to_stft(
-        10.0 ** spectra.T.astype(np.float64),
-        sr=config.sample_rate_hz,
-        n_fft=config.fft_samples,
-        power=1.0,
-    )
+    bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), CEILING)
+    # librosa's own inversion takes memory by the square of the transform.
+    magnitudes = np.maximum(np.linalg.pinv(filters(config)) @ bands, 0.0)
     wave = librosa.griffinlim(
         magnitudes, n_iter=iterations, momentum=MOMENTUM, random_state=0, **_transform(config)
     )

@@ -3,8 +3,8 @@
 Weights of the public PyTorch implementation are brought here by `melgan_public`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import keras
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import files
-from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.errors import InputError, listed
 from cyclegan_vc_tf.melgan_network import Architecture, Shape, melgan_generator
 
 FORMAT = 1
@@ -21,11 +21,22 @@ FORMAT = 1
 HEAD = ("melgan", "bins", "channels", "ratios", "dilations")
 """What stands in such a file beside the weights: the format, and the architecture."""
 
+
+@dataclass(frozen=True)
+class Analysis:
+    """Of the spectra that a generator was trained on, what its shape does not tell.
+
+    Attributes:
+        sample_rate_hz: Of the recordings.
+        fft_samples: Of the window.
+    """
+
+    sample_rate_hz: int = 22_050
+    fft_samples: int = 1024
+
+
 CHUNK_FRAMES = 512
 """How many frames `synthesize` takes at a time, beside the frames around them."""
-
-NAMED = 6
-"""How many faults of one kind an error names."""
 
 
 def hop_samples(model: keras.Model) -> int:
@@ -70,22 +81,23 @@ def synthesize(
     return np.concatenate(pieces).astype(np.float32)
 
 
-def save(model: keras.Model, path: Path) -> None:
+def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> None:
     """Writes a generator to a file, whole or not at all.
 
-    The file is NumPy's .npz: arrays in Keras' layouts by address, such as `up_1_conv/kernel`, and
-    what the generator is built from.
+    The file is NumPy's .npz: arrays in Keras' layouts by address, such as `up_1_conv/kernel`, what
+    the generator is built from, and of what spectra it was trained on.
     """
     architecture = Architecture.of(model)
     arrays = dict(zip(HEAD, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
+    arrays |= {name: np.array(value) for name, value in asdict(analysis).items()}
     for address in architecture.weight_shapes():
         arrays[address] = _variable(model, address).numpy()
     with files.replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
-def load(path: Path) -> keras.Model:
-    """The generator in a file that `save` wrote.
+def load(path: Path) -> tuple[keras.Model, Analysis]:
+    """The generator in a file that `save` wrote, and of what spectra it was trained on.
 
     Raises:
         InputError: The file is not there, is damaged, or is another file.
@@ -96,7 +108,10 @@ def load(path: Path) -> keras.Model:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-        head = [arrays.pop(key).astype(np.int64, casting="safe").tolist() for key in HEAD]
+        head, rest = (
+            [arrays.pop(key).astype(np.int64, casting="safe").tolist() for key in keys]
+            for keys in (HEAD, asdict(Analysis()))
+        )
     # What is raised by damage or another file is up to zipfile, zlib and NumPy.
     except Exception as error:
         raise InputError(f"{path} is no vocoder, or damaged; {remedy}") from error
@@ -113,7 +128,7 @@ def load(path: Path) -> keras.Model:
         raise InputError(f"{path} is of no size that a vocoder can be of; {remedy}") from error
     if faults:
         raise InputError(f"{path} is no whole vocoder; {faults}; {remedy}")
-    return build(architecture, arrays)
+    return build(architecture, arrays), Analysis(*rest)
 
 
 def misfit(expected: Mapping[str, tuple[str, Shape]], stored: Mapping[str, np.ndarray]) -> str:
@@ -137,12 +152,6 @@ def misfit(expected: Mapping[str, tuple[str, Shape]], stored: Mapping[str, np.nd
     unread = sorted(set(stored) - {key for key, _ in expected.values()})
     faults = {"keys unread": unread, "variables unset": unset, "of another kind": wrong}
     return "; ".join(f"{fault}: {listed(names)}" for fault, names in faults.items() if names)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of `names` in a line, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def build(architecture: Architecture, arrays: Mapping[str, np.ndarray]) -> keras.Model:

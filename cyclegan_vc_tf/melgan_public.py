@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from cyclegan_vc_tf import melgan
-from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.errors import InputError, listed
 from cyclegan_vc_tf.melgan_network import Architecture
 
 LENGTHS = {
@@ -136,7 +136,7 @@ def _read_architecture(weights: Mapping[str, np.ndarray]) -> Architecture:
     if len(kernels) < 3 or any(kernel.ndim != 3 for kernel in kernels):
         raise InputError(
             "the weights are not those of a MelGAN generator; expected model.1.weight_g and so on; "
-            f"received {melgan.listed(sorted(weights)) or 'nothing'}; {REMEDY}"
+            f"received {listed(sorted(weights)) or 'nothing'}; {REMEDY}"
         )
     first, *ups, _ = kernels
     ratios = tuple(kernel.shape[2] // 2 for kernel in ups)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from cyclegan_vc_tf import audio, feature_store, features, files, normalization, workers
+from cyclegan_vc_tf import audio, feature_store, features, files, mel, normalization, workers
 from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.feature_store import FeatureStore, Recording, Utterance
@@ -95,7 +95,7 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
             _, held_out = split([each.name for each in training], corpus.held_out_fraction)
             apart = set(held_out)
             training = [each for each in training if each.name not in apart]
-        statistics = statistics_of(store, training)
+        statistics = statistics_of(store, training, config)
         prepared[side] = Speaker(
             Path(folder), store, training, Path(held_out_dir), held_out, statistics
         )
@@ -173,22 +173,25 @@ def split(names: Sequence[str], held_out_fraction: float) -> tuple[list[str], li
     return (training, held_out) if training else (held_out, [])
 
 
-def statistics_of(store: FeatureStore, utterances: Sequence[Utterance]) -> Statistics:
+def statistics_of(
+    store: FeatureStore, utterances: Sequence[Utterance], config: FeatureConfig
+) -> Statistics:
     """A speaker's statistics over `utterances`, read one after the other.
 
-    Those of an F0 that was not analysed are zero.
+    Those of an F0 that was not analysed are zero; a log-mel band has a least deviation.
     """
     mean, deviation = normalization.moments(
         lambda: (store.spectra_of(utterance) for utterance in utterances)
     )
+
+    if config.spectra == "log_mel":
+        return Statistics(mean, np.maximum(deviation, mel.LEAST_DEVIATION), 0.0, 0.0)
 
     def voiced_log_f0() -> Iterator[np.ndarray]:
         for utterance in utterances:
             f0_hz = store.f0_hz_of(utterance).astype(np.float64)
             yield np.log(f0_hz[f0_hz > 0])
 
-    if not any(store.f0_hz_of(utterance).any() for utterance in utterances):
-        return Statistics(mean, deviation, 0.0, 0.0)
     log_f0_mean, log_f0_deviation = normalization.moments(voiced_log_f0)
     return Statistics(mean, deviation, float(log_f0_mean), float(log_f0_deviation))
 

@@ -36,7 +36,7 @@ def setting(
         least: Smallest value allowed.
         most: Largest value allowed.
         choices: The values allowed, where they can be listed.
-        is_path: Whether it names a folder; it is then kept as an absolute path.
+        is_path: Whether it names a folder or a file; it is then kept as an absolute path.
         resumable: Whether it may change when a run is resumed.
     """
     about = {"text": text, "least": least, "most": most, "choices": choices}

@@ -29,6 +29,11 @@ def vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> V
         InputError: The vocoder that was chosen cannot speak them.
     """
     if config.spectra == "mel_cepstra":
+        if choice != VocoderConfig():
+            raise InputError(
+                "--vocoder and what belongs to it cannot be given: this run's mel-cepstra are "
+                "spoken by WORLD"
+            )
         whole = _world(config)
     elif choice.vocoder == "griffin_lim":
         whole = _griffin_lim(config, choice.griffin_lim_iterations)
@@ -56,11 +61,19 @@ def _melgan(config: FeatureConfig, checkpoint: str) -> Callable[[Features], np.n
             "--vocoder_checkpoint is not given; --vocoder=melgan needs a file made by "
             "python -m cyclegan_vc_tf import_vocoder"
         )
-    model = melgan.load(Path(checkpoint))
-    bins, hop = model.input_shape[-1], melgan.hop_samples(model)
-    if (bins, hop) != (config.mel_bins, config.hop_samples):
+    try:
+        model, analysis = melgan.load(Path(checkpoint))
+    except InputError as error:
+        raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
+    speaks = (
+        model.input_shape[-1], melgan.hop_samples(model), analysis.fft_samples,
+        analysis.sample_rate_hz,
+    )  # fmt: skip
+    has = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
+    if speaks != has:
+        said = "{} bands every {} of {} samples at {} Hz"
         raise InputError(
-            f"--vocoder_checkpoint {checkpoint} speaks {bins} bands every {hop} samples; this run "
-            f"has {config.mel_bins} every {config.hop_samples}: choose another vocoder"
+            f"--vocoder_checkpoint {checkpoint} speaks {said.format(*speaks)}; this run has "
+            f"{said.format(*has)}: choose another, or --vocoder=griffin_lim"
         )
     return lambda spoken: melgan.synthesize(model, spoken.spectra)

@@ -12,10 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_vc_tf.errors import InputError
-
-NAMED = 6
-"""How many names an error lists."""
+from cyclegan_vc_tf.errors import InputError, listed
 
 
 def read(path: Path, key: str = "") -> dict[str, np.ndarray]:
@@ -74,20 +71,15 @@ def _state(path: Path, stored: Any, key: str) -> Mapping[str, Any]:
             return inside
         if len(others) < len(inside):
             raise InputError(
-                f"{path} holds tensors and others ({_listed(others)}); expected tensors by name: "
+                f"{path} holds tensors and others ({listed(others)}); expected tensors by name: "
                 "save the model's state_dict() alone"
             )
     there = f" under {key!r}" if key else ""
-    holds = f"; it holds {_listed(stored)}" if isinstance(stored, Mapping) and stored else ""
+    holds = f"; it holds {listed(list(stored))}" if isinstance(stored, Mapping) and stored else ""
     raise InputError(
         f"{path} holds no tensors{there}{holds}; expected a state_dict: name the key that it is "
         "under, or none where the file holds nothing else"
     )
-
-
-def _listed(names: Any) -> str:
-    first = [str(name) for name in list(names)[:NAMED]]
-    return ", ".join(first) + (" and more" if len(names) > NAMED else "")
 
 
 def _array(path: Path, name: str, tensor: Any) -> np.ndarray:

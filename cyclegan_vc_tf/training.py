@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tqdm import tqdm
 
 from cyclegan_vc_tf import (
     audio,
@@ -141,14 +140,14 @@ class _Session:
         run_folder.purge_events(self.run.path, step or -1)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         masked = family.FAMILY[self.run.config.network.variant].masked
-        longest_mask = int(config.mask_fraction * config.crop_frames) if masked else None
+        longest_mask = config.longest_mask if masked else None
         pairs = training_pairs(source, target, config.batch_size, step, config.steps, longest_mask)
         events = tf.summary.create_file_writer
         with (
             stop_request() as stop,
             closing(events(str(self.run.path))) as writer,
             writer.as_default(),
-            self._bar() as progress,
+            bar(desc="Training", unit="step", initial=step, total=config.steps) as progress,
         ):
             if step == 0:
                 summaries.write_text("configuration", settings.to_flags(self.run.config), step)
@@ -167,13 +166,15 @@ class _Session:
                     summaries.write_scalars(scalars | speed.at(step), step)
                     losses = {name: f"{scalars[f'loss/{name}']:.3f}" for name in SHOWN_LOSSES}
                     progress.set_postfix(losses, refresh=False)
-                if config.convert_every and step % config.convert_every == 0:
+                convert = config.convert_every and step % config.convert_every == 0
+                save = last or step % config.checkpoint_every == 0
+                if (convert or save) and (unusable := self.trainer.not_finite()):
+                    raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
+                if convert:
                     self._write_examples(step)
-                if last or step % config.checkpoint_every == 0:
+                if save:
                     # Event files reach as far as the checkpoint: a resume purges only what follows.
                     writer.flush()
-                    if unusable := self.trainer.not_finite():
-                        raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
                     checkpoints = self.run.checkpoints
                     checkpoints.save(self.trainer.checkpoint, step, config.keep_checkpoints)
                 if last:
@@ -197,9 +198,6 @@ class _Session:
             folder = self.speakers[name].folder.name
             self.say(f"{folder}: {short} utterances are shorter than a crop and are padded.")
         return crops
-
-    def _bar(self) -> tqdm:
-        return bar(desc="Training", unit="step", initial=self.first_step, total=self.config.steps)
 
     def _no_number(self, name: str, value: str, step: int) -> str:
         saved = self.run.checkpoints.last_step()
@@ -232,8 +230,12 @@ class _Session:
         config = self.run.config.features
         for direction, back in zip(family.DIRECTIONS, reversed(family.DIRECTIONS), strict=True):
             for name, source in self._examples[direction].items():
-                converted = self.converters[direction].convert_features(source)
-                cycled = self.converters[back].convert_features(converted)
+                try:
+                    converted = self.converters[direction].convert_features(source)
+                    cycled = self.converters[back].convert_features(converted)
+                except audio.AudioError as error:
+                    self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
+                    continue
                 kinds = {"source": source, "converted": converted, "cycled": cycled}
                 speak = self.converters[direction].speak
                 summaries.write_example(f"{direction}/{name}", kinds, config, speak, step)

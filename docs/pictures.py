@@ -1,6 +1,7 @@
-"""Makes the pictures of the README from a run folder.
+"""Makes the pictures of the documents from run folders.
 
     python docs/pictures.py --run_dir=runs/demo
+    python docs/pictures.py --run_dir=runs/demo_mask --name=conversion-mask --notensorboard
 
 `docs/conversion.png` is the last picture of a conversion in the run's event files;
 `docs/tensorboard.png` is a screenshot of TensorBoard, by a Chromium that is on the PATH.
@@ -21,6 +22,8 @@ from absl import app, flags
 DOCS = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
 RUN_DIR = flags.DEFINE_string("run_dir", "runs/demo", "Run folder.")
+NAME = flags.DEFINE_string("name", "conversion", "Name of the picture of the conversion.")
+TENSORBOARD = flags.DEFINE_boolean("tensorboard", True, "Whether to take a picture of TensorBoard.")
 TAG = flags.DEFINE_string("tag", "A2B/089.flac/spectrograms", "Which conversion.")
 
 
@@ -76,11 +79,12 @@ def screenshot_of_tensorboard(run_dir: Path, path: Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Makes both pictures."""
+    """Makes the pictures."""
     del argv
     run_dir = Path(RUN_DIR.value)
-    (DOCS / "conversion.png").write_bytes(last_image(run_dir, TAG.value))
-    screenshot_of_tensorboard(run_dir, DOCS / "tensorboard.png")
+    (DOCS / f"{NAME.value}.png").write_bytes(last_image(run_dir, TAG.value))
+    if TENSORBOARD.value:
+        screenshot_of_tensorboard(run_dir, DOCS / "tensorboard.png")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def test_a_public_file_becomes_a_vocoder_that_speaks_the_same(tmp_path: Path) ->
         f"MelGAN of 5 mel bins, hop 15 samples, 2 channels, 817 parameters: {output}\n"
     )
     spectra = log_mel(12).astype(np.float32)
-    samples = melgan.synthesize(melgan.load(output), spectra[0])
+    samples = melgan.synthesize(melgan.load(output)[0], spectra[0])
     np.testing.assert_allclose(samples, speak(module, spectra)[0, :, 0], rtol=0, atol=1e-5)
 
 

@@ -153,12 +153,12 @@ class Generator2d(nn.Module):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Converts (batch, bins, frames); the mask is (batch, 1, frames), all ones by default."""
         bins = features.shape[1]
+        features = F.pad(features, (0, 0, 0, self.missing))
         if self.masked:
             kept = torch.ones_like(features) if mask is None else mask.expand_as(features)
             picture = torch.stack((features * kept, kept), dim=1)
         else:
             picture = features.unsqueeze(1)
-        picture = F.pad(picture, (0, 0, 0, self.missing))
 
         hidden = F.glu(self.input_conv(picture), dim=1)
         for block in self.down:

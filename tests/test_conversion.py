@@ -214,3 +214,21 @@ def test_wav_names_keep_the_tree_and_collide_with_none() -> None:
     }
     tricky = ["a.flac", "a.wav", "a.flac.wav", "a.flac.wav.mp3"]
     assert len(set(conversion.wav_names(tricky).values())) == len(tricky)
+
+
+@pytest.mark.parametrize("spectra", ["mel_cepstra", "log_mel"])
+def test_a_model_that_makes_no_numbers_fails_each_file_and_stops_none(
+    spectra: str, tmp_path: Path
+) -> None:
+    config = FeatureConfig(spectra=spectra)
+    inputs = keras.Input((None, config.bins))
+    broken = keras.Model(inputs, keras.layers.Rescaling(np.inf)(inputs))
+    speaker = Statistics(np.zeros(config.bins), np.ones(config.bins), 5.0, 0.1)
+    one = Converter(broken, speaker, speaker, config)
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", LOW, 16_000)
+    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "ab"}
+    done = conversion.convert_files(one, outputs)
+    assert list(done.failed) == list(outputs)
+    assert all("came out with NaN or infinite" in reason for reason in done.failed.values())
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

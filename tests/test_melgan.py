@@ -325,7 +325,8 @@ def test_an_error_names_the_first_faults_and_counts_the_rest() -> None:
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
     model, path = build(), tmp_path / "new" / "vocoder.npz"
     melgan.save(model, path)
-    loaded = melgan.load(path)
+    loaded, analysis = melgan.load(path)
+    assert analysis == melgan.Analysis(22_050, 1024), "the public ones'"
     assert Architecture.of(loaded) == SMALL
     for ours, theirs in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.name)
@@ -413,11 +414,11 @@ def test_a_damaged_byte_is_seen_or_makes_no_difference(
         damaged[place] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
         try:
-            architecture, arrays = melgan.load(path)
+            (architecture, arrays), analysis = melgan.load(path)
         except InputError:
             refused += 1
             continue
-        assert architecture == SMALL
+        assert architecture == SMALL and analysis == melgan.Analysis()
         for address, value in random_weights().items():
             np.testing.assert_array_equal(arrays[address], value.astype(np.float32))
     assert 100 < refused < 200

@@ -374,3 +374,26 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -
         dataclasses.replace(corpus, held_out_fraction=0.0), FeatureConfig()
     )
     assert len(prepared["A"].training) == 23
+
+
+def test_a_log_mel_band_that_hardly_changes_has_a_least_deviation(tmp_path: Path) -> None:
+    """16 kHz recordings at 22.05 kHz: the top bands are at the floor, but for a cut-off end."""
+    folder = tmp_path / "anna"
+    folder.mkdir()
+    for number in range(8):
+        wave = voice(120.0, 1.0, seed=number) * np.hanning(16_000)
+        # The last one is cut off in the middle of a sound.
+        soundfile.write(folder / f"{number}.wav", wave[: 8_000 if number == 7 else None], 16_000)
+    config = FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
+    corpus = CorpusConfig(
+        source_dir=str(folder), target_dir=str(folder), features_dir=str(tmp_path / "features"),
+        workers=1, held_out_fraction=0.0,
+    )  # fmt: skip
+    speaker = preparation.prepare(corpus, config)["A"]
+    frames = np.array(speaker.store.spectra)
+    assert 0 < frames[:, -3:].std(axis=0).max() < 0.2, "hardly anything is there"
+    np.testing.assert_array_equal(speaker.statistics.deviation[-3:], 0.2)
+    speech = frames[:, 5:40]
+    np.testing.assert_allclose(speaker.statistics.deviation[5:40], speech.std(axis=0), rtol=1e-4)
+    assert (speaker.statistics.log_f0_mean, speaker.statistics.log_f0_deviation) == (0, 0)
+    assert "mean F0" not in speaker.describe(config)

@@ -1,10 +1,12 @@
 """Every variant through the same commands: prepare, train, resume, TensorBoard, convert."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 from conftest import (
     REPOSITORY,
     finished,
@@ -17,12 +19,20 @@ from conftest import (
 )
 
 from cyclegan_vc_tf import audio, melgan, melgan_network, run_folder
+from cyclegan_vc_tf import training as training_module
 
 SMALL = (
-    "--channels=2", "--residual_blocks=1", "--crop_frames=16", "--f0_method=dio", "--workers=1",
+    "--channels=2", "--residual_blocks=1", "--crop_frames=16", "--workers=1",
     "--checkpoint_every=2", "--log_every=1", "--convert_every=2", "--convert_utterances=1",
-    "--held_out_fraction=0.5", "--sample_rate_hz=16000", "--griffin_lim_iterations=4",
+    "--held_out_fraction=0.5", "--sample_rate_hz=16000",
 )  # fmt: skip
+
+
+OWN = {
+    "vc2": ("--f0_method=dio",),
+    "vc3": ("--griffin_lim_iterations=4",),
+    "mask": ("--griffin_lim_iterations=4", "--mask_fraction=0.25"),
+}
 
 
 def training(variant: str, corpus: Path, folder: Path, steps: int, *more: str) -> list[str]:
@@ -30,7 +40,8 @@ def training(variant: str, corpus: Path, folder: Path, steps: int, *more: str) -
     return [
         "train.py", f"--variant={variant}", f"--source_dir={corpus}/low",
         f"--target_dir={corpus}/high", f"--run_dir={folder}/run",
-        f"--features_dir={folder.parent}/features", *SMALL, f"--steps={steps}", *more,
+        f"--features_dir={folder.parent}/features", *SMALL, *OWN[variant],
+        f"--steps={steps}", *more,
     ]  # fmt: skip
 
 
@@ -114,8 +125,17 @@ def test_a_resumed_mask_training_is_the_one_that_was_never_stopped(
 @pytest.fixture(scope="module")
 def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A MaskCycleGAN-VC of one step."""
-    folder = tmp_path_factory.mktemp("mask")
-    here(*training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0"))
+    folder, longest = tmp_path_factory.mktemp("mask"), []
+    pairs = training_module.training_pairs
+
+    def spy(*arguments: Any) -> tf.data.Dataset:
+        longest.append(arguments[-1])
+        return pairs(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_module, "training_pairs", spy)
+        here(*training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0"))
+    assert longest == [4], "a quarter of a crop of 16 frames"
     return folder / "run"
 
 
@@ -123,7 +143,8 @@ def test_a_vocoder_can_be_chosen_when_converting(
     corpus: Path, mask_run: Path, tmp_path: Path
 ) -> None:
     """MelGAN, of random weights here, and Griffin-Lim say something else of one length."""
-    melgan.save(melgan_network.melgan_generator(bins=80, channels=1), tmp_path / "melgan.npz")
+    generator = melgan_network.melgan_generator(bins=80, channels=1)
+    melgan.save(generator, tmp_path / "melgan.npz", melgan.Analysis(sample_rate_hz=16_000))
     waves = {}
     for vocoder in ("griffin_lim", "melgan"):
         here(
@@ -137,6 +158,19 @@ def test_a_vocoder_can_be_chosen_when_converting(
     assert not np.allclose(waves["griffin_lim"], waves["melgan"], atol=1e-3)
 
 
+def test_a_vocoder_that_is_not_chosen_is_the_runs(
+    corpus: Path, mask_run: Path, tmp_path: Path
+) -> None:
+    waves = []
+    for name, flags in (("as it is", []), ("the run's", [4]), ("another", [5])):
+        here(
+            "convert.py", f"--run_dir={mask_run}", f"--input={corpus}/low/00.wav",
+            f"--output={tmp_path}/{name}", *(f"--griffin_lim_iterations={each}" for each in flags),
+        )  # fmt: skip
+        waves.append((tmp_path / name / "00.wav").read_bytes())
+    assert waves[0] == waves[1] != waves[2]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -145,6 +179,7 @@ def test_a_vocoder_can_be_chosen_when_converting(
         (["--semitones=2"], "--f0 and --semitones cannot be given"),
         (["--f0=keep"], "--f0 and --semitones cannot be given"),
         (["--vocoder=hifigan"], "griffin_lim|melgan"),
+        (["--vocoder=melgan", "--vocoder_checkpoint=x"], "or give --vocoder=griffin_lim"),
     ],
 )
 def test_what_a_log_mel_run_cannot_do_is_refused(
@@ -159,15 +194,26 @@ def test_what_a_log_mel_run_cannot_do_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_melgan_of_other_bands_is_refused(corpus: Path, mask_run: Path, tmp_path: Path) -> None:
-    melgan.save(melgan_network.melgan_generator(bins=40, channels=1), tmp_path / "other.npz")
+@pytest.mark.parametrize(
+    ("bins", "analysis", "said"),
+    [
+        (40, melgan.Analysis(16_000, 1024), "40 bands every 256 of 1024 samples at 16000 Hz"),
+        (80, melgan.Analysis(), "80 bands every 256 of 1024 samples at 22050 Hz"),
+        (80, melgan.Analysis(16_000, 512), "80 bands every 256 of 512 samples at 16000 Hz"),
+    ],
+)
+def test_a_melgan_of_other_spectra_is_refused(
+    bins: int, analysis: melgan.Analysis, said: str, corpus: Path, mask_run: Path, tmp_path: Path
+) -> None:
+    generator = melgan_network.melgan_generator(bins=bins, channels=1)
+    melgan.save(generator, tmp_path / "other.npz", analysis)
     done = run_here(
         "convert.py", f"--run_dir={mask_run}", f"--input={corpus}/low",
         f"--output={tmp_path}/out", "--vocoder=melgan",
         f"--vocoder_checkpoint={tmp_path}/other.npz",
     )  # fmt: skip
     assert done.returncode == 2
-    assert "speaks 40 bands every 256 samples; this run has 80 every 256" in done.stderr
+    assert f"speaks {said}; this run has 80 bands every 256 of 1024 samples at 16000" in done.stderr
 
 
 def test_another_variant_is_refused_on_a_resume(mask_run: Path) -> None:

@@ -22,6 +22,12 @@ class ImportConfig:
         "", "File of PyTorch with the generator's state_dict, of mel2wav.", is_path=True
     )
     output: str = setting("", "File to write, .npz; one that is there is replaced.", is_path=True)
+    sample_rate_hz: int = setting(
+        22_050, "Rate of the recordings it was trained on, in Hz.", least=8_000, most=48_000
+    )
+    fft_samples: int = setting(
+        1024, "Window of the spectra it was trained on, in samples.", least=64, most=8192
+    )
     key: str = setting("", "Under which the checkpoint holds the state_dict, if not by itself.")
 
 
@@ -45,11 +51,11 @@ def import_vocoder(values: flags.FlagValues) -> int:
         model = melgan_public.from_public_state(state)
     except InputError as error:
         raise InputError(f"--checkpoint {checkpoint}: {error}") from error
-    melgan.save(model, output)
+    melgan.save(model, output, melgan.Analysis(config.sample_rate_hz, config.fft_samples))
     of = Architecture.of(model)
     print(
-        f"MelGAN of {of.bins} mel bins, hop {of.hop_samples} samples, {of.channels} channels, "
-        f"{model.count_params():,} parameters: {output}"
+        f"MelGAN of {of.bins} mel bins, hop {of.hop_samples} samples, "
+        f"{config.sample_rate_hz} Hz, {model.count_params():,} parameters: {output}"
     )
     return command.DONE
 
