@@ -28,14 +28,15 @@ TOLERANCES = {
     ("int64", False, "output"): 1e-12,
 }
 
-SLACK = 10.0
+SLACK = 30.0
 """How much further than from one nudge of itself a training may be from its twin's: a nudge rounds
 every weight once, the other framework every operation in its own way, and one nudge is one draw. A
-real difference, such as another epsilon, is further off by a factor of a thousand and more."""
+real difference, such as another epsilon, is further off by a factor of thousands."""
 
-ZERO_TOLERANCES = {"float64": 1e-10, "float32": 1e-3}
+ZERO_TOLERANCES = {"float64": 1e-10, "float32": 1e-2}
 """Absolute, for gradients that are zero in truth: sums of thousands of terms of either sign, each
-rounded, behind norms that divide by small deviations."""
+rounded, behind norms that divide by small deviations. A rounding in float32 is 5e8 times one in
+float64, so that of the two this is the stricter."""
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def _mutants(evidence: Evidence) -> str:
         seen = f"Not seen: {', '.join(evidence.survivors)}."
     return f"""## Mutants
 
-{evidence.mutants} faults were put into this project, one at a time: each layer of both networks
+{evidence.mutants} faults were put into this project, one at a time: each layer of all networks
 broken in turn, each part wrong in one way or several. {seen}"""
 
 
