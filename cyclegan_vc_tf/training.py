@@ -49,9 +49,6 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
         InputError: Settings, recordings or the run folder are not what they have to be.
         TrainingError: A loss is no longer finite.
     """
-    family.check(config)
-    # What can be refused is refused before any work is done.
-    synthesis.vocoder(config.features, config.vocoder)
     resumed = run_folder.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
@@ -61,6 +58,9 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
             return True
     else:
         run_folder.check_free(run_dir)
+    # What can be refused is refused before any work is done.
+    family.check(config)
+    synthesis.vocoder(config.features, config.vocoder)
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))

@@ -141,7 +141,7 @@ def test_a_public_file_becomes_a_vocoder_that_speaks_the_same(tmp_path: Path) ->
     # blocks of 5 · w · w + 3 · w for widths of 4 and 2.
     assert 288 + 15 + 196 + 82 + 2 * (92 + 26) == 817
     assert done.stdout == (
-        f"MelGAN of 5 mel bins, hop 15 samples, 2 channels, 817 parameters: {output}\n"
+        f"MelGAN of 5 mel bins, hop 15 samples, 22050 Hz, 817 parameters: {output}\n"
     )
     spectra = log_mel(12).astype(np.float32)
     samples = melgan.synthesize(melgan.load(output)[0], spectra[0])

@@ -65,9 +65,9 @@ def test_a_report_of_everything(
         assert said in printed
         assert said in text
         assert said in page
-    # One row a case, type and quantity: three cases, two types, outputs and gradients.
-    assert len(re.findall(r"\| equal ", text)) == 12
-    assert page.count("<td>equal</td>") == 12
+    # One row a case, type and quantity: four cases, two types, outputs and gradients.
+    assert len(re.findall(r"\| equal ", text)) == 16
+    assert page.count("<td>equal</td>") == 16
     pictures = re.findall(r"!\[.*\]\((.*)\)", text)
     assert [(path.parent / name).read_bytes()[:4] for name in pictures] == [b"\x89PNG"] * 3
     # The page stands alone.
