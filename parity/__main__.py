@@ -1,7 +1,7 @@
 """python -m parity: this project beside its PyTorch companion, and how far apart they are.
 
     python -m parity                            everything, a few minutes
-    python -m parity --quick                    about a minute: no trainings, no mutants
+    python -m parity --quick                    a minute and a half: no trainings, no mutants
     python -m parity --report=docs/parity.md    a report too, with pictures, and as a web page
 
 Exit status: 0 if everything holds, 1 if something does not, 2 for a wrong flag, a report that
