@@ -20,9 +20,10 @@ def check(config: FeatureConfig) -> None:
     Raises:
         InputError: They contradict each other, or the spectra do not depend on one that was set.
     """
+    used = config.used
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name not in config.used and value != field.default:
+        if field.name not in used and value != field.default:
             raise InputError(
                 f"--{field.name} is {value}, and {config.spectra} spectra do not depend on it; "
                 "leave it out, or choose others with --spectra"

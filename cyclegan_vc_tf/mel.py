@@ -113,8 +113,8 @@ def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
     bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), CEILING)
-    # librosa's own inversion takes memory by the square of the transform.
-    magnitudes = np.maximum(np.linalg.pinv(filters(config)) @ bands, 0.0)
+    inverse = _inverse(config.sample_rate_hz, config.fft_samples, config.mel_bins)
+    magnitudes = np.maximum(inverse @ bands, 0.0)
     wave = librosa.griffinlim(
         magnitudes, n_iter=iterations, momentum=MOMENTUM, random_state=0, **_transform(config)
     )
@@ -130,6 +130,12 @@ def _filters(sample_rate_hz: int, fft_samples: int, bins: int) -> np.ndarray:
         made = librosa.filters.mel(sr=sample_rate_hz, n_fft=fft_samples, n_mels=bins)
     made.setflags(write=False)
     return made
+
+
+@lru_cache
+def _inverse(sample_rate_hz: int, fft_samples: int, bins: int) -> np.ndarray:
+    # librosa's own inversion takes memory by the square of the transform.
+    return np.linalg.pinv(_filters(sample_rate_hz, fft_samples, bins))
 
 
 def _margins(config: FeatureConfig) -> tuple[int, int]:

@@ -91,10 +91,8 @@ class Step:
     def __init__(self, config: RunConfig, optimizer: MakeOptimizer = Adam) -> None:
         bins, network = config.features.bins, config.network
         first = network.variant == "vc1"
-        generator, judge = (
-            MAKE_GENERATOR[network.variant],
-            (Discriminator if first else PatchDiscriminator),
-        )
+        generator = MAKE_GENERATOR[network.variant]
+        judge = Discriminator if first else PatchDiscriminator
         judged = ["A", "B"] if first else ["A", "B", "cycled_A", "cycled_B"]
         self.config, self.steps_done = config.training, 0
         self.generators = nn.ModuleDict({d: generator(bins, network) for d in ("A2B", "B2A")})
