@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import family
-from cyclegan_vc_tf.config import PAPERS, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.trainer import Trainer
 
 

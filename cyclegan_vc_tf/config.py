@@ -1,6 +1,6 @@
-"""Every setting of a run and of a conversion; each field is a flag. `PAPERS` has the papers'."""
+"""Every setting of a run and of a conversion; each field is a flag."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from cyclegan_vc_tf.settings import setting
 
@@ -133,6 +133,23 @@ class NetworkConfig:
         choices=("same", "symmetric"),
     )
     norm_epsilon: float = setting(1e-6, "Epsilon of instance normalisation.", least=0.0)
+    up_norm_epsilon: float = setting(
+        0.0,
+        "That of the norms behind pixel shuffles, where it is another; 0 is the same.",
+        least=0.0,
+    )
+    norm_affine: str = setting(
+        "all",
+        "Which instance norms of a generator have a learned scale and offset: all, as in "
+        "TensorFlow, or those of the down blocks alone, as one public PyTorch implementation.",
+        choices=("all", "down"),
+    )
+    gate: str = setting(
+        "glu",
+        "Of a generator's up blocks and of the discriminators: glu, half of the channels gating "
+        "the others, or silu, x · sigmoid(x), as public PyTorch code has it there.",
+        choices=("glu", "silu"),
+    )
     discriminator_sigmoid: bool = setting(
         False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."
     )
@@ -241,36 +258,6 @@ class RunConfig:
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     vocoder: VocoderConfig = VocoderConfig()
-
-
-_VC2 = NetworkConfig(
-    variant="vc2",
-    generator_widths=(1, 2, 2, 4, 2, 1),
-    generator_kernels=("5x15", "5x5", "5x5", "3", "5x5", "5x5", "5x15"),
-    discriminator_widths=(1, 2, 4, 8, 8),
-    discriminator_kernels=("3x3", "3x3", "3x3", "3x3", "1x5", "1x3"),
-)
-_LOG_MEL = FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
-
-PAPERS = {
-    "vc1": RunConfig(),
-    "vc2": RunConfig(features=FeatureConfig(sample_rate_hz=22_050, mel_cepstra=36), network=_VC2),
-    "vc3": RunConfig(
-        features=_LOG_MEL,
-        network=replace(
-            _VC2,
-            variant="vc3",
-            discriminator_kernels=("3x3", "3x3", "3x3", "3x3", "2x5", "1x3"),
-        ),
-        training=TrainingConfig(crop_frames=64),
-    ),
-    "mask": RunConfig(
-        features=_LOG_MEL,
-        network=replace(_VC2, variant="mask"),
-        training=TrainingConfig(crop_frames=64),
-    ),
-}
-"""Each paper's settings, which hold where none are given; citations stand in `family.FAMILY`."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import Any
 import keras
 
 from cyclegan_vc_tf.config import NetworkConfig
-from cyclegan_vc_tf.layers import Convolutions, GatedLinearUnit, instance_norm
+from cyclegan_vc_tf.layers import GATE_CHANNELS, Convolutions, gate, instance_norm
 
 VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
 """Strides, bins by frames, of the four blocks of CycleGAN-VC's discriminator."""
 
 VC2_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 2), (1, 1))
-"""Of the five blocks of CycleGAN-VC2's."""
+"""Of the five blocks of CycleGAN-VC2's; the last can be left out, as public code does."""
 
 
 def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
@@ -59,7 +59,8 @@ def vc2_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
     """
     convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
     inputs = keras.Input((None, bins), name="features")
-    hidden = _blocks(inputs, bins, convolve, config, VC2_STRIDES)
+    strides = VC2_STRIDES[: len(config.discriminator_widths)]
+    hidden = _blocks(inputs, bins, convolve, config, strides)
     kernel = config.discriminator_kernel_sizes[-1]
     scores = convolve(hidden, 1, kernel, (1, 1), "scores")
     if config.discriminator_sigmoid:
@@ -81,8 +82,9 @@ def _blocks(
         zip(config.discriminator_widths, strides, strict=True), 1
     ):
         kernel, block = config.discriminator_kernel_sizes[index - 1], f"block_{index}"
-        hidden = convolve(hidden, 2 * config.channels * width, kernel, stride, f"{block}_conv")
+        channels = GATE_CHANNELS[config.gate] * config.channels * width
+        hidden = convolve(hidden, channels, kernel, stride, f"{block}_conv")
         if index > 1:
             hidden = instance_norm(config.norm_epsilon, f"{block}_norm")(hidden)
-        hidden = GatedLinearUnit(name=f"{block}_gate")(hidden)
+        hidden = gate(config.gate, f"{block}_gate")(hidden)
     return hidden

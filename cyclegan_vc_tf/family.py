@@ -1,15 +1,16 @@
 """The family of voice converters: one row a variant."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
 
-from cyclegan_vc_tf.config import PAPERS, NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import NetworkConfig, RunConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator, vc2_discriminator
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.generators import FRAME_MULTIPLE, vc1_generator, vc2_generator
+from cyclegan_vc_tf.papers import PAPERS
 
 DIRECTIONS = ("A2B", "B2A")
 SPEAKERS = ("A", "B")
@@ -29,6 +30,7 @@ class Variant:
         discriminator: Builds a discriminator likewise.
         two_step: Whether cycled features are judged too, by discriminators of their own.
         masked: Whether frames are blanked, and filled in by the generators.
+        optional_block: Whether a discriminator's last block can be left out, as public code does.
         own: Settings that no other variant has.
     """
 
@@ -37,6 +39,7 @@ class Variant:
     discriminator: Builder
     two_step: bool = False
     masked: bool = False
+    optional_block: bool = False
     own: tuple[str, ...] = ()
 
 
@@ -51,12 +54,14 @@ FAMILY = {
         generator=vc2_generator,
         discriminator=vc2_discriminator,
         two_step=True,
+        optional_block=True,
     ),
     "vc3": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2020, arXiv:2010.11672",
         generator=partial(vc2_generator, adaptive=True),
         discriminator=vc2_discriminator,
         two_step=True,
+        optional_block=True,
         own=("tfan_layers", "tfan_kernel", "tfan_width"),
     ),
     "mask": Variant(
@@ -64,11 +69,12 @@ FAMILY = {
         generator=partial(vc2_generator, masked=True),
         discriminator=vc2_discriminator,
         two_step=True,
+        optional_block=True,
         masked=True,
         own=("mask_fraction",),
     ),
 }
-"""Their settings are `config.PAPERS`."""
+"""Their settings are `papers.PAPERS`."""
 
 
 def check(config: RunConfig) -> None:
@@ -80,6 +86,13 @@ def check(config: RunConfig) -> None:
     """
     network, training = config.network, config.training
     paper = PAPERS[network.variant].network
+    if FAMILY[network.variant].optional_block and _lacks_a_block(network, paper):
+        widths, kernels = paper.discriminator_widths, paper.discriminator_kernels
+        paper = replace(
+            paper,
+            discriminator_widths=widths[:-1],
+            discriminator_kernels=(*kernels[:-2], kernels[-1]),
+        )
     for name in (
         "generator_widths", "generator_kernels", "discriminator_widths", "discriminator_kernels"
     ):  # fmt: skip
@@ -102,6 +115,10 @@ def check(config: RunConfig) -> None:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
         )
+
+
+def _lacks_a_block(network: NetworkConfig, paper: NetworkConfig) -> bool:
+    return len(network.discriminator_widths) == len(paper.discriminator_widths) - 1
 
 
 def _forms(kernels: tuple[str, ...]) -> list[int]:

@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.layers import (
+    GATE_CHANNELS,
     Convolutions,
-    GatedLinearUnit,
     MaskFrames,
     NearestResize,
     PixelShuffle1D,
     PixelShuffle2D,
+    gate,
     instance_norm,
 )
 
@@ -63,12 +64,10 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
     hidden = make.residuals(make.downwards(inputs))
     for index in (1, 2):
         block = f"up_{index}"
-        # The shuffle halves the channels and the gate halves them again.
-        hidden = make.convolve(
-            hidden, 4 * make.widths[3 + index], make.kernels[3 + index], (1,), f"{block}_conv"
-        )
+        # The shuffle halves the channels, and a gated linear unit halves them again.
+        hidden = make.before_shuffle(hidden, index, 2)
         hidden = PixelShuffle1D(name=f"{block}_shuffle")(hidden)
-        hidden = make.gate(make.norm(hidden, block), block)
+        hidden = make.up_gate(make.norm(hidden, block), block)
     outputs = make.convolve(hidden, bins, make.kernels[6], (1,), "output_conv")
     return keras.Model(inputs, outputs, name=name)
 
@@ -138,13 +137,11 @@ def vc2_generator(
     hidden = keras.layers.Permute((3, 1, 2), name="unfold_order")(hidden)
     for index in (1, 2):
         block = f"up_{index}"
-        # The shuffle makes a quarter of the channels and the gate halves them.
-        hidden = make.convolve(
-            hidden, 8 * make.widths[3 + index], make.kernels[3 + index], (1, 1), f"{block}_conv"
-        )
+        # The shuffle makes a quarter of the channels, and a gated linear unit halves them.
+        hidden = make.before_shuffle(hidden, index, 4)
         hidden = PixelShuffle2D(name=f"{block}_shuffle")(hidden)
         hidden = make.tfan(hidden, picture, block) if adaptive else make.norm(hidden, block)
-        hidden = make.gate(hidden, block)
+        hidden = make.up_gate(hidden, block)
     hidden = make.convolve(hidden, 1, make.kernels[6], (1, 1), "output_conv")
     if missing:
         hidden = keras.layers.Cropping2D(((0, missing), (0, 0)), name="bins_cut")(hidden)
@@ -162,13 +159,35 @@ class _Blocks:
         self.widths = [config.channels * width for width in config.generator_widths]
         self.kernels = config.generator_kernel_sizes
 
+    def epsilon(self, block: str) -> float:
+        """Of a block's norm."""
+        up = self.config.up_norm_epsilon if block.startswith("up_") else 0.0
+        return up or self.config.norm_epsilon
+
     def norm(self, hidden: Any, block: str) -> Any:
-        """Affine instance normalisation."""
-        return instance_norm(self.config.norm_epsilon, f"{block}_norm")(hidden)
+        """Instance normalisation, affine where the settings say so."""
+        affine = self.config.norm_affine == "all" or block.startswith("down_")
+        return instance_norm(self.epsilon(block), f"{block}_norm", affine)(hidden)
 
     def gate(self, hidden: Any, block: str) -> Any:
         """A gated linear unit: half of the channels."""
-        return GatedLinearUnit(name=f"{block}_gate")(hidden)
+        return gate("glu", f"{block}_gate")(hidden)
+
+    def up_gate(self, hidden: Any, block: str) -> Any:
+        """The gate of an up block."""
+        return gate(self.config.gate, f"{block}_gate")(hidden)
+
+    def before_shuffle(self, hidden: Any, index: int, positions: int) -> Any:
+        """The convolution of an up block, whose channels become `positions` and go through a gate.
+
+        Args:
+            hidden: What comes up.
+            index: Of the block, from 1.
+            positions: How many the shuffle makes of one.
+        """
+        channels = positions * GATE_CHANNELS[self.config.gate] * self.widths[3 + index]
+        kernel = self.kernels[3 + index]
+        return self.convolve(hidden, channels, kernel, (1,) * len(kernel), f"up_{index}_conv")
 
     def downwards(self, hidden: Any) -> Any:
         """The input's convolution and two blocks of stride 2 on every axis."""
@@ -219,6 +238,7 @@ class _Blocks:
             self.convolve(shape, hidden.shape[-1], kernel, ones, f"{block}_tfan_{name}", bias=bias)
             for name, bias in (("gamma", 1.0), ("beta", 0.0))
         )
-        hidden = instance_norm(config.norm_epsilon, f"{block}_tfan_norm", affine=False)(hidden)
+        norm = instance_norm(self.epsilon(block), f"{block}_tfan_norm", affine=False)
+        hidden = norm(hidden)
         hidden = keras.layers.Multiply(name=f"{block}_tfan_scale")([gamma, hidden])
         return keras.layers.Add(name=f"{block}_tfan_offset")([hidden, beta])

@@ -15,6 +15,9 @@ with warnings.catch_warnings():
 
 Padding = Literal["same", "symmetric"]
 
+GATE_CHANNELS = {"glu": 2, "silu": 1}
+"""How many channels a kind of gate makes one of."""
+
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class GatedLinearUnit(keras.layers.Layer):
@@ -34,6 +37,18 @@ class GatedLinearUnit(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple:
         """Half the channels."""
         return (*input_shape[:-1], input_shape[-1] // 2)
+
+
+def gate(kind: str, name: str) -> keras.layers.Layer:
+    """A gated linear unit, "glu", or what public PyTorch code has in its place, "silu".
+
+    SiLU is x · sigmoid(x): every channel gates itself, and all of them come out.
+
+    Source: Elfwing et al., 2017, arXiv:1702.03118, equation 5.
+    """
+    if kind == "silu":
+        return keras.layers.Activation("swish", name=name)
+    return GatedLinearUnit(name=name)
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")

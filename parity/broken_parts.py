@@ -30,6 +30,14 @@ PARTS: dict[str, dict[str, Fault]] = {
         "SiLU": layer_call(_GATE, faults.silu),
         "no gradient through the gate": layer_call(_GATE, faults.gate_without_gradient),
     },
+    "layers.gate": {
+        "a gated linear unit for SiLU": patch(
+            layers, "gate", lambda original, kind, name: original("glu", name)
+        ),
+        "SiLU for a gated linear unit": patch(
+            layers, "gate", lambda original, kind, name: original("silu", name)
+        ),
+    },
     "layers.PixelShuffle1D": {
         "channel-major": layer_call(_SHUFFLE, faults.channel_major),
         "a view": layer_call(_SHUFFLE, faults.view),

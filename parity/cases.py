@@ -5,8 +5,8 @@ from functools import partial
 import torch
 
 from cyclegan_vc_tf import normalization
-from cyclegan_vc_tf.config import PAPERS
 from cyclegan_vc_tf.melgan_network import Architecture
+from cyclegan_vc_tf.papers import PAPERS
 from parity import twins
 from parity.case import Case, one
 from parity.layer_cases import LAYERS, LOSSES

@@ -11,7 +11,7 @@ from cyclegan_vc_tf import layers, losses
 from parity import torch_step
 from parity.case import Case, Named, Shape, alone, one
 from parity.pairs import Functions, Networks
-from parity.torch_models import Conv, PixelShuffle1d
+from parity.torch_models import Conv, PixelShuffle1d, gate
 from parity.torch_vc2 import PixelShuffle2d
 
 
@@ -55,6 +55,18 @@ def norm(axes: int, epsilon: float) -> Networks:
     )
 
 
+class Gate(nn.Module):
+    """The companion's gate as a module."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Gates (batch, channels, positions…)."""
+        return gate(self.kind, inputs)
+
+
 def uneven(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     """Channels of unlike mean and scale."""
     scales = np.linspace(0.5, 2.0, shape[-1])
@@ -90,6 +102,18 @@ LAYERS = [
             lambda: alone(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
         ),
         one((1, 6, 8, 6), (3, 5, 7, 6)),
+    ),
+    *(
+        Case(
+            f"gate, {kind}",
+            ("layers.gate",),
+            Networks(
+                lambda kind=kind: alone(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
+                lambda kind=kind: Gate(kind),  # type: ignore[misc]
+            ),
+            one((1, 6, 8, 6), (3, 5, 7, 6)),
+        )
+        for kind in ("glu", "silu")
     ),
     Case(
         "pixel shuffle, 1-D",

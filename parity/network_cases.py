@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from cyclegan_vc_tf import family
-from cyclegan_vc_tf.config import PAPERS, NetworkConfig
+from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.papers import PAPERS
 from parity import twins
 from parity.case import DTYPES, Case, Shape
 from parity.pairs import Networks
@@ -99,6 +100,7 @@ NETWORKS = [
         ),
         24,
     ),
+    *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("vc2, small, 24 bins", VC2, 24),
     *networks("vc2, small, 34 bins", VC2, 34),
@@ -115,6 +117,8 @@ NETWORKS = [
         ),
         24,
     ),
+    *networks("vc2, small, as public code", twins.as_public(VC2), 24),
+    *networks("vc1, small, SiLU", replace(twins.SMALL, gate="silu"), 24),
     networks("vc2, small, sigmoid", replace(VC2, discriminator_sigmoid=True), 24)[1],
     *networks("vc3, small, 22 bins", VC3, 22),
     networks(

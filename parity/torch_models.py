@@ -79,17 +79,24 @@ class PixelShuffle1d(nn.Module):
         return blocks.permute(0, 2, 3, 1).reshape(batch, channels // 2, 2 * frames)
 
 
-class Gated(nn.Module):
-    """Convolution, pixel shuffle where asked for, affine instance norm, gated linear unit."""
+def gate(kind: str, inputs: Tensor) -> Tensor:
+    """A gated linear unit, which halves the channels, or x · sigmoid(x)."""
+    return F.glu(inputs, dim=1) if kind == "glu" else inputs * torch.sigmoid(inputs)
 
-    def __init__(self, conv: Conv, norm: nn.Module, shuffle: bool = False) -> None:
+
+class Gated(nn.Module):
+    """Convolution, pixel shuffle where asked for, instance norm, gate."""
+
+    def __init__(
+        self, conv: Conv, norm: nn.Module, shuffle: bool = False, kind: str = "glu"
+    ) -> None:
         super().__init__()
-        self.conv, self.norm = conv, norm
+        self.conv, self.norm, self.kind = conv, norm, kind
         self.shuffle = PixelShuffle1d() if shuffle else nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Half the channels of the convolution come out."""
-        return F.glu(self.norm(self.shuffle(self.conv(inputs))), dim=1)
+        """Of a gated linear unit, half the channels come out."""
+        return gate(self.kind, self.norm(self.shuffle(self.conv(inputs))))
 
 
 class Residual(nn.Module):
@@ -119,14 +126,22 @@ class Generator(nn.Module):
         def conv(fan_in: int, fan_out: int, kernel: tuple[int, ...], stride: int = 1) -> Conv:
             return Conv(nn.Conv1d, (fan_in, fan_out), kernel, (stride,), config.padding)
 
-        def norm(channels: int) -> nn.Module:
-            return nn.InstanceNorm1d(channels, eps=config.norm_epsilon, affine=True)
+        everywhere = config.norm_affine == "all"
+        wide = 2 if config.gate == "glu" else 1
+
+        def norm(channels: int, affine: bool = everywhere) -> nn.Module:
+            return nn.InstanceNorm1d(channels, eps=config.norm_epsilon, affine=affine)
+
+        def up(fan_in: int, width: int, kernel: tuple[int, ...]) -> Gated:
+            epsilon = config.up_norm_epsilon or config.norm_epsilon
+            behind = nn.InstanceNorm1d(wide * width, eps=epsilon, affine=everywhere)
+            return Gated(conv(fan_in, 2 * wide * width, kernel), behind, True, config.gate)
 
         self.input_conv = conv(bins, 2 * c[0], k[0])
         self.down = nn.ModuleList(
             [
-                Gated(conv(c[0], 2 * c[1], k[1], stride=2), norm(2 * c[1])),
-                Gated(conv(c[1], 2 * c[2], k[2], stride=2), norm(2 * c[2])),
+                Gated(conv(c[0], 2 * c[1], k[1], stride=2), norm(2 * c[1], True)),
+                Gated(conv(c[1], 2 * c[2], k[2], stride=2), norm(2 * c[2], True)),
             ]
         )
         self.residual = nn.ModuleList(
@@ -137,12 +152,7 @@ class Generator(nn.Module):
                 for _ in range(config.residual_blocks)
             ]
         )
-        self.up = nn.ModuleList(
-            [
-                Gated(conv(c[2], 4 * c[4], k[4]), norm(2 * c[4]), shuffle=True),
-                Gated(conv(c[4], 4 * c[5], k[5]), norm(2 * c[5]), shuffle=True),
-            ]
-        )
+        self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = conv(c[5], bins, k[6])
 
     def forward(self, features: Tensor) -> Tensor:
@@ -169,15 +179,10 @@ class Discriminator(nn.Module):
             config.discriminator_widths, config.discriminator_kernel_sizes, strides, strict=True
         ):
             out = config.channels * width
-            conv = Conv(
-                nn.Conv2d,
-                (channels, 2 * out),
-                kernel,
-                stride,
-                config.padding,
-            )
-            norm = nn.InstanceNorm2d(2 * out, eps=config.norm_epsilon, affine=True)
-            blocks.append(Gated(conv, norm if blocks else nn.Identity()))
+            wide = 2 * out if config.gate == "glu" else out
+            conv = Conv(nn.Conv2d, (channels, wide), kernel, stride, config.padding)
+            norm = nn.InstanceNorm2d(wide, eps=config.norm_epsilon, affine=True)
+            blocks.append(Gated(conv, norm if blocks else nn.Identity(), kind=config.gate))
             channels = out
         self.block = nn.ModuleList(blocks)
         self.scores = nn.Linear(channels, 1)

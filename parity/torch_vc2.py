@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan_vc_tf.config import NetworkConfig
-from parity.torch_models import Conv, Gated, Residual
+from parity.torch_models import Conv, Gated, Residual, gate
 
 
 class PixelShuffle2d(nn.Module):
@@ -61,11 +61,11 @@ class Tfan(nn.Module):
 
 
 class Up(nn.Module):
-    """Convolution, pixel shuffle, a norm of either kind, gated linear unit."""
+    """Convolution, pixel shuffle, a norm of either kind, gate."""
 
-    def __init__(self, conv: Conv, norm: nn.Module | None, tfan: Tfan | None) -> None:
+    def __init__(self, conv: Conv, norm: nn.Module | None, tfan: Tfan | None, kind: str) -> None:
         super().__init__()
-        self.conv, self.shuffle = conv, PixelShuffle2d()
+        self.conv, self.shuffle, self.kind = conv, PixelShuffle2d(), kind
         if norm is not None:
             self.norm = norm
         if tfan is not None:
@@ -76,7 +76,7 @@ class Up(nn.Module):
         hidden = self.shuffle(self.conv(inputs))
         adaptive = hasattr(self, "tfan")
         hidden = self.tfan(hidden, spectrogram) if adaptive else self.norm(hidden)
-        return F.glu(hidden, dim=1)
+        return gate(self.kind, hidden)
 
 
 class Generator2d(nn.Module):
@@ -104,7 +104,7 @@ class Generator2d(nn.Module):
             partial(Conv, kind, padding=config.padding) for kind in (nn.Conv1d, nn.Conv2d)
         )
         norm1d, norm2d = (
-            partial(kind, eps=config.norm_epsilon, affine=True)
+            partial(kind, eps=config.norm_epsilon, affine=config.norm_affine == "all")
             for kind in (nn.InstanceNorm1d, nn.InstanceNorm2d)
         )
 
@@ -117,16 +117,18 @@ class Generator2d(nn.Module):
             return Tfan(convolve, spectrogram, channels, config)
 
         def up(fan_in: int, width: int, kernel: tuple[int, ...]) -> Up:
-            conv = picture((fan_in, 8 * width), kernel, (1, 1))
+            wide = 2 * width if config.gate == "glu" else width
+            conv = picture((fan_in, 4 * wide), kernel, (1, 1))
             if adaptive:
-                return Up(conv, None, tfan(2, 1, 2 * width))
-            return Up(conv, norm2d(2 * width), None)
+                return Up(conv, None, tfan(2, 1, wide), config.gate)
+            norm = norm2d(wide, eps=config.up_norm_epsilon or config.norm_epsilon)
+            return Up(conv, norm, None, config.gate)
 
         self.input_conv = picture((2 if masked else 1, 2 * c[0]), k[0], (1, 1))
         self.down = nn.ModuleList(
             [
-                Gated(picture((c[0], 2 * c[1]), k[1], (2, 2)), norm2d(2 * c[1])),
-                Gated(picture((c[1], 2 * c[2]), k[2], (2, 2)), norm2d(2 * c[2])),
+                Gated(picture((c[0], 2 * c[1]), k[1], (2, 2)), norm2d(2 * c[1], affine=True)),
+                Gated(picture((c[1], 2 * c[2]), k[2], (2, 2)), norm2d(2 * c[2], affine=True)),
             ]
         )
         self.fold_conv = flat((c[2] * rows, c[2]), (1,), (1,))
@@ -187,16 +189,18 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, bins: int, config: NetworkConfig) -> None:
         super().__init__()
         self.sigmoid = config.discriminator_sigmoid
+        # Public code leaves the fifth block out.
         strides = [(1, 1), (2, 2), (2, 2), (2, 2), (1, 1)]
         *kernels, last = config.discriminator_kernel_sizes
         channels, blocks = 1, nn.ModuleList()
         for width, kernel, stride in zip(
-            config.discriminator_widths, kernels, strides, strict=True
+            config.discriminator_widths, kernels, strides[: len(kernels)], strict=True
         ):
             out = config.channels * width
-            conv = Conv(nn.Conv2d, (channels, 2 * out), kernel, stride, config.padding)
-            norm = nn.InstanceNorm2d(2 * out, eps=config.norm_epsilon, affine=True)
-            blocks.append(Gated(conv, norm if len(blocks) else nn.Identity()))
+            wide = 2 * out if config.gate == "glu" else out
+            conv = Conv(nn.Conv2d, (channels, wide), kernel, stride, config.padding)
+            norm = nn.InstanceNorm2d(wide, eps=config.norm_epsilon, affine=True)
+            blocks.append(Gated(conv, norm if len(blocks) else nn.Identity(), kind=config.gate))
             channels = out
         self.block = blocks
         self.scores = Conv(nn.Conv2d, (channels, 1), last, (1, 1), config.padding)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from cyclegan_vc_tf import melgan_public, normalization, optimizer
 from cyclegan_vc_tf.config import (
-    PAPERS,
     FeatureConfig,
     NetworkConfig,
     RunConfig,
@@ -24,6 +23,7 @@ from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.generators import vc1_generator
 from cyclegan_vc_tf.melgan_network import Architecture
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.torch_weights import to_state
 from parity import adams, torch_step
 from parity.runs import TensorFlowRun, TorchRun, match, match_runs, nudge
@@ -41,6 +41,22 @@ SMALLER = {
     for variant, paper in PAPERS.items()
 }
 """By variant; two axes cost more than one."""
+
+
+def as_public(network: NetworkConfig) -> NetworkConfig:
+    """With what sets public PyTorch code apart from the papers; epsilons that can be told apart."""
+    public = replace(network, padding="symmetric", norm_epsilon=1e-3, up_norm_epsilon=1e-2)
+    if network.variant == "vc1":
+        return replace(public, norm_affine="down", generator_widths=(1, 2, 4, 8, 2, 1))
+    widths, kernels = network.discriminator_widths, network.discriminator_kernels
+    return replace(
+        public,
+        gate="silu",
+        discriminator_widths=widths[:-1],
+        discriminator_kernels=(*kernels[:-2], kernels[-1]),
+        discriminator_sigmoid=True,
+    )
+
 
 SPEAKER = Statistics(
     mean=np.linspace(-9.0, 1.0, 24),

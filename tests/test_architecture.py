@@ -23,6 +23,7 @@ ROWS = (
         "melgan_network",
         "normalization",
         "optimizer",
+        "papers",
         "world",
     },
     {"dataset", "discriminators", "features", "generators", "losses", "melgan", "torch_weights"},

@@ -137,14 +137,20 @@ def test_scores_are_raw_unless_a_sigmoid_is_asked_for() -> None:
 
 
 def test_the_best_known_pytorch_reimplementation_can_be_sized() -> None:
-    """Up blocks half as wide and an output kernel of 5: 33.4 M parameters less some norms."""
+    """Up blocks half as wide, an output kernel of 5, scale and offset in the down blocks alone."""
     network = NetworkConfig(
-        generator_widths=(1, 2, 4, 8, 2, 1), generator_kernels=("15", "5", "5", "3", "5", "5", "5")
+        generator_widths=(1, 2, 4, 8, 2, 1),
+        generator_kernels=("15", "5", "5", "3", "5", "5", "5"),
+        norm_affine="down",
     )
-    up = conv(5, 512, 1024) + 2 * 512 + conv(5, 256, 512) + 2 * 256
-    paper_up = conv(5, 512, 2048) + 2 * 1024 + conv(5, 512, 1024) + 2 * 512
-    expected = 38_055_704 - paper_up + up - conv(15, 256, 24) + conv(5, 128, 24)
-    assert generator(network).count_params() == expected
+    down = conv(5, 128, 512) + 2 * 512 + conv(5, 256, 1024) + 2 * 1024
+    residual = conv(3, 512, 2048) + conv(3, 1024, 512)
+    up = conv(5, 512, 1024) + conv(5, 256, 512)
+    expected = conv(15, 24, 256) + down + 6 * residual + up + conv(5, 128, 24)
+    model = generator(network)
+    assert model.count_params() == expected == 33_356_056
+    affine = [layer.name for layer in model.layers if "norm" in layer.name and layer.weights]
+    assert affine == ["down_1_norm", "down_2_norm"]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +162,8 @@ def test_the_best_known_pytorch_reimplementation_can_be_sized() -> None:
         ("residual_blocks", 2),
         ("padding", "symmetric"),
         ("norm_epsilon", 1e-1),
+        ("up_norm_epsilon", 1e-1),
+        ("gate", "silu"),
     ],
 )
 def test_options_of_the_generator_matter(option: str, value: object) -> None:
@@ -173,6 +181,7 @@ def test_options_of_the_generator_matter(option: str, value: object) -> None:
         ("discriminator_kernels", ("3x3", "3x3", "3x3", "3x3")),
         ("padding", "symmetric"),
         ("norm_epsilon", 1e-1),
+        ("gate", "silu"),
     ],
 )
 def test_options_of_the_discriminator_matter(option: str, value: object) -> None:

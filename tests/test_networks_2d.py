@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_vc_tf import family
-from cyclegan_vc_tf.config import PAPERS, NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import NetworkConfig, RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.generators import generate, vc2_generator
+from cyclegan_vc_tf.papers import PAPERS
 
 VARIANTS = ("vc2", "vc3", "mask")
 
@@ -209,6 +210,8 @@ def test_raw_scores_unless_a_sigmoid_is_asked_for() -> None:
         ("tfan_width", 2),
         ("padding", "symmetric"),
         ("norm_epsilon", 1e-1),
+        ("up_norm_epsilon", 1e-1),
+        ("gate", "silu"),
     ],
 )
 def test_options_of_the_generator_matter(option: str, value: object) -> None:
@@ -223,7 +226,8 @@ def test_options_of_the_generator_matter(option: str, value: object) -> None:
     [
         ("generator_kernels", ("15", "5", "5", "3", "5", "5", "15"), "expected the form of vc2"),
         ("generator_kernels", ("5x15",), "has 1 values; expected the 7 of vc2, such as 5x15,5x5"),
-        ("discriminator_widths", (1, 2, 4, 8), "has 4 values; expected the 5 of vc2"),
+        ("discriminator_widths", (1, 2, 4), "has 3 values; expected the 5 of vc2"),
+        ("discriminator_widths", (1, 2, 4, 8), "discriminator_kernels has 6 .* expected the 5 of"),
         ("discriminator_kernels", ("3x3",) * 5 + ("1x-3",), "1x-3; expected the form of vc2"),
     ],
 )
@@ -232,6 +236,22 @@ def test_networks_that_cannot_be_built_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         family.check(small("vc2", **{option: value}))
+
+
+def test_a_discriminators_last_block_can_be_left_out_as_public_code_does() -> None:
+    """Conv2d(1 → 128), 256, 512, 1024, all 3x3, SiLU; 1x3 to one score: no 1x5 is called."""
+    config = small(
+        "vc2",
+        channels=128,
+        gate="silu",
+        discriminator_widths=(1, 2, 4, 8),
+        discriminator_kernels=("3x3",) * 4 + ("1x3",),
+    )
+    family.check(config)
+    blocks = conv(9, 1, 128) + conv(9, 128, 256) + conv(9, 256, 512) + conv(9, 512, 1024)
+    expected = blocks + conv(3, 1024, 1) + 2 * (256 + 512 + 1024)
+    assert discriminator(config).count_params() == expected == 6_202_881
+    assert discriminator(config)(noise(1, 64, 12)).shape == (1, 2, 8, 1)
 
 
 def test_settings_of_another_variant_are_refused() -> None:

@@ -8,8 +8,9 @@ from absl import flags
 from conftest import REPOSITORY
 
 from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.config import PAPERS, ConvertConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.config import ConvertConfig, RunConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.papers import PAPERS
 
 
 def parsed(*arguments: str, cls: type = RunConfig) -> flags.FlagValues:

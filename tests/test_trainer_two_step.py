@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import PAPERS, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.optimizer import Adam
+from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.trainer import Trainer, variables_of
 
 RATES = {"generator_learning_rate": 1e-3, "discriminator_learning_rate": 5e-4}

@@ -11,7 +11,8 @@ from absl import flags
 
 from cyclegan_vc_tf import preparation, settings
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import PAPERS, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.papers import PAPERS
 
 
 def define(values: flags.FlagValues) -> None:

@@ -12,7 +12,8 @@ from absl import flags
 
 from cyclegan_vc_tf import settings, signals
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import PAPERS, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.papers import PAPERS
 
 
 def define(values: flags.FlagValues) -> None:
