@@ -7,8 +7,13 @@ VERBS = {
     "prepare": "make the features of two folders of recordings",
     "train": "train, or resume a training; what train.py does",
     "convert": "convert recordings; what convert.py does",
+    "import": "make a run folder of a public project's checkpoint",
+    "export": "write a run's networks as PyTorch's",
     "import_vocoder": "make a vocoder of a public MelGAN generator",
 }
+
+ROOMS = {"import": "import_run"}
+"""Modules of verbs that no module can be named as."""
 
 
 def main() -> None:
@@ -17,7 +22,7 @@ def main() -> None:
     if verb in VERBS:
         del sys.argv[1]
         sys.argv[0] = f"cyclegan_vc_tf {verb}"
-        import_module(f"cyclegan_vc_tf.cli.{verb}").main()
+        import_module(f"cyclegan_vc_tf.cli.{ROOMS.get(verb, verb)}").main()
     elif verb in ("-h", "--help", "--helpfull"):
         print("usage: python -m cyclegan_vc_tf VERB --help")
         for name, text in VERBS.items():

@@ -155,6 +155,11 @@ class NetworkConfig:
     )
 
     @property
+    def gate_channels(self) -> int:
+        """How many channels a gate of an up block, or of a discriminator, makes one of."""
+        return 2 if self.gate == "glu" else 1
+
+    @property
     def generator_kernel_sizes(self) -> list[tuple[int, ...]]:
         """As numbers: (frames,) or (bins, frames)."""
         return [_numbers(kernel) for kernel in self.generator_kernels]

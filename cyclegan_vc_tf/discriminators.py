@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from cyclegan_vc_tf.config import NetworkConfig
-from cyclegan_vc_tf.layers import GATE_CHANNELS, Convolutions, gate, instance_norm
+from cyclegan_vc_tf.layers import Convolutions, gate, instance_norm
 
 VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
 """Strides, bins by frames, of the four blocks of CycleGAN-VC's discriminator."""
@@ -82,7 +82,7 @@ def _blocks(
         zip(config.discriminator_widths, strides, strict=True), 1
     ):
         kernel, block = config.discriminator_kernel_sizes[index - 1], f"block_{index}"
-        channels = GATE_CHANNELS[config.gate] * config.channels * width
+        channels = config.gate_channels * config.channels * width
         hidden = convolve(hidden, channels, kernel, stride, f"{block}_conv")
         if index > 1:
             hidden = instance_norm(config.norm_epsilon, f"{block}_norm")(hidden)

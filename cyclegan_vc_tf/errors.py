@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 NAMED = 6
-"""How many names an error lists."""
+"""How many names an error lists, where nothing else is said."""
 
 
 class InputError(Exception):
@@ -14,10 +14,10 @@ class InputError(Exception):
     """
 
 
-def listed(names: Sequence[object]) -> str:
+def listed(names: Sequence[object], most: int = NAMED) -> str:
     """The first of `names` in a line, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(map(str, names[:NAMED])) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 class TrainingError(Exception):

@@ -1,6 +1,6 @@
 """The family of voice converters: one row a variant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -129,23 +129,37 @@ def _forms(kernels: tuple[str, ...]) -> list[int]:
     ]
 
 
+def network_names(config: RunConfig) -> list[str]:
+    """Of all networks of a run: generator_A2B, generator_B2A, discriminator_A and so on.
+
+    The discriminators of the second step, who judge cycled features, are discriminator_cycled_A
+    and discriminator_cycled_B.
+    """
+    judges = (*SPEAKERS, *SECOND_STEP) if FAMILY[config.network.variant].two_step else SPEAKERS
+    return [f"generator_{each}" for each in DIRECTIONS] + [f"discriminator_{j}" for j in judges]
+
+
+def build(config: RunConfig, names: Sequence[str] | None = None) -> dict[str, keras.Model]:
+    """Networks of a run by name, by default all."""
+    bins, network, seed = config.features.bins, config.network, config.training.seed
+    variant = FAMILY[network.variant]
+    builders = {"generator": variant.generator, "discriminator": variant.discriminator}
+    return {
+        name: builders[name.split("_")[0]](name, bins, network, seed)
+        for name in (network_names(config) if names is None else names)
+    }
+
+
 def build_generators(config: RunConfig) -> dict[str, keras.Model]:
     """The generators of a run, by direction."""
-    return _build(FAMILY[config.network.variant].generator, "generator", DIRECTIONS, config)
+    return _build_all("generator_", config)
 
 
 def build_discriminators(config: RunConfig) -> dict[str, keras.Model]:
-    """The discriminators of a run, by the speaker whose features they know.
-
-    Those of the second step, who judge cycled features, are cycled_A and cycled_B.
-    """
-    variant = FAMILY[config.network.variant]
-    names = (*SPEAKERS, *SECOND_STEP) if variant.two_step else SPEAKERS
-    return _build(variant.discriminator, "discriminator", names, config)
+    """The discriminators of a run, by the speaker whose features they know."""
+    return _build_all("discriminator_", config)
 
 
-def _build(
-    build: Builder, kind: str, names: tuple[str, ...], config: RunConfig
-) -> dict[str, keras.Model]:
-    bins, seed = config.features.bins, config.training.seed
-    return {name: build(f"{kind}_{name}", bins, config.network, seed) for name in names}
+def _build_all(prefix: str, config: RunConfig) -> dict[str, keras.Model]:
+    names = [name for name in network_names(config) if name.startswith(prefix)]
+    return {name.removeprefix(prefix): model for name, model in build(config, names).items()}

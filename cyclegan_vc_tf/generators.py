@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.layers import (
-    GATE_CHANNELS,
     Convolutions,
     MaskFrames,
     NearestResize,
@@ -185,7 +184,7 @@ class _Blocks:
             index: Of the block, from 1.
             positions: How many the shuffle makes of one.
         """
-        channels = positions * GATE_CHANNELS[self.config.gate] * self.widths[3 + index]
+        channels = positions * self.config.gate_channels * self.widths[3 + index]
         kernel = self.kernels[3 + index]
         return self.convolve(hidden, channels, kernel, (1,) * len(kernel), f"up_{index}_conv")
 

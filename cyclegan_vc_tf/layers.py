@@ -15,9 +15,6 @@ with warnings.catch_warnings():
 
 Padding = Literal["same", "symmetric"]
 
-GATE_CHANNELS = {"glu": 2, "silu": 1}
-"""How many channels a kind of gate makes one of."""
-
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class GatedLinearUnit(keras.layers.Layer):

@@ -5,10 +5,11 @@ Imports nothing that needs TensorFlow: every worker process imports this module.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -54,6 +55,19 @@ class Speaker:
         ]
         lines += [f"  skipped {each.name}: {each.skipped}" for each in self.store.skipped]
         return "\n".join(lines)
+
+
+def recordings_of(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
+    """What a run folder keeps of its recordings, to be written as JSON."""
+    return {
+        name: {
+            "folder": str(speaker.folder),
+            "training": {each.name: each.sha256 for each in speaker.training},
+            "held_out_folder": str(speaker.held_out_dir),
+            "held_out": speaker.held_out,
+        }
+        for name, speaker in speakers.items()
+    }
 
 
 def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:

@@ -4,18 +4,18 @@ RUN/config.json             all settings
 RUN/flags.txt               the same as a flag file: train.py --flagfile=RUN/flags.txt resumes
 RUN/statistics.npz          both speakers' statistics
 RUN/corpus.json             training and held-out recordings, with a hash of each file
+RUN/imported.json           of a run whose networks are a public checkpoint's: of which
 RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
 RUN/events.out.tfevents.*   for TensorBoard
 RUN/converted/              held-out recordings, converted at the end
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
 
 CONFIG = "config.json"
+IMPORTED = "imported.json"
 CONVERTED = "converted/step.txt"
 
 # What reading JSON and NumPy files raises when they are not what they should be.
@@ -55,12 +56,15 @@ class RunFolder:
         config: Its settings.
         statistics: Of the speakers A and B.
         recordings: Names of the training recordings of the speakers A and B, and a hash of each.
+        imported: Of a run whose networks were imported, what it keeps of that: "untrained" lists
+            the networks that the checkpoint of "step" has without having had them from anywhere.
     """
 
     path: Path
     config: RunConfig
     statistics: dict[str, Statistics]
     recordings: dict[str, dict[str, str]]
+    imported: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -75,6 +79,47 @@ class RunFolder:
         """The same run, going on with settings that may change on a resume."""
         _write_settings(self.path, self.path, config)
         return dataclasses.replace(self, config=config)
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether it has learned from recordings here; a run that was imported may have none."""
+        return any(self.recordings.values())
+
+    def with_recordings(self, corpus: Mapping[str, Any]) -> "RunFolder":
+        """The same run, which now has recordings to learn from."""
+        _write_corpus(self.path, corpus)
+        return dataclasses.replace(self, recordings=_recordings(corpus))
+
+    def check_settings(self, config: RunConfig) -> None:
+        """Refuses to go on with settings that may not change.
+
+        Raises:
+            InputError: They are other ones. A run without recordings can be given some.
+        """
+        old = self.config
+        if not self.has_recordings:
+            old = dataclasses.replace(old, corpus=config.corpus)
+        found = settings.differences(old, config)
+        if found:
+            raise InputError(
+                f"--run_dir {self.path} is a run with other settings: {'; '.join(found)}; "
+                "leave them as they were, or give another --run_dir"
+            )
+
+    def check_recordings(self, corpus: Mapping[str, Any]) -> None:
+        """Refuses to go on with other recordings.
+
+        Raises:
+            InputError: One was added, removed or changed.
+        """
+        for name, now in corpus.items():
+            changed = sorted(dict(self.recordings[name].items() ^ now["training"].items()))
+            if changed:
+                raise InputError(
+                    f"{len(changed)} recordings in {now['folder']} were added, removed or changed "
+                    f"since the run began ({changed[0]} is the first); restore them, or give "
+                    "another --run_dir"
+                )
 
     def is_converted(self, step: int) -> bool:
         """Whether a training of `step` steps has ended, its held-out recordings converted."""
@@ -94,13 +139,42 @@ class RunFolder:
             step: Of the checkpoint; by default the last one.
 
         Raises:
+            InputError: There is no such checkpoint, it cannot be read, or the run was imported
+                without this generator.
+        """
+        name = f"generator_{direction}"
+        networks, step = self.load_networks([name], step)
+        if name not in networks:
+            raise InputError(
+                f"--run_dir {self.path} was imported without {name}; import that too, or train "
+                "the run further first"
+            )
+        return networks[name], step
+
+    def load_networks(
+        self, names: Sequence[str] | None = None, step: int | None = None
+    ) -> tuple[dict[str, keras.Model], int]:
+        """Networks by name, such as generator_A2B and discriminator_A, and the step they are of.
+
+        Networks that have not learned anything are left out: those that the run was imported
+        without.
+
+        Args:
+            names: Of the networks; by default all.
+            step: Of the checkpoint; by default the last one.
+
+        Raises:
             InputError: There is no such checkpoint, or it cannot be read.
         """
         step = self.checkpoints.pick(step)
-        generator = family.build_generators(self.config)[direction]
-        part = tf.train.Checkpoint(**{f"generator_{direction}": generator})
-        self.checkpoints.restore(part, step, whole=False)
-        return generator, step
+        untrained = self.imported["untrained"] if self.imported.get("step") == step else []
+        networks = {
+            name: model
+            for name, model in family.build(self.config, names).items()
+            if name not in untrained
+        }
+        self.checkpoints.restore(tf.train.Checkpoint(**networks), step, whole=False)
+        return networks, step
 
 
 def exists(path: Path) -> bool:
@@ -113,8 +187,16 @@ def create(
     config: RunConfig,
     statistics: Mapping[str, Statistics],
     corpus: Mapping[str, Any],
+    fill: Callable[[Path], None] = lambda folder: None,
 ) -> RunFolder:
     """Makes a run folder: whole, or not at all.
+
+    Args:
+        path: Where.
+        config: Its settings.
+        statistics: Of the speakers A and B.
+        corpus: What it keeps of its recordings.
+        fill: Writes what it has from the beginning, into the folder that it is given.
 
     Raises:
         InputError: `path` is taken by something that is no run folder.
@@ -125,6 +207,7 @@ def create(
     partial.mkdir(parents=True)
     try:
         _write_all(partial, path, config, statistics, corpus)
+        fill(partial)
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -144,8 +227,17 @@ def _write_all(
         for name, value in dataclasses.asdict(each).items()
     }
     np.savez(folder / "statistics.npz", **arrays)
-    files.write_text(folder / "corpus.json", json.dumps(corpus, indent=1) + "\n")
+    _write_corpus(folder, corpus)
     _write_settings(folder, run_dir, config)
+
+
+def _write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
+    files.write_text(folder / "corpus.json", json.dumps(corpus, indent=1) + "\n")
+
+
+def _recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Names and hashes of the speakers' training recordings."""
+    return {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
 
 
 def check_free(path: Path) -> None:
@@ -179,7 +271,9 @@ def open_folder(path: Path) -> RunFolder:
         data = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         config = settings.from_dict(RunConfig, data)
         corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
-        recordings = {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
+        recordings = _recordings(corpus)
+        origin = path / IMPORTED
+        imported = json.loads(origin.read_text(encoding="utf-8")) if origin.exists() else {}
         with (
             (path / "statistics.npz").open("rb") as file,
             np.load(file, allow_pickle=False) as arrays,
@@ -195,7 +289,7 @@ def open_folder(path: Path) -> RunFolder:
             }
     except _DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
-    return RunFolder(path, config, statistics, recordings)
+    return RunFolder(path, config, statistics, recordings, imported)
 
 
 def _refuse_patterns(path: Path) -> None:
@@ -211,23 +305,3 @@ def _write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
     text = json.dumps(dataclasses.asdict(config), indent=1) + "\n"
     files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
     files.write_text(folder / CONFIG, text)
-
-
-def purge_events(path: Path, last_step: int) -> None:
-    """Removes what event files say of steps after `last_step`, which are about to be repeated.
-
-    An event file that was cut off in the middle of an event keeps what stands before it.
-    """
-    for leftover in path.glob(f".events.*{files.PARTIAL_SUFFIX}"):
-        leftover.unlink()
-    for file in path.glob("events.out.tfevents.*"):
-        with files.replacing(file) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
-            for record in _whole_records(file):
-                if tf.compat.v1.Event.FromString(record).step <= last_step:
-                    writer.write(record)
-
-
-def _whole_records(file: Path) -> Iterator[bytes]:
-    """The records of an event file up to the first that is damaged."""
-    with contextlib.suppress(tf.errors.DataLossError):
-        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()

@@ -1,6 +1,8 @@
 """What TensorBoard shows of a run: scalars, pictures, audio, text."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import librosa
@@ -9,6 +11,7 @@ import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import FeatureConfig
 from cyclegan_vc_tf.features import Features
 from cyclegan_vc_tf.synthesis import Vocoder
@@ -114,3 +117,23 @@ def picture(figure: Figure) -> np.ndarray:
 def _at_least(wave: np.ndarray) -> np.ndarray:
     """Enough samples for one spectrum."""
     return np.pad(wave, (0, max(0, SPECTRUM_SAMPLES - len(wave))))
+
+
+def purge_events(path: Path, last_step: int) -> None:
+    """Removes what event files say of steps after `last_step`, which are about to be repeated.
+
+    An event file that was cut off in the middle of an event keeps what stands before it.
+    """
+    for leftover in path.glob(f".events.*{files.PARTIAL_SUFFIX}"):
+        leftover.unlink()
+    for file in path.glob("events.out.tfevents.*"):
+        with files.replacing(file) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+            for record in _whole_records(file):
+                if tf.compat.v1.Event.FromString(record).step <= last_step:
+                    writer.write(record)
+
+
+def _whole_records(file: Path) -> Iterator[bytes]:
+    """The records of an event file up to the first that is damaged."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()

@@ -1,4 +1,4 @@
-"""Files of weights that PyTorch wrote: the one place of the package that imports it, when called.
+"""Files of weights in PyTorch's format: the one place of the package that imports it, when called.
 
 Files are read by torch's restricted reader, which builds tensors and plain containers and runs
 nothing that a file brings along.
@@ -6,13 +6,22 @@ nothing that a file brings along.
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cyclegan_vc_tf import files
 from cyclegan_vc_tf.errors import InputError, listed
+
+UNFOLDED = 8
+"""How many times its size a file may take in memory: half precision becomes single, and a tensor
+may be there under several names."""
+
+SMALL_BYTES = 1 << 20
+"""What any file may take."""
 
 
 def read(path: Path, key: str = "") -> dict[str, np.ndarray]:
@@ -27,8 +36,27 @@ def read(path: Path, key: str = "") -> dict[str, np.ndarray]:
         Arrays by name, copies of their own; half precision and smaller becomes float32.
 
     Raises:
-        InputError: PyTorch is not installed; the file is not there, is damaged, is another file, or
-            holds more than weights; or there is no state dictionary of tensors where `key` says.
+        InputError: PyTorch is not installed; the file is not there, is damaged, is another file,
+            holds more than weights, or far more of them than it is long; or there is no state
+            dictionary of tensors where `key` says.
+    """
+    stored = load(path)
+    inside = stored.get(key) if key and isinstance(stored, Mapping) else stored
+    if isinstance(inside, Mapping) and has_tensors(inside):
+        return arrays(path, inside)
+    there = f" under {key!r}" if key else ""
+    holds = f"; it holds {listed(list(stored))}" if isinstance(stored, Mapping) and stored else ""
+    raise InputError(
+        f"{path} holds no tensors{there}{holds}; expected a state_dict: name the key that it is "
+        "under, or none where the file holds nothing else"
+    )
+
+
+def load(path: Path) -> Any:
+    """What a file of `torch.save` holds: tensors and plain containers.
+
+    Raises:
+        InputError: As `read` says.
     """
     try:
         import torch
@@ -38,15 +66,81 @@ def read(path: Path, key: str = "") -> dict[str, np.ndarray]:
         ) from error
     if not path.is_file():
         raise InputError(f"{path} is not there or no file; expected weights that PyTorch saved")
+    _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
             # Of a pickle that torch did not write; whether it can be read is seen right after.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            stored = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     # What is raised by damage or another file is up to torch: half a dozen types.
     except Exception as error:
         raise InputError(_refusal(path, str(error))) from error
-    return {name: _array(path, name, tensor) for name, tensor in _state(path, stored, key).items()}
+
+
+def has_tensors(value: Any) -> bool:
+    """Whether it is a state dictionary, or is one but for some of its entries."""
+    import torch
+
+    entries = value.values() if isinstance(value, Mapping) else ()
+    return any(isinstance(entry, torch.Tensor) for entry in entries)
+
+
+def arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The tensors of a state dictionary that was in a file, as `read` gives them.
+
+    Raises:
+        InputError: They are no tensors, or far more numbers than the file is long.
+    """
+    import torch
+
+    others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+    if others or not all(isinstance(name, str) for name in state):
+        raise InputError(
+            f"{path} holds tensors and others ({listed(others or list(state))}); expected tensors "
+            "by name: save the model's state_dict() alone"
+        )
+    _refuse_size(path, sum(each.numel() * each.element_size() for each in state.values()))
+    return {name: _array(path, name, tensor) for name, tensor in state.items()}
+
+
+def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Writes state dictionaries by name with `torch.save`, whole or not at all.
+
+    Raises:
+        InputError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise InputError(
+            "PyTorch, which writes such files, is not installed; pip install -e '.[import]'"
+        ) from error
+    tensors = {
+        name: {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in state.items()}
+        for name, state in states.items()
+    }
+    with files.replacing(path) as partial:
+        torch.save(tensors, partial)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuses an archive that unfolds to far more than its size; torch compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise InputError(_refusal(path, "")) from error
+    _refuse_size(path, size)
+
+
+def _refuse_size(path: Path, size: int) -> None:
+    if size > UNFOLDED * path.stat().st_size + SMALL_BYTES:
+        raise InputError(
+            f"{path} would unfold to {size:,} bytes, {UNFOLDED} times its size and more; expected "
+            "what torch.save(state_dict) writes"
+        )
 
 
 def _refusal(path: Path, reason: str) -> str:
@@ -59,27 +153,6 @@ def _refusal(path: Path, reason: str) -> str:
             "where the file comes from, save the model's state_dict()"
         )
     return f"{path} is no file of PyTorch, or damaged; expected what torch.save(state_dict) writes"
-
-
-def _state(path: Path, stored: Any, key: str) -> Mapping[str, Any]:
-    import torch
-
-    inside = stored.get(key) if key and isinstance(stored, Mapping) else stored
-    if isinstance(inside, Mapping) and inside:
-        others = [name for name, value in inside.items() if not isinstance(value, torch.Tensor)]
-        if not others and all(isinstance(name, str) for name in inside):
-            return inside
-        if len(others) < len(inside):
-            raise InputError(
-                f"{path} holds tensors and others ({listed(others)}); expected tensors by name: "
-                "save the model's state_dict() alone"
-            )
-    there = f" under {key!r}" if key else ""
-    holds = f"; it holds {listed(list(stored))}" if isinstance(stored, Mapping) and stored else ""
-    raise InputError(
-        f"{path} holds no tensors{there}{holds}; expected a state_dict: name the key that it is "
-        "under, or none where the file holds nothing else"
-    )
 
 
 def _array(path: Path, name: str, tensor: Any) -> np.ndarray:

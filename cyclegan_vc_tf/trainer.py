@@ -37,9 +37,16 @@ class Trainer:
             step=self.step,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizer=self.discriminator_optimizer,
+            **self.networks,
+        )
+
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        """All networks by name: generator_A2B, discriminator_A and so on."""
+        return {
             **{f"generator_{name}": model for name, model in self.generators.items()},
             **{f"discriminator_{name}": model for name, model in self.discriminators.items()},
-        )
+        }
 
     @tf.function
     def train_step(

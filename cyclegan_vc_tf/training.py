@@ -5,7 +5,6 @@ from contextlib import closing
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -52,7 +51,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     resumed = run_folder.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
-        _refuse_differences(run.config, config, run_dir)
+        run.check_settings(config)
         if run.is_converted(config.training.steps):
             say(f"All {config.training.steps} steps of this run are done.")
             return True
@@ -64,11 +63,12 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))
-    if resumed:
-        _refuse_other_recordings(run, speakers)
-    else:
+    corpus = preparation.recordings_of(speakers)
+    if not resumed:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
-        run = run_folder.create(run_dir, config, statistics, _corpus(speakers))
+        run = run_folder.create(run_dir, config, statistics, corpus)
+    elif run.has_recordings:
+        run.check_recordings(corpus)
     with run.lock() as alone:
         if not alone:
             raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")
@@ -77,8 +77,10 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
             raise InputError(
                 f"--steps is {steps}, but the run has done {done}; expected at least as many"
             )
-        session = _Session(run.with_settings(config), speakers, say)
-        return session.run_to_the_end()
+        run = run.with_settings(config)
+        # After the settings, which name the folders: a run without recordings is asked for both.
+        run = run if run.has_recordings else run.with_recordings(corpus)
+        return _Session(run, speakers, say).run_to_the_end()
 
 
 class _Session:
@@ -125,7 +127,8 @@ class _Session:
         """Goes back to the last checkpoint, if there is one; gives its step."""
         checkpoints = self.run.checkpoints
         step = checkpoints.last_step()
-        if step:
+        # An imported run has a checkpoint of step 0.
+        if checkpoints.steps():
             checkpoints.restore(self.trainer.checkpoint, step, whole=True)
             self.say(f"Resuming {self.run.path} at step {step}.")
         return step
@@ -137,7 +140,7 @@ class _Session:
             Whether the last step was reached; if not, a signal asked for the stop.
         """
         config, step = self.config, self.first_step
-        run_folder.purge_events(self.run.path, step or -1)
+        summaries.purge_events(self.run.path, step or -1)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         masked = family.FAMILY[self.run.config.network.variant].masked
         longest_mask = config.longest_mask if masked else None
@@ -262,37 +265,3 @@ class _Session:
         if any(speaker.held_out for speaker in self.speakers.values()):
             self.say(f"Converted held-out speech: {converted}")
         self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
-
-
-def _refuse_differences(old: RunConfig, new: RunConfig, run_dir: Path) -> None:
-    found = settings.differences(old, new)
-    if found:
-        raise InputError(
-            f"--run_dir {run_dir} is a run with other settings: {'; '.join(found)}; "
-            "leave them as they were, or give another --run_dir"
-        )
-
-
-def _corpus(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
-    """What a run folder keeps of its recordings."""
-    return {
-        name: {
-            "folder": str(speaker.folder),
-            "training": {each.name: each.sha256 for each in speaker.training},
-            "held_out_folder": str(speaker.held_out_dir),
-            "held_out": speaker.held_out,
-        }
-        for name, speaker in speakers.items()
-    }
-
-
-def _refuse_other_recordings(run: RunFolder, speakers: Mapping[str, Speaker]) -> None:
-    for name, now in _corpus(speakers).items():
-        before = run.recordings[name]
-        changed = sorted(dict(before.items() ^ now["training"].items()))
-        if changed:
-            raise InputError(
-                f"{len(changed)} recordings in {now['folder']} were added, removed or changed "
-                f"since the run began ({changed[0]} is the first); restore them, or give "
-                "another --run_dir"
-            )

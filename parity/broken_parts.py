@@ -14,6 +14,7 @@ from cyclegan_vc_tf import (
     melgan_public,
     normalization,
     optimizer,
+    public_layouts,
     torch_weights,
     trainer,
 )
@@ -74,10 +75,12 @@ PARTS: dict[str, dict[str, Fault]] = {
     "layers.Convolutions": {
         "the other padding": patch(layers.Convolutions, "__call__", faults.other_padding),
         "1-D kernels reversed": in_layouts(
-            ("kernel", 3), lambda kernel: torch_weights.conv1d_kernel_to_torch(kernel[::-1])
+            ("kernel", 3),
+            to_torch=lambda kernel: torch_weights.conv1d_kernel_to_torch(kernel[::-1]),
         ),
         "2-D kernels reversed": in_layouts(
-            ("kernel", 4), lambda kernel: torch_weights.conv2d_kernel_to_torch(kernel[::-1])
+            ("kernel", 4),
+            to_torch=lambda kernel: torch_weights.conv2d_kernel_to_torch(kernel[::-1]),
         ),
     },
     "layers.symmetric_padding": {
@@ -176,6 +179,30 @@ PARTS: dict[str, dict[str, Fault]] = {
                 **{**named, "dilations": (1,) * len(named["dilations"])}
             ),
         ),
+    },
+    "public_layouts.value_and_gate": {
+        "the gate first": patch(
+            public_layouts, "value_and_gate", lambda original, weights: original(weights[::-1])
+        ),
+    },
+    "public_layouts.value_and_gate_before_shuffle": {
+        "value and gate end to end": patch(
+            public_layouts,
+            "value_and_gate_before_shuffle",
+            lambda original, weights: public_layouts.value_and_gate(weights),
+        ),
+    },
+    "public_layouts.channel_major_shuffle": {
+        "block-major already": patch(
+            public_layouts, "channel_major_shuffle", lambda original, weights: weights[0]
+        ),
+    },
+    "public_weights.translate": {
+        "kernels reversed": in_layouts(
+            ("kernel", 3),
+            to_keras=lambda weight: torch_weights.conv1d_kernel_to_keras(weight[..., ::-1]),
+        ),
+        "norms' scales lost": in_layouts(("gamma", 1), to_keras=np.ones_like),
     },
     "melgan_public.from_public_state": {
         "lengths that are ignored": patch(

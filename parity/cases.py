@@ -12,6 +12,7 @@ from parity.case import Case, one
 from parity.layer_cases import LAYERS, LOSSES
 from parity.network_cases import NETWORKS
 from parity.pairs import Values
+from parity.public_cases import PUBLIC
 
 F32 = ("float32",)
 F64 = ("float64",)
@@ -121,4 +122,4 @@ VALUES = [
     ),
 ]  # fmt: skip
 
-CASES = [*LAYERS, *LOSSES, *NETWORKS, *VALUES]
+CASES = [*LAYERS, *LOSSES, *NETWORKS, *PUBLIC, *VALUES]

@@ -48,9 +48,9 @@ def in_norms(value: Callable[[keras.layers.Layer, Callable, tf.Tensor], tf.Tenso
     return together(*(patch(module, "instance_norm", faulty) for module in modules))
 
 
-def in_layouts(key: tuple[str, int], to_torch: Callable[[np.ndarray], np.ndarray]) -> Fault:
-    """Another layout of a kind of weight."""
-    layout = replace(torch_weights.LAYOUTS[key], to_torch=to_torch)
+def in_layouts(key: tuple[str, int], **changes: Callable[[np.ndarray], np.ndarray]) -> Fault:
+    """Another layout of a kind of weight, `to_torch` or `to_keras`."""
+    layout = replace(torch_weights.LAYOUTS[key], **changes)  # type: ignore[arg-type]
     return lambda: mock.patch.dict(torch_weights.LAYOUTS, {key: layout})
 
 

@@ -185,31 +185,3 @@ def test_only_one_training_writes_a_run(run: RunFolder) -> None:
             assert not second
     with run.lock() as third:
         assert third
-
-
-def steps_in(folder: Path) -> list[int]:
-    steps = []
-    for path in folder.glob("events*"):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            steps += [event.step] if event.HasField("summary") else []
-    return sorted(steps)
-
-
-def test_events_of_steps_that_are_repeated_are_purged(tmp_path: Path) -> None:
-    for first in (1, 4):
-        writer = tf.summary.create_file_writer(str(tmp_path), filename_suffix=f".{first}")
-        with writer.as_default():
-            for step in range(first, first + 3):
-                tf.summary.scalar("loss", float(step), step)
-        writer.close()
-    assert steps_in(tmp_path) == [1, 2, 3, 4, 5, 6]
-    run_folder.purge_events(tmp_path, 4)
-    assert steps_in(tmp_path) == [1, 2, 3, 4]
-    # A file that a kill cut off in the middle of an event.
-    path = max(tmp_path.glob("events*"), key=lambda each: each.stat().st_size)
-    path.write_bytes(path.read_bytes()[:-7])
-    run_folder.purge_events(tmp_path, 4)
-    assert steps_in(tmp_path) in ([1, 2, 4], [1, 2, 3])
-    run_folder.purge_events(tmp_path, -1)
-    assert steps_in(tmp_path) == []

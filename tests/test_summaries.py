@@ -70,3 +70,31 @@ def test_each_kind_is_written_under_its_own_name(tmp_path: Path) -> None:
         f0_hz, _ = world.f0(wave.numpy()[:, 0], config)
         expected = np.median(spoken.f0_hz[spoken.f0_hz > 0])
         assert abs(np.median(f0_hz[f0_hz > 0]) / expected - 1) < 0.03
+
+
+def steps_in(folder: Path) -> list[int]:
+    steps = []
+    for path in folder.glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            steps += [event.step] if event.HasField("summary") else []
+    return sorted(steps)
+
+
+def test_events_of_steps_that_are_repeated_are_purged(tmp_path: Path) -> None:
+    for first in (1, 4):
+        writer = tf.summary.create_file_writer(str(tmp_path), filename_suffix=f".{first}")
+        with writer.as_default():
+            for step in range(first, first + 3):
+                tf.summary.scalar("loss", float(step), step)
+        writer.close()
+    assert steps_in(tmp_path) == [1, 2, 3, 4, 5, 6]
+    summaries.purge_events(tmp_path, 4)
+    assert steps_in(tmp_path) == [1, 2, 3, 4]
+    # A file that a kill cut off in the middle of an event.
+    path = max(tmp_path.glob("events*"), key=lambda each: each.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-7])
+    summaries.purge_events(tmp_path, 4)
+    assert steps_in(tmp_path) in ([1, 2, 4], [1, 2, 3])
+    summaries.purge_events(tmp_path, -1)
+    assert steps_in(tmp_path) == []

@@ -1,0 +1,55 @@
+"""Writes a run's networks as state dictionaries of PyTorch, which has to be installed.
+
+python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=torch --output=anna-ben.pt
+"""
+
+from dataclasses import dataclass
+
+from absl import flags
+
+from cyclegan_vc_tf import settings
+from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What to export, and where to."""
+
+    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    output: str = setting("", "File to write; one that is there is replaced.", is_path=True)
+    format: str = setting("torch", "Of the file: what torch.save writes.", choices=("torch",))
+    layout: str = setting(
+        "companion",
+        "Whose keys: the parity suite's companion's, or those of github.com/karkirowle/"
+        "cyclegan_pytorch, for runs whose networks compute what its do.",
+        choices=("companion", "karkirowle"),
+    )
+    step: int = setting(0, "Step of the checkpoint; 0 is the last one.", least=0)
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    settings.define_flags(ExportConfig, values)
+
+
+def export(values: flags.FlagValues) -> int:
+    """Exports, and prints under which names the networks are in the file."""
+    config = settings.from_flags(ExportConfig, values, ExportConfig())
+    run_dir = command.required("run_dir", config.run_dir)
+    output = command.required("output", config.output)
+    if output.is_dir():
+        raise InputError(f"--output {output} is a folder; expected a file to write")
+    # TensorFlow takes seconds to import: wrong flags are refused without it.
+    from cyclegan_vc_tf import exporting, run_folder
+
+    run = run_folder.open_folder(run_dir)
+    step, names = exporting.export(run, config.layout, output, config.step or None)
+    print(f"Step {step}: {', '.join(names)}: {output}")
+    return command.DONE
+
+
+def main() -> None:
+    """The command."""
+    command.run(__doc__, define, export)

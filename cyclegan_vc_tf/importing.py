@@ -1,0 +1,195 @@
+"""A run folder out of a public project's checkpoint."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cyclegan_vc_tf import (
+    family,
+    features,
+    files,
+    preparation,
+    public_files,
+    public_statistics,
+    public_weights,
+    run_folder,
+    synthesis,
+)
+from cyclegan_vc_tf.checkpoints import Checkpoints
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.errors import InputError, listed
+from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.papers import PAPERS
+from cyclegan_vc_tf.public_files import PublicNetwork
+from cyclegan_vc_tf.public_layouts import LAYOUTS, PublicLayout, with_bins
+from cyclegan_vc_tf.public_weights import NetworkWeights
+from cyclegan_vc_tf.run_folder import RunFolder
+from cyclegan_vc_tf.trainer import Trainer
+
+NO_RECORDINGS: dict[str, Any] = {speaker: {"training": {}} for speaker in family.SPEAKERS}
+"""Of a run that was imported with its statistics alone."""
+
+Configure = Callable[[RunConfig], RunConfig]
+
+
+def import_run(
+    run_dir: Path,
+    checkpoint: Sequence[str],
+    statistics: Sequence[str],
+    configure: Configure,
+    layout: str = "",
+    step: int = 0,
+    say: Callable[[str], None] = print,
+) -> RunFolder:
+    """Makes a run folder of a public checkpoint: whole, or not at all.
+
+    Args:
+        run_dir: The run folder to make.
+        checkpoint: Files, as `public_files.read` takes them.
+        statistics: Files, as `public_statistics.read` takes them; if there are none, statistics
+            are computed of the corpus.
+        configure: Given what the layout says of a run, gives its settings.
+        layout: The project's; by default it is told by the checkpoint.
+        step: How many steps it was trained for, where that is known: schedules go on from there.
+        say: Prints a line.
+
+    Raises:
+        InputError: A file is not what it has to be, or something is missing.
+    """
+    if run_folder.exists(run_dir):
+        raise InputError(f"--run_dir {run_dir} is a run already; expected a folder to be made")
+    run_folder.check_free(run_dir)
+    found = public_files.read(checkpoint)
+    layout = layout or _recognise(found)
+    weights = {name: _translate(layout, name, each) for name, each in found.items()}
+    config = _configured(LAYOUTS[layout], weights, configure)
+    trainer = Trainer(config)
+    networks = trainer.networks
+    for name, each in weights.items():
+        if name not in networks:
+            raise InputError(
+                f"--checkpoint {found[name].file} holds {name}, which {layout} has none of; leave "
+                "it out"
+            )
+        public_weights.assign(networks[name], each)
+    trainer.step.assign(step)
+    # What can be refused has been refused: now recordings may be analysed.
+    told, corpus = _statistics(config, statistics, say)
+    untrained = [name for name in networks if name not in weights]
+    origin = {
+        "layout": layout,
+        "project": LAYOUTS[layout].project,
+        "files": {name: str(network.file) for name, network in found.items()},
+        "step": step,
+        "untrained": untrained,
+    }
+
+    def fill(folder: Path) -> None:
+        files.write_text(folder / run_folder.IMPORTED, json.dumps(origin, indent=1) + "\n")
+        Checkpoints(folder / "checkpoints").save(trainer.checkpoint, step, keep=1)
+
+    run = run_folder.create(run_dir, config, told, corpus, fill)
+    for line in _report(layout, config, weights, untrained):
+        say(line)
+    return run
+
+
+def _recognise(found: Mapping[str, PublicNetwork]) -> str:
+    generators = [name for name in found if name.startswith("generator_")]
+    if not generators:
+        raise InputError(f"--checkpoint has {listed(list(found))} and no generator; expected one")
+    network = found[generators[0]]
+    layout = public_weights.recognised(network.state)
+    if not layout:
+        raise InputError(
+            f"--checkpoint {network.file} has keys such as {listed(list(network.state), 3)}, of no "
+            f"layout that is known; expected one of {', '.join(LAYOUTS)}"
+        )
+    return layout
+
+
+def _translate(layout: str, name: str, network: PublicNetwork) -> NetworkWeights:
+    try:
+        return public_weights.translate(LAYOUTS[layout], name, network.state)
+    except InputError as error:
+        raise InputError(
+            f"--checkpoint {network.file}, read as --layout={layout}: {error}"
+        ) from error
+
+
+def _configured(
+    layout: PublicLayout, weights: Mapping[str, NetworkWeights], configure: Configure
+) -> RunConfig:
+    """The settings of the run: what the layout says, what flags say, what the weights tell."""
+    generator = next(each for name, each in weights.items() if name.startswith("generator_"))
+    bins = public_weights.bins_of(generator)
+    variant = layout.network.variant
+    told = replace(
+        PAPERS[variant], features=with_bins(layout.features, bins), network=layout.network
+    )
+    config = configure(told)
+    if config.network.variant != variant:
+        raise InputError(
+            f"--variant is {config.network.variant}; the checkpoint is one of {variant}: leave it "
+            "out"
+        )
+    if config.features.bins != bins:
+        raise InputError(
+            f"{config.features.bins} values a frame were asked for, and the checkpoint's "
+            f"generators make {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
+        )
+    network = public_weights.with_sizes(config.network, weights.values())
+    config = replace(config, network=network)
+    family.check(config)
+    features.check(config.features)
+    synthesis.vocoder(config.features, config.vocoder)
+    return config
+
+
+def _statistics(
+    config: RunConfig, statistics: Sequence[str], say: Callable[[str], None]
+) -> tuple[dict[str, Statistics], dict[str, Any]]:
+    """Both speakers' statistics, and what the run keeps of its recordings."""
+    has_corpus = config.corpus.source_dir or config.corpus.target_dir
+    if not statistics and not has_corpus:
+        raise InputError(
+            "--statistics is not given; expected the files that the project keeps beside its "
+            "checkpoints, or --source_dir and --target_dir to compute them"
+        )
+    told = {}
+    if statistics:
+        has_f0 = config.features.spectra == "mel_cepstra"
+        told = public_statistics.read(statistics, config.features.bins, has_f0)
+    if not has_corpus:
+        return told, NO_RECORDINGS
+    speakers = preparation.prepare(config.corpus, config.features)
+    for speaker in speakers.values():
+        say(speaker.describe(config.features))
+    computed = {name: speaker.statistics for name, speaker in speakers.items()}
+    return told or computed, preparation.recordings_of(speakers)
+
+
+def _report(
+    layout: str,
+    config: RunConfig,
+    weights: Mapping[str, NetworkWeights],
+    untrained: Sequence[str],
+) -> list[str]:
+    """What was imported, in a few lines."""
+    count = sum(value.size for value in next(iter(weights.values())).values.values())
+    first = next(iter(weights))
+    lines = [
+        f"{layout}: {config.network.variant} of {config.features.bins} values a frame; "
+        f"{first} has {count:,} parameters",
+        f"imported: {', '.join(weights)}",
+    ]
+    dropped: dict[tuple[str, str], list[str]] = {}
+    for name, each in weights.items():
+        for why, keys in each.dropped.items():
+            dropped.setdefault((listed(sorted(keys)), why), []).append(name)
+    lines += [f"dropped, {why}: {keys} of {', '.join(of)}" for (keys, why), of in dropped.items()]
+    if untrained:
+        lines.append(f"not in the checkpoint, untrained: {', '.join(untrained)}")
+    return lines

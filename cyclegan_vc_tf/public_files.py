@@ -1,0 +1,147 @@
+"""Which networks are in the files of a public checkpoint."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_vc_tf import torch_files
+from cyclegan_vc_tf.errors import InputError, listed
+
+NETWORKS = {
+    "generator_A2B": ("generator_A2B_state_dict", "model_genA2B_state_dict", "generator_A2B"),
+    "generator_B2A": ("generator_B2A_state_dict", "model_genB2A_state_dict", "generator_B2A"),
+    "discriminator_A": ("discriminator_A_state_dict", "model_discriminatorA", "discriminator_A"),
+    "discriminator_B": ("discriminator_B_state_dict", "model_discriminatorB", "discriminator_B"),
+    "discriminator_cycled_A": ("discriminator_A2",),
+    "discriminator_cycled_B": ("discriminator_B2",),
+}
+"""What the networks are called in files that hold several, and in the names of files of one."""
+
+ONE_NETWORK = "model_state"
+"""Where a file of one network keeps it, if it keeps more."""
+
+SLOTS = re.compile(r".*/Adam(_1)?")
+"""Variables of TensorFlow 1's Adam beside those that it trains: its moments begin anew."""
+
+DEVICES = "module."
+"""In front of all keys of a network that was trained on several devices."""
+
+REMEDY = "generator_A2B=FILE says which network a file holds"
+
+
+@dataclass(frozen=True)
+class PublicNetwork:
+    """A network as a file has it.
+
+    Attributes:
+        file: Where it was.
+        state: Its weights, by their keys.
+    """
+
+    file: Path
+    state: dict[str, np.ndarray]
+
+
+def read(files: Sequence[str]) -> dict[str, PublicNetwork]:
+    """The networks of a public checkpoint, by our names.
+
+    Args:
+        files: Of PyTorch: one with several networks, or one a network, whose name it has in its
+            own or is given as `generator_A2B=FILE`. Of TensorFlow 1: a checkpoint by its prefix,
+            its index or its data.
+
+    Raises:
+        InputError: One is not there, is damaged or another file, holds no network that is known,
+            or one that another holds too.
+    """
+    found: dict[str, PublicNetwork] = {}
+    for given in files:
+        name, path = _named(given)
+        prefix = tensorflow_prefix(path)
+        states = _tensorflow_states(prefix) if prefix else _torch_states(path, name)
+        for network, state in states.items():
+            if network in found:
+                raise InputError(f"{found[network].file} and {path} both hold {network}; {REMEDY}")
+            found[network] = PublicNetwork(path, state)
+    return found
+
+
+def tensorflow_prefix(path: Path) -> str:
+    """The prefix of the TensorFlow checkpoint that a path is part of; empty if it is of none."""
+    prefix = re.sub(r"\.(index|data-\d+-of-\d+|meta)$", "", str(path))
+    return prefix if Path(f"{prefix}.index").is_file() else ""
+
+
+def _named(given: str) -> tuple[str, Path]:
+    """A file, and the network that it was said to hold, if any."""
+    name, _, rest = given.partition("=")
+    if rest and name in NETWORKS and not Path(given).exists():
+        return name, Path(rest)
+    return "", Path(given)
+
+
+def _torch_states(path: Path, name: str) -> dict[str, dict[str, np.ndarray]]:
+    stored = torch_files.load(path)
+    if isinstance(stored, Mapping):
+        several = {
+            network: stored[key]
+            for network, keys in NETWORKS.items()
+            for key in keys
+            if torch_files.has_tensors(stored.get(key))
+        }
+        if several:
+            return {each: _arrays(path, state) for each, state in several.items()}
+        one = stored.get(ONE_NETWORK, stored)
+        if torch_files.has_tensors(one):
+            return {name or _name_in(path): _arrays(path, one)}
+    raise InputError(
+        f"{path} holds no network that is known; expected a state_dict of one, or of several under "
+        f"such names as {listed([keys[0] for keys in NETWORKS.values()])}"
+    )
+
+
+def _arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    arrays = torch_files.arrays(path, state)
+    prefix = DEVICES if all(key.startswith(DEVICES) for key in arrays) else ""
+    return {key.removeprefix(prefix): array for key, array in arrays.items()}
+
+
+def _name_in(path: Path) -> str:
+    """The network that a file's own name tells."""
+    told = [
+        (len(word), network)
+        for network, words in NETWORKS.items()
+        for word in words
+        if re.search(rf"{word}(?![0-9])", path.name, re.IGNORECASE)
+    ]
+    if not told:
+        raise InputError(f"{path} holds one network, and its name tells none; {REMEDY}")
+    return max(told)[1]
+
+
+def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
+    """The variables of a TensorFlow checkpoint, by the scope they are in."""
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        states: dict[str, dict[str, np.ndarray]] = {}
+        for name in reader.get_variable_to_shape_map():
+            scope, _, key = name.partition("/")
+            if scope in NETWORKS and not SLOTS.fullmatch(key):
+                states.setdefault(scope, {})[key] = reader.get_tensor(name)
+    # By the damage, TensorFlow raises one or another.
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError) as error:
+        raise InputError(
+            f"{prefix} is no checkpoint of TensorFlow, or damaged; expected {prefix}.index and its "
+            ".data files"
+        ) from error
+    if not states:
+        raise InputError(
+            f"{prefix} holds no network that is known; expected variables in scopes such as "
+            f"{listed(list(NETWORKS))}"
+        )
+    return states
