@@ -1,7 +1,8 @@
 """A run folder out of a public project's checkpoint."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from cyclegan_vc_tf.errors import InputError, listed
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.public_files import PublicNetwork
-from cyclegan_vc_tf.public_layouts import LAYOUTS, PublicLayout, with_bins
+from cyclegan_vc_tf.public_layouts import LAYOUTS, with_bins
 from cyclegan_vc_tf.public_weights import NetworkWeights
 from cyclegan_vc_tf.run_folder import RunFolder
 from cyclegan_vc_tf.trainer import Trainer
@@ -63,8 +64,17 @@ def import_run(
     run_folder.check_free(run_dir)
     found = public_files.read(checkpoint)
     layout = layout or _recognise(found)
-    weights = {name: _translate(layout, name, each) for name, each in found.items()}
-    config = _configured(LAYOUTS[layout], weights, configure)
+    weights = {}
+    for name, public in found.items():
+        with _naming(layout, public):
+            weights[name] = public_weights.translate(LAYOUTS[layout], name, public.state)
+    config = _configured(layout, weights, configure)
+    with _naming(layout, next(iter(found.values()))):
+        network = public_weights.with_sizes(config.network, weights.values())
+    config = replace(config, network=network)
+    family.check(config)
+    features.check(config.features)
+    synthesis.vocoder(config.features, config.vocoder)
     trainer = Trainer(config)
     networks = trainer.networks
     for name, each in weights.items():
@@ -73,7 +83,8 @@ def import_run(
                 f"--checkpoint {found[name].file} holds {name}, which {layout} has none of; leave "
                 "it out"
             )
-        public_weights.assign(networks[name], each)
+        with _naming(layout, found[name]):
+            public_weights.assign(networks[name], each)
     trainer.step.assign(step)
     # What can be refused has been refused: now recordings may be analysed.
     told, corpus = _statistics(config, statistics, say)
@@ -81,7 +92,7 @@ def import_run(
     origin = {
         "layout": layout,
         "project": LAYOUTS[layout].project,
-        "files": {name: str(network.file) for name, network in found.items()},
+        "files": {name: str(public.file) for name, public in found.items()},
         "step": step,
         "untrained": untrained,
     }
@@ -110,9 +121,11 @@ def _recognise(found: Mapping[str, PublicNetwork]) -> str:
     return layout
 
 
-def _translate(layout: str, name: str, network: PublicNetwork) -> NetworkWeights:
+@contextmanager
+def _naming(layout: str, network: PublicNetwork) -> Iterator[None]:
+    """Says of which file it is what is wrong with a network's weights."""
     try:
-        return public_weights.translate(LAYOUTS[layout], name, network.state)
+        yield
     except InputError as error:
         raise InputError(
             f"--checkpoint {network.file}, read as --layout={layout}: {error}"
@@ -120,14 +133,15 @@ def _translate(layout: str, name: str, network: PublicNetwork) -> NetworkWeights
 
 
 def _configured(
-    layout: PublicLayout, weights: Mapping[str, NetworkWeights], configure: Configure
+    layout: str, weights: Mapping[str, NetworkWeights], configure: Configure
 ) -> RunConfig:
-    """The settings of the run: what the layout says, what flags say, what the weights tell."""
+    """The settings of the run: what the layout says, and what flags say."""
     generator = next(each for name, each in weights.items() if name.startswith("generator_"))
     bins = public_weights.bins_of(generator)
-    variant = layout.network.variant
+    public = LAYOUTS[layout]
+    variant = public.network.variant
     told = replace(
-        PAPERS[variant], features=with_bins(layout.features, bins), network=layout.network
+        PAPERS[variant], features=with_bins(public.features, bins), network=public.network
     )
     config = configure(told)
     if config.network.variant != variant:
@@ -140,11 +154,6 @@ def _configured(
             f"{config.features.bins} values a frame were asked for, and the checkpoint's "
             f"generators make {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
         )
-    network = public_weights.with_sizes(config.network, weights.values())
-    config = replace(config, network=network)
-    family.check(config)
-    features.check(config.features)
-    synthesis.vocoder(config.features, config.vocoder)
     return config
 
 

@@ -1,5 +1,7 @@
 """Which networks are in the files of a public checkpoint."""
 
+import glob
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +70,7 @@ def read(files: Sequence[str]) -> dict[str, PublicNetwork]:
             if network in found:
                 raise InputError(f"{found[network].file} and {path} both hold {network}; {REMEDY}")
             found[network] = PublicNetwork(path, state)
-    return found
+    return {network: found[network] for network in NETWORKS if network in found}
 
 
 def tensorflow_prefix(path: Path) -> str:
@@ -126,13 +128,20 @@ def _name_in(path: Path) -> str:
 
 def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
     """The variables of a TensorFlow checkpoint, by the scope they are in."""
+    data = f"{glob.escape(Path(prefix).name)}.data-"
     try:
         reader = tf.train.load_checkpoint(prefix)
+        shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        # What an index promises has to be in the data: nothing larger is set up to be read.
+        promised = sum(math.prod(shapes[name]) * kinds[name].size for name in shapes)
+        stored = sum(each.stat().st_size for each in Path(prefix).parent.glob(f"{data}*"))
+        if promised > stored:
+            raise ValueError(f"{promised} bytes are promised, {stored} are there")
         states: dict[str, dict[str, np.ndarray]] = {}
-        for name in reader.get_variable_to_shape_map():
+        for name in shapes:
             scope, _, key = name.partition("/")
             if scope in NETWORKS and not SLOTS.fullmatch(key):
-                states.setdefault(scope, {})[key] = reader.get_tensor(name)
+                states.setdefault(scope, {})[key] = np.asarray(reader.get_tensor(name))
     # By the damage, TensorFlow raises one or another.
     except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError) as error:
         raise InputError(

@@ -90,6 +90,9 @@ def _arrays(path: Path) -> Arrays:
             )
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name].astype(np.float64).ravel() for name in arrays.files}
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
+    except InputError:
+        raise
+    # What is raised by damage is up to zipfile, zlib and NumPy: a dozen types.
+    except Exception as error:
         reason = "is not there" if not path.exists() else "is no archive of NumPy, or damaged"
         raise InputError(f"--statistics {path} {reason}; expected an .npz file") from error

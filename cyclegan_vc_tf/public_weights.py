@@ -71,7 +71,7 @@ def translate(layout: PublicLayout, name: str, state: Arrays) -> NetworkWeights:
             for key in theirs:
                 unread.pop(key, None)
             missing = [key for key in theirs if key not in state]
-            faults = [_fault(key, weight, state[key]) for key in theirs if key in state]
+            faults = [_fault(key, address, state[key]) for key in theirs if key in state]
             if missing:
                 unset.append(f"{address} ({', '.join(missing)})")
             elif any(faults):
@@ -106,7 +106,8 @@ def with_sizes(network: NetworkConfig, all_weights: Iterable[NetworkWeights]) ->
     widths, kernels, blocks = _generator_sizes(network, kinds["generator"])
     judging_widths, judging_kernels = _discriminator_sizes(network, kinds.get("discriminator"))
     if not all(float(width).is_integer() and width > 0 for width in (*widths, *judging_widths)):
-        raise InputError(f"the networks' widths, {widths} and {judging_widths}, are no layout's")
+        told = ", ".join(f"{width:g}" for width in (*widths, *judging_widths))
+        raise InputError(f"widths of {told} channels, of which some are no whole numbers")
     channels = math.gcd(*map(int, (*widths, *judging_widths)))
     if not judging_widths:
         judging_widths = [channels * each for each in network.discriminator_widths]
@@ -168,10 +169,13 @@ def _to_keras(layout: PublicLayout, weight: str, value: np.ndarray) -> np.ndarra
     return TORCH[weight, value.ndim].to_keras(value) if layout.is_torch else value
 
 
-def _fault(key: str, weight: str, value: np.ndarray) -> str:
+def _fault(key: str, address: str, value: np.ndarray) -> str:
+    """What makes a value unusable for a weight of ours; empty if nothing does."""
+    layer, _, weight = address.rpartition("/")
+    convolves = weight == "kernel" and layer.endswith("_conv")
     if value.dtype.kind != "f":
         return f"{key} is of {value.dtype}, expected floating-point numbers"
-    if (weight, value.ndim) not in TORCH or not value.size:
+    if (weight, value.ndim) not in TORCH or not value.size or (convolves and value.ndim < 3):
         return f"{key} is of shape {list(value.shape)}"
     return "" if np.isfinite(value).all() else f"{key} has NaN or infinite values"
 

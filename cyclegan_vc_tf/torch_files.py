@@ -125,9 +125,9 @@ def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
 
 def _refuse_bomb(path: Path) -> None:
     """Refuses an archive that unfolds to far more than its size; torch compresses nothing."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:

@@ -76,4 +76,4 @@ def main() -> None:
 def _whole(paths: tuple[str, ...]) -> tuple[str, ...]:
     """A single path may have commas in it."""
     together = ",".join(paths)
-    return (together,) if Path(together).exists() else paths
+    return (together,) if paths and Path(together).exists() else paths

@@ -1,0 +1,467 @@
+"""Import of TensorFlow 1 checkpoints, against the graph that wrote them; what every import refuses.
+
+PyTorch is not needed for any of it; checkpoints of PyTorch are imported in parity/test_public.py.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import finished, run_command, run_here, variables, voice
+
+from cyclegan_vc_tf import importing, public_statistics, run_folder
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.world import pyworld
+from parity.public_tf1 import LeimaoModel
+
+WITHOUT_TORCH = """
+import runpy, sys
+class Missing:
+    def find_spec(self, name, *rest):
+        if name == "torch":
+            raise ImportError("there is no torch")
+sys.meta_path.insert(0, Missing())
+del sys.argv[0]
+"""
+"""In front of a program that has to do without."""
+
+VERB = WITHOUT_TORCH + "runpy.run_module('cyclegan_vc_tf', run_name='__main__')"
+DOOR = WITHOUT_TORCH + "runpy.run_path(sys.argv[0], run_name='__main__')"
+
+SMALL = ("--crop_frames=16", "--f0_method=dio", "--steps=2", "--log_every=1", "--workers=1")
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> LeimaoModel:
+    return LeimaoModel(channels=2, residual_blocks=1)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(public: LeimaoModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prefix = tmp_path_factory.mktemp("leimao") / "sf1_tm1.ckpt"
+    public.save(str(prefix))
+    return prefix
+
+
+def save_statistics(folder: Path, bins: int = 24) -> dict[str, np.ndarray]:
+    """The files of the TensorFlow 1 project: (bins, 1) arrays, and scalars of ln F0."""
+    rng = np.random.default_rng(7)
+    frames = {
+        "mean_A": rng.normal(-5, 2, (bins, 1)), "std_A": rng.uniform(0.5, 2, (bins, 1)),
+        "mean_B": rng.normal(-5, 2, (bins, 1)), "std_B": rng.uniform(0.5, 2, (bins, 1)),
+    }  # fmt: skip
+    log_f0 = {"mean_A": 4.7, "std_A": 0.2, "mean_B": 5.3, "std_B": 0.15}
+    np.savez(folder / "mcep_normalization.npz", **frames)
+    np.savez(folder / "logf0s_normalization.npz", **log_f0)
+    return {**frames, **{f"log_f0_{name}": np.float64(value) for name, value in log_f0.items()}}
+
+
+def statistics_files(folder: Path) -> list[str]:
+    return [str(folder / f"{each}_normalization.npz") for each in ("mcep", "logf0s")]
+
+
+def imported(folder: Path, checkpoint: Path, **options: object) -> run_folder.RunFolder:
+    save_statistics(folder)
+    run_dir = folder / "run"
+    files = statistics_files(folder)
+    return importing.import_run(run_dir, [str(checkpoint)], files, as_it_is, **options)  # type: ignore[arg-type]
+
+
+def as_it_is(base: RunConfig) -> RunConfig:
+    return base
+
+
+def write(prefix: Path, values: Mapping[str, np.ndarray]) -> Path:
+    """Any variables as a checkpoint of TensorFlow 1's format."""
+    names = list(values)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(values[name]) for name in names],
+    )
+    return prefix
+
+
+def test_a_tensorflow_1_run_converts_and_trains_without_torch(
+    public: LeimaoModel, checkpoint: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """A recording of whole fours of frames, so that nothing is padded; then the oracle is short."""
+    told = save_statistics(tmp_path)
+    run_dir, rate_hz = tmp_path / "run", 16_000
+    printed = finished(
+        "-c", VERB, "", "import", f"--checkpoint={checkpoint}.index", f"--run_dir={run_dir}",
+        f"--statistics={','.join(statistics_files(tmp_path))}", *SMALL,
+        "--generator_learning_rate=0", "--discriminator_learning_rate=0",
+    )  # fmt: skip
+    assert "leimao: vc1 of 24 values a frame" in printed
+    assert "generator_A2B, generator_B2A, discriminator_A, discriminator_B" in printed
+
+    wave = voice(120.0, 1.0, 3)[: 80 * 199]
+    soundfile.write(tmp_path / "in.wav", wave, rate_hz, "FLOAT")
+    finished(
+        "-c", DOOR, "convert.py", f"--run_dir={run_dir}", f"--input={tmp_path}/in.wav",
+        f"--output={tmp_path}/out",
+    )  # fmt: skip
+    converted, _ = soundfile.read(tmp_path / "out" / "in.wav")
+
+    # The TensorFlow 1 project's conversion, in its own arithmetic and by its own network.
+    double = wave.astype(np.float64)
+    f0_hz, time_s = pyworld.dio(double, rate_hz, f0_floor=71.0, f0_ceil=800.0)
+    f0_hz = pyworld.stonemask(double, f0_hz, time_s, rate_hz)
+    envelope = pyworld.cheaptrick(double, f0_hz, time_s, rate_hz)
+    aperiodicity = pyworld.d4c(double, f0_hz, time_s, rate_hz)
+    coded = pyworld.code_spectral_envelope(envelope, rate_hz, 24).T
+    assert coded.shape[1] == 200
+    normalized = (coded - told["mean_A"]) / told["std_A"]
+    made = public.convert("A2B", normalized[np.newaxis].astype(np.float32))[0]
+    coded = np.ascontiguousarray((made * told["std_B"] + told["mean_B"]).T, np.float64)
+    voiced = f0_hz > 0
+    log_f0 = np.log(f0_hz, where=voiced, out=np.zeros_like(f0_hz))
+    z = (log_f0 - told["log_f0_mean_A"]) / told["log_f0_std_A"]
+    mapped = np.exp(z * told["log_f0_std_B"] + told["log_f0_mean_B"])
+    decoded = pyworld.decode_spectral_envelope(coded, rate_hz, 1024)
+    expected = pyworld.synthesize(np.where(voiced, mapped, 0.0), decoded, aperiodicity, rate_hz)
+    expected = expected[: len(wave)]
+    scale = max(1.0, np.max(np.abs(expected)) / 0.99)
+    assert len(converted) == len(wave)
+    # Rounding of 16 bits, and what the envelope's floor and float32 features change.
+    correlation = np.corrcoef(converted, expected)[0, 1]
+    assert correlation > 0.999
+    assert np.std(converted * scale - expected) < 0.03 * np.std(expected)
+
+    # Both rates are zero: what is trained has the weights of the checkpoint after two steps.
+    printed = finished(
+        "-c", DOOR, "train.py", f"--run_dir={run_dir}", f"--source_dir={corpus}/low",
+        f"--target_dir={corpus}/high", f"--features_dir={tmp_path}/features",
+    )  # fmt: skip
+    assert f"Resuming {run_dir} at step 0" in printed
+    before, after = (variables_of(run_dir, step) for step in (0, 2))
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value)
+    assert len(list((run_dir / "converted").rglob("*.wav"))) > 0
+    # It has recordings now, and keeps to them and to the statistics it was given.
+    run = run_folder.open_folder(run_dir)
+    np.testing.assert_array_equal(run.statistics["B"].mean, told["mean_B"].ravel())
+    done = run_here(
+        "train.py", f"--run_dir={run_dir}", f"--source_dir={corpus}/high", "--steps=3"
+    )  # fmt: skip
+    assert done.returncode == 2 and "--source_dir was" in done.stderr
+
+
+def variables_of(run_dir: Path, step: int) -> dict[str, np.ndarray]:
+    """The networks' variables in a checkpoint."""
+    return {
+        name: value
+        for name, value in variables(run_dir, step).items()
+        if name.startswith(("generator_A", "generator_B", "discriminator_A", "discriminator_B"))
+    }
+
+
+def test_the_graph_and_the_imported_networks_compute_the_same(
+    public: LeimaoModel, checkpoint: Path, tmp_path: Path
+) -> None:
+    networks, _ = imported(tmp_path, checkpoint).load_networks()
+    features = np.random.default_rng(1).standard_normal((2, 24, 36)).astype(np.float32)
+    flipped = features.swapaxes(1, 2)
+    for direction in ("A2B", "B2A"):
+        expected = public.convert(direction, features).swapaxes(1, 2)
+        np.testing.assert_allclose(networks[f"generator_{direction}"](flipped), expected, atol=1e-5)
+    for speaker in "AB":
+        expected = public.score(speaker, features)
+        np.testing.assert_allclose(
+            networks[f"discriminator_{speaker}"](flipped), expected, atol=1e-5
+        )
+
+
+def test_the_steps_it_was_trained_for_are_gone_on_from(checkpoint: Path, tmp_path: Path) -> None:
+    run = imported(tmp_path, checkpoint, step=250_000)
+    assert run.checkpoints.steps() == [250_000]
+    assert variables(run.path, 250_000)["step/.ATTRIBUTES/VARIABLE_VALUE"] == 250_000
+    origin = json.loads((run.path / "imported.json").read_text())
+    assert origin["layout"] == "leimao" and origin["step"] == 250_000 and not origin["untrained"]
+
+
+def test_a_run_without_recordings_asks_for_them(checkpoint: Path, tmp_path: Path) -> None:
+    run = imported(tmp_path, checkpoint)
+    done = run_here("train.py", f"--run_dir={run.path}")
+    assert done.returncode == 2 and "--source_dir is not given" in done.stderr
+
+
+def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Path) -> None:
+    done = run_here(
+        "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/run",
+        f"--source_dir={corpus}/low", f"--target_dir={corpus}/high", "--held_out_fraction=0",
+        f"--features_dir={tmp_path}/features", *SMALL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = run_folder.open_folder(tmp_path / "run")
+    assert abs(np.exp(run.statistics["A"].log_f0_mean) - 110) < 8
+    assert abs(np.exp(run.statistics["B"].log_f0_mean) - 210) < 15
+    assert len(run.recordings["A"]) == 6
+    # It learns from these from the first.
+    done = run_here("train.py", f"--run_dir={run.path}", f"--target_dir={corpus}/low")
+    assert done.returncode == 2 and "--target_dir was" in done.stderr
+
+
+def test_a_direction_that_was_not_imported_is_not_converted(
+    public: LeimaoModel, corpus: Path, tmp_path: Path
+) -> None:
+    """A network that has learned nothing would make noise of speech."""
+    every = public.variables()
+    half = {name: value for name, value in every.items() if name.startswith("generator_A2B/")}
+    run = imported(tmp_path, write(tmp_path / "half", half))
+    assert run.imported["untrained"] == ["generator_B2A", "discriminator_A", "discriminator_B"]
+    assert list(run.load_networks()[0]) == ["generator_A2B"]
+    run.load_generator("A2B")
+    done = run_here(
+        "convert.py", f"--run_dir={run.path}", "--direction=B2A", f"--input={corpus}/high",
+        f"--output={tmp_path}/out",
+    )  # fmt: skip
+    assert done.returncode == 2 and "was imported without generator_B2A" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def changed(name: str, value: np.ndarray | None) -> Callable[[dict[str, np.ndarray]], None]:
+    def change(values: dict[str, np.ndarray]) -> None:
+        values.pop(name, None)
+        if value is not None:
+            values[name] = value
+
+    return change
+
+
+KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (changed(KERNEL, None), r"variables unset: output_conv/kernel \(o1_conv/kernel\)"),
+        (
+            changed("generator_A2B/h9_conv/kernel", np.zeros((3, 4, 5), np.float32)),
+            "keys unread: h9_conv/kernel",
+        ),
+        (
+            changed(KERNEL, np.zeros((15, 3, 24), np.float32)),
+            r"output_conv/kernel \(o1_conv/kernel\) is \[15, 3, 24\], expected \[15, 4, 24\]",
+        ),
+        (changed(KERNEL, np.zeros((15, 4, 24), np.int32)), "o1_conv/kernel is of int32"),
+        (changed(KERNEL, np.zeros((), np.float32)), r"o1_conv/kernel is of shape \[\]"),
+        (changed(KERNEL, np.zeros((15, 0, 24), np.float32)), r"shape \[15, 0, 24\]"),
+        (changed(KERNEL, np.array("rm -rf")), "o1_conv/kernel is of .S6"),
+        (changed(BIAS, np.array([np.nan, 1], np.float32)), "h1_conv/bias has NaN or infinite"),
+        (changed(BIAS, np.array([-np.inf, 1], np.float32)), "h1_conv/bias has NaN or infinite"),
+        (
+            changed("generator_A2B/upsample1d_block1_h1_gates/bias", np.zeros(3, np.float32)),
+            r"\[16\] and \[3\], do not go together",
+        ),
+        (
+            changed("generator_A2B/residual1d_block1_h2_conv/bias", np.ones(5, np.float32)),
+            r"of another shape: residual_1_out_conv/bias \(.*\) is \[5\], expected \[8\]",
+        ),
+        (
+            changed("generator_A2B/residual1d_block1_h1_conv/kernel", np.ones((3, 8, 9), "f4")),
+            r"model\.ckpt, read .*: widths of 2, 4, 8, 12\.5, 8, 4, 2, 4, 8, 16 channels",
+        ),
+    ],
+)
+def test_variables_that_do_not_fit_are_refused(
+    change: Callable[[dict[str, np.ndarray]], None],
+    said: str,
+    public: LeimaoModel,
+    tmp_path: Path,
+) -> None:
+    values = public.variables()
+    change(values)
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(InputError, match=said) as refused:
+        imported(tmp_path / "inside", write(tmp_path / "model.ckpt", values))
+    assert "\n" not in str(refused.value) and "model.ckpt" in str(refused.value)
+    assert_nothing_is_left(tmp_path / "inside")
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    left = {path.name for path in folder.iterdir()}
+    assert left <= {"mcep_normalization.npz", "logf0s_normalization.npz"}
+
+
+def cut(name: str, size: int) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:size])
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut("model.ckpt.index", 300),
+        cut("model.ckpt.index", 0),
+        cut("model.ckpt.data-00000-of-00001", 1000),
+        lambda folder: (folder / "model.ckpt.data-00000-of-00001").unlink(),
+        lambda folder: (folder / "model.ckpt.index").write_bytes(b"\x80\x04." * 400),
+    ],
+)
+def test_damaged_checkpoints_are_refused(
+    damage: Callable[[Path], object], public: LeimaoModel, tmp_path: Path
+) -> None:
+    for name in ("inside", "model"):
+        (tmp_path / name).mkdir()
+    prefix = write(tmp_path / "model" / "model.ckpt", public.variables())
+    damage(tmp_path / "model")
+    with pytest.raises(InputError, match=r"is no checkpoint of TensorFlow, or damaged"):
+        imported(tmp_path / "inside", prefix)
+    assert_nothing_is_left(tmp_path / "inside")
+
+
+def test_a_fuzzed_index_is_refused(public: LeimaoModel, tmp_path: Path) -> None:
+    prefix = write(tmp_path / "model.ckpt", public.variables())
+    index = tmp_path / "model.ckpt.index"
+    whole, rng = index.read_bytes(), np.random.default_rng(11)
+    for _ in range(60):
+        bytes_ = np.frombuffer(whole, np.uint8).copy()
+        bytes_[rng.integers(len(bytes_), size=rng.choice([1, 4, 64]))] ^= rng.integers(1, 256)
+        index.write_bytes(bytes_.tobytes())
+        with pytest.raises(InputError, match="is no checkpoint of TensorFlow, or damaged"):
+            importing.import_run(tmp_path / "run", [str(prefix)], [], as_it_is)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    other = tf.train.Checkpoint(kernel=tf.Variable([1.0])).write(str(tmp_path / "other"))
+    with pytest.raises(InputError, match="holds no network that is known"):
+        importing.import_run(tmp_path / "run", [other], [], as_it_is)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    save_statistics(tmp_path)
+    given = (
+        f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/run",
+        f"--statistics={','.join(statistics_files(tmp_path))}",
+    )  # fmt: skip
+    for flag, said in (
+        ("--variant=vc2", "--variant is vc2; the checkpoint is one of vc1"),
+        ("--mel_cepstra=36", "36 values a frame were asked for, and the checkpoint's generators"),
+        ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
+        ("--crop_frames=18", "--crop_frames is 18; expected a multiple of 4"),
+        ("--vocoder=melgan", "--vocoder and what belongs to it cannot be given"),
+        ("--step=-1", "non-negative"),
+    ):
+        done = run_here("import_run.py", *given, flag)
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+        assert not (tmp_path / "run").exists()
+    done = run_here("import_run.py", *given[:2])
+    assert done.returncode == 2 and "--statistics is not given" in done.stderr
+    done = run_here("import_run.py", given[1])
+    assert done.returncode == 2 and "--checkpoint is not given" in done.stderr
+
+
+def test_what_the_weights_do_not_tell_can_be_said(checkpoint: Path, tmp_path: Path) -> None:
+    """A fork may differ in what leaves no trace in its weights."""
+    save_statistics(tmp_path)
+    done = run_here(
+        "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/run",
+        f"--statistics={','.join(statistics_files(tmp_path))}", "--norm_epsilon=1e-3",
+        "--nodiscriminator_sigmoid",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    network = run_folder.open_folder(tmp_path / "run").config.network
+    assert (network.norm_epsilon, network.discriminator_sigmoid) == (1e-3, False)
+
+
+def test_a_folder_that_is_taken_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
+    run = imported(tmp_path, checkpoint)
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    with pytest.raises(InputError, match="is a run already; expected a folder to be made"):
+        imported(tmp_path, checkpoint)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").touch()
+    files = statistics_files(tmp_path)
+    with pytest.raises(InputError, match="has files but no config"):
+        importing.import_run(tmp_path / "thesis", [str(checkpoint)], files, as_it_is)
+    assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+
+
+def test_a_missing_checkpoint_is_refused_in_its_own_process(tmp_path: Path) -> None:
+    done = run_command(
+        "-m", "cyclegan_vc_tf", "import", f"--checkpoint={tmp_path}/no.ckpt",
+        f"--run_dir={tmp_path}/run", "--statistics=a.npz",
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "no.ckpt is not there" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+PAIR = {"mean_A": np.zeros(3), "std_A": np.ones(3), "mean_B": np.ones(3), "std_B": np.ones(3)}
+LOG_F0 = {"mean_A": 4.0, "std_A": 0.1, "mean_B": 5.0, "std_B": 0.2}
+
+
+def saved(folder: Path, *contents: Mapping[str, object]) -> list[str]:
+    paths = [folder / f"{index}.npz" for index in range(len(contents))]
+    for path, each in zip(paths, contents, strict=True):
+        np.savez(path, **each)  # type: ignore[arg-type]
+    return list(map(str, paths))
+
+
+def test_statistics_of_one_file_a_speaker(tmp_path: Path) -> None:
+    """Log-mel projects keep (bins, 1) arrays, A's file being given first."""
+    files = saved(
+        tmp_path,
+        {"mean": np.array([[1.0], [2.0]]), "std": np.array([[3.0], [4.0]])},
+        {"mean": np.array([[5.0], [6.0]]), "std": np.array([[7.0], [8.0]])},
+    )
+    told = public_statistics.read(files, 2, has_f0=False)
+    np.testing.assert_array_equal(told["A"].mean, [1, 2])
+    np.testing.assert_array_equal(told["B"].deviation, [7, 8])
+    assert told["A"].log_f0_mean == told["B"].log_f0_deviation == 0.0
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        ([PAIR], "none of ln F0 of A or B"),
+        ([LOG_F0], "none of frames of 3 values of A or B"),
+        ([{**PAIR, "mean_A": np.zeros(4)}, LOG_F0], "4 means and 3 deviations of A; expected 1 or"),
+        ([{**PAIR, "std_B": np.array([1, -1, 1])}, LOG_F0], "of B that are none, or deviations"),
+        ([{**PAIR, "mean_B": np.array([1, np.nan, 1])}, LOG_F0], "of B that are none"),
+        ([{**LOG_F0, "mean_A": np.inf}, PAIR], "of A that are none"),
+        ([PAIR, PAIR, LOG_F0], r"1\.npz gives those of A once more"),
+        ([{"weights": np.zeros(3)}], "has weights; expected mean_A"),
+        ([{**PAIR, "std_A": np.array(["1", "2", "x"])}], "is no archive of NumPy, or damaged"),
+        ([{**PAIR, "std_A": np.array([None, 1, 2])}], "is no archive of NumPy, or damaged"),
+        ([{**PAIR, "mean_A": np.zeros(1 << 20)}], r"has mean_A\.npy of more than 1,048,576 bytes"),
+        ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "once more"),
+    ],
+)
+def test_statistics_that_are_none_are_refused(
+    contents: list[dict], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        public_statistics.read(saved(tmp_path, *contents), 3, has_f0=True)
+
+
+def test_statistics_files_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with pytest.raises(InputError, match=r"a\.npz is not there"):
+        public_statistics.read([str(path)], 3, has_f0=True)
+    (good,) = saved(tmp_path, PAIR)
+    whole, rng = Path(good).read_bytes(), np.random.default_rng(5)
+    for damaged in (b"", whole[:200], rng.bytes(300)):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="is no archive of NumPy, or damaged"):
+            public_statistics.read([str(path)], 3, has_f0=True)
+    for _ in range(200):
+        damaged_ = np.frombuffer(whole, np.uint8).copy()
+        damaged_[rng.integers(len(whole), size=rng.choice([1, 8]))] ^= rng.integers(1, 256)
+        path.write_bytes(damaged_.tobytes())
+        with pytest.raises(InputError):
+            # Without ln F0 it is refused even where nothing that counts was hit.
+            public_statistics.read([str(path)], 3, has_f0=True)
