@@ -90,37 +90,6 @@ class RunFolder:
         _write_corpus(self.path, corpus)
         return dataclasses.replace(self, recordings=_recordings(corpus))
 
-    def check_settings(self, config: RunConfig) -> None:
-        """Refuses to go on with settings that may not change.
-
-        Raises:
-            InputError: They are other ones. A run without recordings can be given some.
-        """
-        old = self.config
-        if not self.has_recordings:
-            old = dataclasses.replace(old, corpus=config.corpus)
-        found = settings.differences(old, config)
-        if found:
-            raise InputError(
-                f"--run_dir {self.path} is a run with other settings: {'; '.join(found)}; "
-                "leave them as they were, or give another --run_dir"
-            )
-
-    def check_recordings(self, corpus: Mapping[str, Any]) -> None:
-        """Refuses to go on with other recordings.
-
-        Raises:
-            InputError: One was added, removed or changed.
-        """
-        for name, now in corpus.items():
-            changed = sorted(dict(self.recordings[name].items() ^ now["training"].items()))
-            if changed:
-                raise InputError(
-                    f"{len(changed)} recordings in {now['folder']} were added, removed or changed "
-                    f"since the run began ({changed[0]} is the first); restore them, or give "
-                    "another --run_dir"
-                )
-
     def is_converted(self, step: int) -> bool:
         """Whether a training of `step` steps has ended, its held-out recordings converted."""
         if self.checkpoints.last_step() != step or not (self.path / CONVERTED).is_file():

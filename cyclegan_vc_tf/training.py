@@ -13,6 +13,7 @@ from cyclegan_vc_tf import (
     family,
     features,
     preparation,
+    resuming,
     run_folder,
     settings,
     summaries,
@@ -51,7 +52,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     resumed = run_folder.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
-        run.check_settings(config)
+        resuming.check_settings(run, config)
         if run.is_converted(config.training.steps):
             say(f"All {config.training.steps} steps of this run are done.")
             return True
@@ -67,8 +68,8 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     if not resumed:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
         run = run_folder.create(run_dir, config, statistics, corpus)
-    elif run.has_recordings:
-        run.check_recordings(corpus)
+    else:
+        resuming.check_recordings(run, corpus)
     with run.lock() as alone:
         if not alone:
             raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")

@@ -2,6 +2,9 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +19,23 @@ if importlib.util.find_spec("torch") is None:
 
 from parity import demo
 
+REPOSITORY = Path(__file__).parents[1]
+
+WITHOUT_TORCH = """
+import runpy, sys
+class Missing:
+    def find_spec(self, name, *rest):
+        if name == "torch":
+            raise ImportError("there is no torch")
+sys.meta_path.insert(0, Missing())
+sys.argv = sys.argv[1:]
+if sys.argv[0] == "-m":
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__")
+else:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`pytest -m parity` runs these, `pytest -m "not parity"` all others."""
@@ -28,3 +48,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def corpus() -> demo.Demo:
     """The demo corpus, analysed once."""
     return demo.load()
+
+
+@pytest.fixture
+def python_without_torch() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs Python with some arguments, where no torch can be imported."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-c", WITHOUT_TORCH, *arguments],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    return run

@@ -32,17 +32,6 @@ from parity.torch_models import Discriminator, Generator
 
 REPOSITORY = Path(__file__).parents[1]
 
-WITHOUT_TORCH = """
-import runpy, sys
-class Missing:
-    def find_spec(self, name, *rest):
-        if name == "torch":
-            raise ImportError("there is no torch")
-sys.meta_path.insert(0, Missing())
-del sys.argv[0]
-"""
-"""In front of a program that has to do without."""
-
 SIZES = {
     "karkirowle": PublicModel(24, 2, 1),
     "jackaduma_vc2": PublicModel(36, 2, 1),
@@ -88,7 +77,9 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("layout", SIZES)
-def test_a_checkpoint_converts_a_recording(layout: str, tmp_path: Path) -> None:
+def test_a_checkpoint_converts_a_recording(
+    layout: str, tmp_path: Path, python_without_torch: Callable[..., subprocess.CompletedProcess]
+) -> None:
     """In processes of their own; that of the conversion cannot import torch."""
     files = save(layout, networks(layout), tmp_path)
     done = command(
@@ -104,9 +95,7 @@ def test_a_checkpoint_converts_a_recording(layout: str, tmp_path: Path) -> None:
     assert dropped == (layout != "karkirowle")
     source = REPOSITORY / "data/demo/held_out/heart"
     recording = sorted(source.iterdir())[0]
-    done = command(
-        "-c",
-        f"{WITHOUT_TORCH}runpy.run_path('convert.py', run_name='__main__')",
+    done = python_without_torch(
         "convert.py", f"--run_dir={tmp_path}/run", f"--input={recording}",
         f"--output={tmp_path}/out",
     )  # fmt: skip

@@ -39,7 +39,7 @@ ROWS = (
     },
     {"family", "melgan_public", "preparation", "public_files", "public_weights"},
     {"run_folder", "synthesis"},
-    {"conversion", "exporting", "summaries"},
+    {"conversion", "exporting", "resuming", "summaries"},
     {"trainer"},
     {"importing", "training"},
     {"cli"},

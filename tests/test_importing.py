@@ -1,6 +1,6 @@
-"""Import of TensorFlow 1 checkpoints, against the graph that wrote them; what every import refuses.
+"""Import of TensorFlow 1 checkpoints, which needs no PyTorch; what every import refuses.
 
-PyTorch is not needed for any of it; checkpoints of PyTorch are imported in parity/test_public.py.
+What the networks compute is compared with the projects' in parity/.
 """
 
 import json
@@ -9,43 +9,73 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import tensorflow as tf
-from conftest import finished, run_command, run_here, variables, voice
+from conftest import run_command, run_here, variables
 
 from cyclegan_vc_tf import importing, public_statistics, run_folder
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.world import pyworld
-from parity.public_tf1 import LeimaoModel
-
-WITHOUT_TORCH = """
-import runpy, sys
-class Missing:
-    def find_spec(self, name, *rest):
-        if name == "torch":
-            raise ImportError("there is no torch")
-sys.meta_path.insert(0, Missing())
-del sys.argv[0]
-"""
-"""In front of a program that has to do without."""
-
-VERB = WITHOUT_TORCH + "runpy.run_module('cyclegan_vc_tf', run_name='__main__')"
-DOOR = WITHOUT_TORCH + "runpy.run_path(sys.argv[0], run_name='__main__')"
 
 SMALL = ("--crop_frames=16", "--f0_method=dio", "--steps=2", "--log_every=1", "--workers=1")
 
 
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> LeimaoModel:
-    return LeimaoModel(channels=2, residual_blocks=1)
+def shapes_of_tensorflow_1(channels: int, blocks: int, bins: int) -> dict[str, tuple[int, ...]]:
+    """Every variable of the project's networks: its name and shape."""
+    c, shapes = channels, {}
+
+    def convolution(name: str, *sizes: int) -> None:
+        shapes[f"{name}/kernel"], shapes[f"{name}/bias"] = sizes, sizes[-1:]
+
+    def norms(scope: str, channels_of_each: list[int]) -> None:
+        for number, each in enumerate(channels_of_each):
+            norm = f"{scope}/InstanceNorm" + (f"_{number}" if number else "")
+            shapes[f"{norm}/beta"] = shapes[f"{norm}/gamma"] = (each,)
+
+    for scope in ("generator_A2B", "generator_B2A"):
+        for name in ("h1_conv", "h1_conv_gates"):
+            convolution(f"{scope}/{name}", 15, bins, c)
+        for kind in ("conv", "gates"):
+            convolution(f"{scope}/downsample1d_block1_h1_{kind}", 5, c, 2 * c)
+            convolution(f"{scope}/downsample1d_block2_h1_{kind}", 5, 2 * c, 4 * c)
+            for number in range(1, blocks + 1):
+                convolution(f"{scope}/residual1d_block{number}_h1_{kind}", 3, 4 * c, 8 * c)
+            convolution(f"{scope}/upsample1d_block1_h1_{kind}", 5, 4 * c, 8 * c)
+            convolution(f"{scope}/upsample1d_block2_h1_{kind}", 5, 4 * c, 4 * c)
+        for number in range(1, blocks + 1):
+            convolution(f"{scope}/residual1d_block{number}_h2_conv", 3, 8 * c, 4 * c)
+        convolution(f"{scope}/o1_conv", 15, 2 * c, bins)
+        down, inside, up = (
+            [2 * c] * 2 + [4 * c] * 2,
+            [8 * c, 8 * c, 4 * c],
+            [4 * c] * 2 + [2 * c] * 2,
+        )
+        norms(scope, down + blocks * inside + up)
+    for scope in ("discriminator_A", "discriminator_B"):
+        for name in ("h1_conv", "h1_conv_gates"):
+            convolution(f"{scope}/{name}", 3, 3, 1, c)
+        for number, rows in ((1, 3), (2, 3), (3, 6)):
+            for kind in ("conv", "gates"):
+                name = f"{scope}/downsample2d_block{number}_h1_{kind}"
+                convolution(name, rows, 3, 2 ** (number - 1) * c, 2**number * c)
+        convolution(f"{scope}/dense", 8 * c, 1)
+        norms(scope, [2 * c] * 2 + [4 * c] * 2 + [8 * c] * 2)
+    return shapes
+
+
+def values_of_tensorflow_1() -> dict[str, np.ndarray]:
+    """A small run's variables, all different, with what the project's Adam keeps beside them."""
+    rng, values = np.random.default_rng(3), {}
+    for name, shape in shapes_of_tensorflow_1(2, 1, 24).items():
+        for each in (name, f"{name}/Adam", f"{name}/Adam_1"):
+            values[each] = rng.standard_normal(shape, np.float32)
+    for name in ("beta1_power", "beta2_power", "beta1_power_1", "beta2_power_1"):
+        values[name] = np.float32(0.0)
+    return values
 
 
 @pytest.fixture(scope="module")
-def checkpoint(public: LeimaoModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    prefix = tmp_path_factory.mktemp("leimao") / "sf1_tm1.ckpt"
-    public.save(str(prefix))
-    return prefix
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("leimao") / "sf1_tm1.ckpt", values_of_tensorflow_1())
 
 
 def save_statistics(folder: Path, bins: int = 24) -> dict[str, np.ndarray]:
@@ -88,97 +118,6 @@ def write(prefix: Path, values: Mapping[str, np.ndarray]) -> Path:
     return prefix
 
 
-def test_a_tensorflow_1_run_converts_and_trains_without_torch(
-    public: LeimaoModel, checkpoint: Path, corpus: Path, tmp_path: Path
-) -> None:
-    """A recording of whole fours of frames, so that nothing is padded; then the oracle is short."""
-    told = save_statistics(tmp_path)
-    run_dir, rate_hz = tmp_path / "run", 16_000
-    printed = finished(
-        "-c", VERB, "", "import", f"--checkpoint={checkpoint}.index", f"--run_dir={run_dir}",
-        f"--statistics={','.join(statistics_files(tmp_path))}", *SMALL,
-        "--generator_learning_rate=0", "--discriminator_learning_rate=0",
-    )  # fmt: skip
-    assert "leimao: vc1 of 24 values a frame" in printed
-    assert "generator_A2B, generator_B2A, discriminator_A, discriminator_B" in printed
-
-    wave = voice(120.0, 1.0, 3)[: 80 * 199]
-    soundfile.write(tmp_path / "in.wav", wave, rate_hz, "FLOAT")
-    finished(
-        "-c", DOOR, "convert.py", f"--run_dir={run_dir}", f"--input={tmp_path}/in.wav",
-        f"--output={tmp_path}/out",
-    )  # fmt: skip
-    converted, _ = soundfile.read(tmp_path / "out" / "in.wav")
-
-    # The TensorFlow 1 project's conversion, in its own arithmetic and by its own network.
-    double = wave.astype(np.float64)
-    f0_hz, time_s = pyworld.dio(double, rate_hz, f0_floor=71.0, f0_ceil=800.0)
-    f0_hz = pyworld.stonemask(double, f0_hz, time_s, rate_hz)
-    envelope = pyworld.cheaptrick(double, f0_hz, time_s, rate_hz)
-    aperiodicity = pyworld.d4c(double, f0_hz, time_s, rate_hz)
-    coded = pyworld.code_spectral_envelope(envelope, rate_hz, 24).T
-    assert coded.shape[1] == 200
-    normalized = (coded - told["mean_A"]) / told["std_A"]
-    made = public.convert("A2B", normalized[np.newaxis].astype(np.float32))[0]
-    coded = np.ascontiguousarray((made * told["std_B"] + told["mean_B"]).T, np.float64)
-    voiced = f0_hz > 0
-    log_f0 = np.log(f0_hz, where=voiced, out=np.zeros_like(f0_hz))
-    z = (log_f0 - told["log_f0_mean_A"]) / told["log_f0_std_A"]
-    mapped = np.exp(z * told["log_f0_std_B"] + told["log_f0_mean_B"])
-    decoded = pyworld.decode_spectral_envelope(coded, rate_hz, 1024)
-    expected = pyworld.synthesize(np.where(voiced, mapped, 0.0), decoded, aperiodicity, rate_hz)
-    expected = expected[: len(wave)]
-    scale = max(1.0, np.max(np.abs(expected)) / 0.99)
-    assert len(converted) == len(wave)
-    # Rounding of 16 bits, and what the envelope's floor and float32 features change.
-    correlation = np.corrcoef(converted, expected)[0, 1]
-    assert correlation > 0.999
-    assert np.std(converted * scale - expected) < 0.03 * np.std(expected)
-
-    # Both rates are zero: what is trained has the weights of the checkpoint after two steps.
-    printed = finished(
-        "-c", DOOR, "train.py", f"--run_dir={run_dir}", f"--source_dir={corpus}/low",
-        f"--target_dir={corpus}/high", f"--features_dir={tmp_path}/features",
-    )  # fmt: skip
-    assert f"Resuming {run_dir} at step 0" in printed
-    before, after = (variables_of(run_dir, step) for step in (0, 2))
-    for name, value in before.items():
-        np.testing.assert_array_equal(after[name], value)
-    assert len(list((run_dir / "converted").rglob("*.wav"))) > 0
-    # It has recordings now, and keeps to them and to the statistics it was given.
-    run = run_folder.open_folder(run_dir)
-    np.testing.assert_array_equal(run.statistics["B"].mean, told["mean_B"].ravel())
-    done = run_here(
-        "train.py", f"--run_dir={run_dir}", f"--source_dir={corpus}/high", "--steps=3"
-    )  # fmt: skip
-    assert done.returncode == 2 and "--source_dir was" in done.stderr
-
-
-def variables_of(run_dir: Path, step: int) -> dict[str, np.ndarray]:
-    """The networks' variables in a checkpoint."""
-    return {
-        name: value
-        for name, value in variables(run_dir, step).items()
-        if name.startswith(("generator_A", "generator_B", "discriminator_A", "discriminator_B"))
-    }
-
-
-def test_the_graph_and_the_imported_networks_compute_the_same(
-    public: LeimaoModel, checkpoint: Path, tmp_path: Path
-) -> None:
-    networks, _ = imported(tmp_path, checkpoint).load_networks()
-    features = np.random.default_rng(1).standard_normal((2, 24, 36)).astype(np.float32)
-    flipped = features.swapaxes(1, 2)
-    for direction in ("A2B", "B2A"):
-        expected = public.convert(direction, features).swapaxes(1, 2)
-        np.testing.assert_allclose(networks[f"generator_{direction}"](flipped), expected, atol=1e-5)
-    for speaker in "AB":
-        expected = public.score(speaker, features)
-        np.testing.assert_allclose(
-            networks[f"discriminator_{speaker}"](flipped), expected, atol=1e-5
-        )
-
-
 def test_the_steps_it_was_trained_for_are_gone_on_from(checkpoint: Path, tmp_path: Path) -> None:
     run = imported(tmp_path, checkpoint, step=250_000)
     assert run.checkpoints.steps() == [250_000]
@@ -209,11 +148,9 @@ def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Pa
     assert done.returncode == 2 and "--target_dir was" in done.stderr
 
 
-def test_a_direction_that_was_not_imported_is_not_converted(
-    public: LeimaoModel, corpus: Path, tmp_path: Path
-) -> None:
+def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_path: Path) -> None:
     """A network that has learned nothing would make noise of speech."""
-    every = public.variables()
+    every = values_of_tensorflow_1()
     half = {name: value for name, value in every.items() if name.startswith("generator_A2B/")}
     run = imported(tmp_path, write(tmp_path / "half", half))
     assert run.imported["untrained"] == ["generator_B2A", "discriminator_A", "discriminator_B"]
@@ -274,10 +211,9 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
 def test_variables_that_do_not_fit_are_refused(
     change: Callable[[dict[str, np.ndarray]], None],
     said: str,
-    public: LeimaoModel,
     tmp_path: Path,
 ) -> None:
-    values = public.variables()
+    values = values_of_tensorflow_1()
     change(values)
     (tmp_path / "inside").mkdir()
     with pytest.raises(InputError, match=said) as refused:
@@ -309,20 +245,18 @@ def cut(name: str, size: int) -> Callable[[Path], None]:
         lambda folder: (folder / "model.ckpt.index").write_bytes(b"\x80\x04." * 400),
     ],
 )
-def test_damaged_checkpoints_are_refused(
-    damage: Callable[[Path], object], public: LeimaoModel, tmp_path: Path
-) -> None:
+def test_damaged_checkpoints_are_refused(damage: Callable[[Path], object], tmp_path: Path) -> None:
     for name in ("inside", "model"):
         (tmp_path / name).mkdir()
-    prefix = write(tmp_path / "model" / "model.ckpt", public.variables())
+    prefix = write(tmp_path / "model" / "model.ckpt", values_of_tensorflow_1())
     damage(tmp_path / "model")
     with pytest.raises(InputError, match=r"is no checkpoint of TensorFlow, or damaged"):
         imported(tmp_path / "inside", prefix)
     assert_nothing_is_left(tmp_path / "inside")
 
 
-def test_a_fuzzed_index_is_refused(public: LeimaoModel, tmp_path: Path) -> None:
-    prefix = write(tmp_path / "model.ckpt", public.variables())
+def test_a_fuzzed_index_is_refused(tmp_path: Path) -> None:
+    prefix = write(tmp_path / "model.ckpt", values_of_tensorflow_1())
     index = tmp_path / "model.ckpt.index"
     whole, rng = index.read_bytes(), np.random.default_rng(11)
     for _ in range(60):
