@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cyclegan_vc_tf import (
     family,
     features,
@@ -171,6 +173,8 @@ def _statistics(
     if statistics:
         has_f0 = config.features.spectra == "mel_cepstra"
         told = public_statistics.read(statistics, config.features.bins, has_f0)
+        if np.array_equal(told["A"].mean, told["B"].mean):
+            say("Both speakers have the same statistics: one of the files may be the wrong one.")
     if not has_corpus:
         return told, NO_RECORDINGS
     speakers = preparation.prepare(config.corpus, config.features)

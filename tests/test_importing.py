@@ -44,12 +44,8 @@ def shapes_of_tensorflow_1(channels: int, blocks: int, bins: int) -> dict[str, t
         for number in range(1, blocks + 1):
             convolution(f"{scope}/residual1d_block{number}_h2_conv", 3, 8 * c, 4 * c)
         convolution(f"{scope}/o1_conv", 15, 2 * c, bins)
-        down, inside, up = (
-            [2 * c] * 2 + [4 * c] * 2,
-            [8 * c, 8 * c, 4 * c],
-            [4 * c] * 2 + [2 * c] * 2,
-        )
-        norms(scope, down + blocks * inside + up)
+        down, up = [2 * c] * 2 + [4 * c] * 2, [4 * c] * 2 + [2 * c] * 2
+        norms(scope, down + blocks * [8 * c, 8 * c, 4 * c] + up)
     for scope in ("discriminator_A", "discriminator_B"):
         for name in ("h1_conv", "h1_conv_gates"):
             convolution(f"{scope}/{name}", 3, 3, 1, c)

@@ -1,4 +1,4 @@
-"""Makes a run folder of a public project's checkpoint, to convert with and to train further.
+r"""Makes a run folder of a public project's checkpoint, to convert with and to train further.
 
 python -m cyclegan_vc_tf import --checkpoint=model/sf1_tm1.ckpt --run_dir=runs/sf1-tm1 \
     --statistics=model/mcep_normalization.npz,model/logf0s_normalization.npz
@@ -51,7 +51,7 @@ def import_run(values: flags.FlagValues) -> int:
     """Imports, and prints what was and what was not taken over."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
     run_dir = command.required("run_dir", config.run_dir).resolve()
-    if not config.checkpoint:
+    if not any(config.checkpoint):
         raise InputError("--checkpoint is not given; see --help")
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     from cyclegan_vc_tf import importing
@@ -76,4 +76,4 @@ def main() -> None:
 def _whole(paths: tuple[str, ...]) -> tuple[str, ...]:
     """A single path may have commas in it."""
     together = ",".join(paths)
-    return (together,) if paths and Path(together).exists() else paths
+    return (together,) if together and Path(together).exists() else tuple(filter(None, paths))

@@ -1,4 +1,4 @@
-"""Trains two speakers' converters, or resumes a training, and converts held-out speech.
+r"""Trains two speakers' converters, or resumes a training, and converts held-out speech.
 
 python train.py --flagfile=configs/demo.flags
 python train.py --variant=mask --source_dir=recordings/anna --target_dir=recordings/ben \
