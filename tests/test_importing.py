@@ -4,6 +4,7 @@ What the networks compute is compared with the projects' in parity/.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conftest import run_command, run_here, variables
 from cyclegan_vc_tf import importing, public_statistics, run_folder
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.trainer import Trainer
 
 SMALL = ("--crop_frames=16", "--f0_method=dio", "--steps=2", "--log_every=1", "--workers=1")
 
@@ -158,6 +160,11 @@ def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_pa
     )  # fmt: skip
     assert done.returncode == 2 and "was imported without generator_B2A" in done.stderr
     assert not (tmp_path / "out").exists()
+    # Once the run was trained, all of its networks were.
+    run.checkpoints.save(Trainer(run.config).checkpoint, 5, keep=2)
+    run.load_generator("B2A")
+    with pytest.raises(InputError, match="was imported without generator_B2A"):
+        run.load_generator("B2A", step=0)
 
 
 def changed(name: str, value: np.ndarray | None) -> Callable[[dict[str, np.ndarray]], None]:
@@ -249,6 +256,16 @@ def test_damaged_checkpoints_are_refused(damage: Callable[[Path], object], tmp_p
     with pytest.raises(InputError, match=r"is no checkpoint of TensorFlow, or damaged"):
         imported(tmp_path / "inside", prefix)
     assert_nothing_is_left(tmp_path / "inside")
+
+
+def test_what_an_index_promises_has_to_be_in_its_data(tmp_path: Path) -> None:
+    """Before anything is set up to be read that is as large as a hostile index says."""
+    prefix = write(tmp_path / "model.ckpt", values_of_tensorflow_1())
+    data = tmp_path / "model.ckpt.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(InputError) as refused:
+        importing.import_run(tmp_path / "run", [str(prefix)], [], as_it_is)
+    assert re.search(r"(\d+) bytes are promised", str(refused.value.__cause__))
 
 
 def test_a_fuzzed_index_is_refused(tmp_path: Path) -> None:
