@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from cyclegan_vc_tf import (
     family,
@@ -77,20 +78,25 @@ def import_run(
     family.check(config)
     features.check(config.features)
     synthesis.vocoder(config.features, config.vocoder)
-    trainer = Trainer(config)
-    networks = trainer.networks
-    for name, each in weights.items():
-        if name not in networks:
+    names = family.network_names(config)
+    for name, public in found.items():
+        if name not in names:
             raise InputError(
-                f"--checkpoint {found[name].file} holds {name}, which {layout} has none of; leave "
-                "it out"
+                f"--checkpoint {public.file} holds {name}, of which {layout} has none; leave it out"
             )
-        with _naming(layout, found[name]):
-            public_weights.assign(networks[name], each)
+    # In a graph that is never run, networks of any size take no memory: weights that do not go
+    # together may tell widths that would fill it.
+    with tf.Graph().as_default():
+        for name, model in family.build(config, list(weights)).items():
+            with _naming(layout, found[name]):
+                public_weights.check(model, weights[name])
+    trainer = Trainer(config)
+    for name, each in weights.items():
+        public_weights.assign(trainer.networks[name], each)
     trainer.step.assign(step)
     # What can be refused has been refused: now recordings may be analysed.
     told, corpus = _statistics(config, statistics, say)
-    untrained = [name for name in networks if name not in weights]
+    untrained = [name for name in names if name not in weights]
     origin = {
         "layout": layout,
         "project": LAYOUTS[layout].project,

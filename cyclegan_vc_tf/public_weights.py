@@ -131,8 +131,8 @@ def bins_of(generator: NetworkWeights) -> int:
     return values["output_conv/bias"].size
 
 
-def assign(model: keras.Model, weights: NetworkWeights) -> None:
-    """Sets all of a model's variables, or none.
+def check(model: keras.Model, weights: NetworkWeights) -> None:
+    """Refuses weights that are not those of a model.
 
     Raises:
         InputError: A variable has no weight, or one of another shape; the message lists all.
@@ -146,10 +146,13 @@ def assign(model: keras.Model, weights: NetworkWeights) -> None:
         for address, value in weights.values.items()
         if address in variables and tuple(variables[address].shape) != value.shape
     ]
-    _refuse(
-        weights.name, {"keys unread": unread, "variables unset": unset, "of another shape": wrong}
-    )
-    for address, variable in variables.items():
+    faults = {"keys unread": unread, "variables unset": unset, "of another shape": wrong}
+    _refuse(weights.name, faults)
+
+
+def assign(model: keras.Model, weights: NetworkWeights) -> None:
+    """Sets all of a model's variables, in the model's own precision."""
+    for address, variable in addresses(model).items():
         variable.assign(weights.values[address].astype(variable.dtype.as_numpy_dtype))
 
 

@@ -60,6 +60,13 @@ def torch_networks(layout: str, size: PublicModel, dtype: torch.dtype) -> dict[s
     return networks
 
 
+FILES = {
+    "karkirowle": public_torch.karkirowle_file,
+    "jackaduma_vc2": public_torch.jackaduma_file,
+}
+"""What the projects that keep all networks in one file write into it."""
+
+
 @cache
 def leimao(
     size: PublicModel, dtype: np.dtype
@@ -79,11 +86,8 @@ def save(layout: str, networks: Mapping[str, nn.Module], folder: Path) -> list[s
             torch.save(public_torch.mask_file(each), path)
         return list(map(str, paths))
     both = [networks[name] for name in ("generator_A2B", "discriminator_A") for _ in "AB"]
-    files = {
-        "karkirowle": public_torch.karkirowle_file, "jackaduma_vc2": public_torch.jackaduma_file
-    }  # fmt: skip
     path = folder / "checkpoint"
-    torch.save(files[layout](*both), path)
+    torch.save(FILES[layout](*both), path)
     return [str(path)]
 
 
@@ -142,6 +146,7 @@ def imported(layout: str, name: str, size: PublicModel, dtype: np.dtype) -> kera
     network = public_weights.with_sizes(told.network, weights.values())
     config = RunConfig(features=with_bins(told.features, bins), network=network)
     model = family.build(config, [name])[name]
+    public_weights.check(model, weights[name])
     public_weights.assign(model, weights[name])
     return model
 

@@ -26,7 +26,7 @@ from cyclegan_vc_tf.public_layouts import LAYOUTS
 from cyclegan_vc_tf.run_folder import RunFolder
 from cyclegan_vc_tf.trainer import Trainer
 from parity import public_torch
-from parity.public_cases import PublicModel, save, torch_networks
+from parity.public_cases import FILES, PublicModel, save, torch_networks
 from parity.runs import match
 from parity.torch_models import Discriminator, Generator
 
@@ -105,23 +105,27 @@ def test_a_checkpoint_converts_a_recording(
     assert np.std(soundfile.read(converted)[0]) > 1e-4
 
 
-def test_every_network_finds_its_place(tmp_path: Path) -> None:
-    """Each of four networks of karkirowle's has weights of its own."""
-    made = [public_torch.KarkirowleGenerator(24, 2, 1) for _ in "AB"]
-    judges = [public_torch.KarkirowleDiscriminator(2) for _ in "AB"]
+@pytest.mark.parametrize("layout", ["karkirowle", "jackaduma_vc2"])
+def test_every_network_finds_its_place(layout: str, tmp_path: Path) -> None:
+    """Each of the four in a file has weights of its own."""
+    pairs = [networks(layout) for _ in "AB"]
+    made, judges = ([each[name] for each in pairs] for name in ("generator_A2B", "discriminator_A"))
     for seed, module in enumerate((*made, *judges)):
         public_torch.randomise(module, 10 + seed)
-    torch.save(public_torch.karkirowle_file(*made, *judges), tmp_path / "all.pt")
-    ours, step = imported(tmp_path, [str(tmp_path / "all.pt")]).load_networks()
+    torch.save(FILES[layout](*made, *judges), tmp_path / "all.pt")
+    ours, step = imported(tmp_path, [str(tmp_path / "all.pt")], layout).load_networks()
     assert step == 0
-    features = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 24, 16), np.float32))
+    bins, rng = SIZES[layout].bins, np.random.default_rng(0)
+    features = torch.from_numpy(rng.standard_normal((1, bins, 16), np.float32))
     flipped = features.mT.numpy()
     for direction, theirs in zip(("A2B", "B2A"), made, strict=True):
         expected = theirs(features).mT.detach().numpy()
         np.testing.assert_allclose(ours[f"generator_{direction}"](flipped), expected, atol=1e-5)
     for speaker, theirs in zip("AB", judges, strict=True):
-        expected = theirs(features.unsqueeze(1)).detach().numpy()
-        np.testing.assert_allclose(ours[f"discriminator_{speaker}"](flipped), expected, atol=1e-5)
+        whole = layout == "jackaduma_vc2"
+        scores = theirs(features).movedim(1, -1) if whole else theirs(features.unsqueeze(1))
+        received = ours[f"discriminator_{speaker}"](flipped)
+        np.testing.assert_allclose(received, scores.detach().numpy(), atol=1e-5)
 
 
 def test_mask_files_tell_their_networks_by_name(tmp_path: Path) -> None:
@@ -281,6 +285,16 @@ def test_hostile_files_are_refused(
     assert list(tmp_path.iterdir()) == [path], "nothing was run, and nothing is left"
 
 
+def test_a_packed_archive_is_not_even_opened_by_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then it would have filled the memory."""
+    bomb(tmp_path / "generator_A2B.pt")
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(InputError, match="would unfold to"):
+        public_files.read([str(tmp_path / "generator_A2B.pt")])
+
+
 def test_a_hostile_file_ends_the_command_with_one_line(tmp_path: Path) -> None:
     path = tmp_path / "generator_A2B.pt"
     torch.save({"a": Command(tmp_path)}, path)
@@ -421,6 +435,15 @@ def test_a_run_of_another_architecture_is_not_exported_to_a_layout(tmp_path: Pat
         f"--output={output}",
     )  # fmt: skip
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_an_output_kernel_of_15_may_be_exported_too(tmp_path: Path) -> None:
+    """Some versions of the project have it."""
+    kernels = (*PUBLIC.generator_kernels[:-1], "15")
+    run = trained(tmp_path, config_of(replace(PUBLIC, generator_kernels=kernels)), 0)
+    exporting.export(run, "karkirowle", tmp_path / "public.pt")
+    theirs = public_torch.KarkirowleGenerator(24, 2, 1, output_kernel=15)
+    theirs.load_state_dict(load(tmp_path / "public.pt")["generator_A2B_state_dict"])
 
 
 def test_a_state_with_a_variable_too_many_is_not_written(tmp_path: Path) -> None:

@@ -141,6 +141,18 @@ def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Pa
     assert abs(np.exp(run.statistics["A"].log_f0_mean) - 110) < 8
     assert abs(np.exp(run.statistics["B"].log_f0_mean) - 210) < 15
     assert len(run.recordings["A"]) == 6
+    # Statistics that are given hold where there are recordings too.
+    save_statistics(tmp_path)
+    given = statistics_files(tmp_path)
+    told = public_statistics.read(given, 24, has_f0=True)
+    done = run_here(
+        "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/told",
+        f"--source_dir={corpus}/low", f"--target_dir={corpus}/high", "--held_out_fraction=0",
+        f"--features_dir={tmp_path}/features", f"--statistics={','.join(given)}", *SMALL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    of_told = run_folder.open_folder(tmp_path / "told").statistics
+    np.testing.assert_array_equal(of_told["A"].mean, told["A"].mean)
     # It learns from these from the first.
     done = run_here("train.py", f"--run_dir={run.path}", f"--target_dir={corpus}/low")
     assert done.returncode == 2 and "--target_dir was" in done.stderr
@@ -200,6 +212,18 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
         (
             changed("generator_A2B/upsample1d_block1_h1_gates/bias", np.zeros(3, np.float32)),
             r"\[16\] and \[3\], do not go together",
+        ),
+        (
+            # Half a terabyte of networks, if widths were believed that do not go together.
+            lambda values: [
+                changed(f"generator_A2B/downsample1d_block2_h1_{kind}/{weight}", each)(values)
+                for kind in ("conv", "gates")
+                for weight, each in (
+                    ("kernel", np.zeros((1, 1, 1 << 17), np.float32)),
+                    ("bias", np.zeros(1 << 17, np.float32)),
+                )
+            ],
+            r"of another shape: down_2_conv/kernel .* is \[1, 1, 262144\], expected \[1, 4, 2621",
         ),
         (
             changed("generator_A2B/residual1d_block1_h2_conv/bias", np.ones(5, np.float32)),
