@@ -273,7 +273,7 @@ class ConvertConfig:
     input: str = setting("", "A recording, or a folder of them.", is_path=True)
     output: str = setting("", "Folder of the converted wav files.", is_path=True)
     direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
-    step: int = setting(0, "Step of the checkpoint; 0 is the last one.", least=0)
+    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
     keep_sample_rate: bool = setting(
         False, "Write at the rate of each recording instead of the model's."
     )

@@ -22,3 +22,11 @@ def listed(names: Sequence[object], most: int = NAMED) -> str:
 
 class TrainingError(Exception):
     """A training cannot go on; the message names the quantity and the step, and what to do."""
+
+
+def in_a_line(text: str) -> str:
+    """A text without line breaks, and without what would move a terminal's cursor."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in " ".join(text.split())
+    )

@@ -22,7 +22,7 @@ from cyclegan_vc_tf import (
     synthesis,
 )
 from cyclegan_vc_tf.checkpoints import Checkpoints
-from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.config import NetworkConfig, RunConfig
 from cyclegan_vc_tf.errors import InputError, listed
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.papers import PAPERS
@@ -62,8 +62,6 @@ def import_run(
     Raises:
         InputError: A file is not what it has to be, or something is missing.
     """
-    if run_folder.exists(run_dir):
-        raise InputError(f"--run_dir {run_dir} is a run already; expected a folder to be made")
     run_folder.check_free(run_dir)
     found = public_files.read(checkpoint)
     layout = layout or _recognise(found)
@@ -72,8 +70,10 @@ def import_run(
         with _naming(layout, public):
             weights[name] = public_weights.translate(LAYOUTS[layout], name, public.state)
     config = _configured(layout, weights, configure)
-    with _naming(layout, next(iter(found.values()))):
-        network = public_weights.with_sizes(config.network, weights.values())
+    if step > config.training.steps:
+        raise InputError(f"--step is {step}; expected at most --steps, {config.training.steps}")
+    network = public_weights.with_sizes(config.network, weights.values())
+    _refuse_other_sizes(config.network, network, LAYOUTS[layout].network)
     config = replace(config, network=network)
     family.check(config)
     features.check(config.features)
@@ -94,7 +94,6 @@ def import_run(
     for name, each in weights.items():
         public_weights.assign(trainer.networks[name], each)
     trainer.step.assign(step)
-    # What can be refused has been refused: now recordings may be analysed.
     told, corpus = _statistics(config, statistics, say)
     untrained = [name for name in names if name not in weights]
     origin = {
@@ -163,6 +162,16 @@ def _configured(
             f"generators make {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
         )
     return config
+
+
+def _refuse_other_sizes(given: NetworkConfig, told: NetworkConfig, layout: NetworkConfig) -> None:
+    """Refuses sizes that were asked for and are not the weights'."""
+    for name, value in vars(given).items():
+        if value not in (getattr(told, name), getattr(layout, name)):
+            raise InputError(
+                f"--{name} is {value}, and the checkpoint's weights are of {getattr(told, name)}; "
+                "leave it out"
+            )
 
 
 def _statistics(

@@ -62,14 +62,21 @@ def read(files: Sequence[str]) -> dict[str, PublicNetwork]:
             or one that another holds too.
     """
     found: dict[str, PublicNetwork] = {}
+    prefixes = set()
     for given in files:
         name, path = _named(given)
         prefix = tensorflow_prefix(path)
+        if prefix and (prefix, name) in prefixes:
+            # Index, data and graph of one checkpoint.
+            continue
+        prefixes.add((prefix, name))
         states = _tensorflow_states(prefix) if prefix else _torch_states(path, name)
-        for network, state in states.items():
+        if name and name not in states:
+            raise InputError(f"{path} holds {listed(list(states))} and no {name}")
+        for network in [name] if name else states:
             if network in found:
                 raise InputError(f"{found[network].file} and {path} both hold {network}; {REMEDY}")
-            found[network] = PublicNetwork(path, state)
+            found[network] = PublicNetwork(path, states[network])
     return {network: found[network] for network in NETWORKS if network in found}
 
 
@@ -88,16 +95,24 @@ def _named(given: str) -> tuple[str, Path]:
 
 
 def _torch_states(path: Path, name: str) -> dict[str, dict[str, np.ndarray]]:
+    if not path.is_file():
+        inside = sorted(each.stem for each in path.glob("*.index")) if path.is_dir() else []
+        raise InputError(
+            f"--checkpoint {path} is not there or no file; expected a file of PyTorch's, or a "
+            "TensorFlow checkpoint by its prefix" + (f": {listed(inside)}" if inside else "")
+        )
     stored = torch_files.load(path)
     if isinstance(stored, Mapping):
-        several = {
-            network: stored[key]
+        several = [
+            (network, key)
             for network, keys in NETWORKS.items()
             for key in keys
             if torch_files.has_tensors(stored.get(key))
-        }
+        ]
+        if len(several) > len(dict(several)):
+            raise InputError(f"{path} holds a network twice: {listed([key for _, key in several])}")
         if several:
-            return {each: _arrays(path, state) for each, state in several.items()}
+            return {network: _arrays(path, stored[key]) for network, key in several}
         one = stored.get(ONE_NETWORK, stored)
         if torch_files.has_tensors(one):
             return {name or _name_in(path): _arrays(path, one)}
@@ -115,19 +130,25 @@ def _arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _name_in(path: Path) -> str:
     """The network that a file's own name tells."""
-    told = [
-        (len(word), network)
+    told = {
+        network
         for network, words in NETWORKS.items()
         for word in words
         if re.search(rf"{word}(?![0-9])", path.name, re.IGNORECASE)
-    ]
-    if not told:
-        raise InputError(f"{path} holds one network, and its name tells none; {REMEDY}")
-    return max(told)[1]
+    }
+    if len(told) != 1:
+        names = " and ".join(sorted(told)) or "none"
+        raise InputError(f"{path} holds one network, and its name tells {names}; {REMEDY}")
+    return told.pop()
 
 
 def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
     """The variables of a TensorFlow checkpoint, by the scope they are in."""
+    if set("*?[]\\") & set(prefix):
+        raise InputError(
+            f"--checkpoint {prefix} has one of * ? [ ] \\ in it, which TensorFlow takes for a "
+            "pattern; copy it to another place"
+        )
     data = f"{glob.escape(Path(prefix).name)}.data-"
     try:
         reader = tf.train.load_checkpoint(prefix)

@@ -12,7 +12,13 @@ from cyclegan_vc_tf.normalization import Statistics
 LARGEST_BYTES = 1 << 20
 """Of one array: a million times less than a file that is made to fill the memory."""
 
+LOG_F0 = (3.0, 8.0)
+"""Means of ln F0 that voices have: 20 to 3,000 Hz."""
+
 Arrays = dict[str, np.ndarray]
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""Means and deviations."""
 
 
 def read(files: Sequence[str], bins: int, has_f0: bool) -> dict[str, Statistics]:
@@ -29,52 +35,63 @@ def read(files: Sequence[str], bins: int, has_f0: bool) -> dict[str, Statistics]
         InputError: A file is not there, is no NumPy archive, or has other arrays; or one that is
             needed is missing, or given twice.
     """
-    frames: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    log_f0: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    frames: dict[str, Pair] = {}
+    log_f0: dict[str, Pair] = {}
     for path in map(Path, files):
-        arrays = _arrays(path)
-        if {"mean", "std"} <= arrays.keys():
-            speaker = "AB"[len(frames)] if len(frames) < 2 else "more than two speakers"
-            pairs = {speaker: (arrays["mean"], arrays["std"])}
-        elif {"mean_A", "std_A", "mean_B", "std_B"} <= arrays.keys():
-            pairs = {each: (arrays[f"mean_{each}"], arrays[f"std_{each}"]) for each in "AB"}
-        else:
-            raise InputError(
-                f"--statistics {path} has {listed(list(arrays)) or 'nothing'}; expected mean_A, "
-                "std_A, mean_B and std_B, or mean and std of one speaker"
-            )
-        for speaker, pair in pairs.items():
-            _check(path, speaker, pair, bins)
-            into = log_f0 if pair[0].size == 1 != bins else frames
-            if speaker in into or speaker not in ("A", "B"):
+        for speaker, pair in _pairs(path, "A" if "A" not in frames else "B").items():
+            of_f0 = pair[0].size == 1 and bins > 1
+            into = log_f0 if of_f0 else frames
+            _check(path, speaker, pair, bins, of_f0)
+            if speaker in into:
                 raise InputError(f"--statistics {path} gives those of {speaker} once more")
+            if of_f0 and not has_f0:
+                raise InputError(f"--statistics {path} has ln F0, which log-mel spectra hold")
             into[speaker] = pair
-    for what, found, needed in (
-        (f"of frames of {bins} values", frames, True), ("of ln F0", log_f0, has_f0)
-    ):  # fmt: skip
-        if needed and len(found) < 2:
+    wanted = {f"of frames of {bins} values": frames, **({"of ln F0": log_f0} if has_f0 else {})}
+    for what, found in wanted.items():
+        if len(found) < 2:
             raise InputError(
                 f"--statistics has none {what} of {' or '.join(sorted({'A', 'B'} - found.keys()))}"
                 "; expected such files as mcep_normalization.npz and logf0s_normalization.npz, or "
                 "--source_dir and --target_dir to compute them"
             )
+    none = (np.zeros(1), np.zeros(1))
     return {
-        each: Statistics(
-            *frames[each],
-            *(float(value[0]) for value in log_f0.get(each, (np.zeros(1), np.zeros(1)))),
-        )
+        each: Statistics(*frames[each], *(float(value[0]) for value in log_f0.get(each, none)))
         for each in "AB"
     }
 
 
-def _check(path: Path, speaker: str, pair: tuple[np.ndarray, np.ndarray], bins: int) -> None:
+def _pairs(path: Path, alone: str) -> dict[str, Pair]:
+    """Means and deviations by speaker; a file of one speaker is of `alone`."""
+    arrays = _arrays(path)
+    if {"mean", "std"} <= arrays.keys():
+        return {alone: (arrays["mean"], arrays["std"])}
+    if {"mean_A", "std_A", "mean_B", "std_B"} <= arrays.keys():
+        return {each: (arrays[f"mean_{each}"], arrays[f"std_{each}"]) for each in "AB"}
+    raise InputError(
+        f"--statistics {path} has {listed(list(arrays)) or 'nothing'}; expected mean_A, std_A, "
+        "mean_B and std_B, or mean and std of one speaker"
+    )
+
+
+def _check(path: Path, speaker: str, pair: Pair, bins: int, of_f0: bool) -> None:
     mean, deviation = pair
-    sizes = f"{mean.size} means and {deviation.size} deviations"
     if mean.size != deviation.size or mean.size not in (1, bins):
-        raise InputError(f"--statistics {path} has {sizes} of {speaker}; expected 1 or {bins}")
+        raise InputError(
+            f"--statistics {path} has {mean.size} means and {deviation.size} deviations of "
+            f"{speaker}; expected 1 or {bins}"
+        )
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation >= 0).all()):
         raise InputError(
             f"--statistics {path} has values of {speaker} that are none, or deviations below zero"
+        )
+    if not deviation.any():
+        raise InputError(f"--statistics {path} has no deviation of {speaker} that is above zero")
+    if of_f0 and not LOG_F0[0] < mean[0] < LOG_F0[1]:
+        raise InputError(
+            f"--statistics {path} has {mean[0]:g} for {speaker}'s mean ln F0; expected the natural "
+            f"logarithm of Hz, {LOG_F0[0]:g} to {LOG_F0[1]:g}"
         )
 
 
@@ -89,6 +106,11 @@ def _arrays(path: Path) -> Arrays:
                 "expected means and deviations"
             )
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if kinds := {arrays[name].dtype.kind for name in arrays.files} - set("fiu"):
+                raise InputError(
+                    f"--statistics {path} has arrays of kind {listed(sorted(kinds))}; expected "
+                    "numbers"
+                )
             return {name: arrays[name].astype(np.float64).ravel() for name in arrays.files}
     except InputError:
         raise

@@ -102,12 +102,23 @@ def with_sizes(network: NetworkConfig, all_weights: Iterable[NetworkWeights]) ->
     Raises:
         InputError: They do not go together.
     """
-    kinds = {each.name.split("_")[0]: each.values for each in reversed(list(all_weights))}
-    widths, kernels, blocks = _generator_sizes(network, kinds["generator"])
-    judging_widths, judging_kernels = _discriminator_sizes(network, kinds.get("discriminator"))
-    if not all(float(width).is_integer() and width > 0 for width in (*widths, *judging_widths)):
-        told = ", ".join(f"{width:g}" for width in (*widths, *judging_widths))
-        raise InputError(f"widths of {told} channels, of which some are no whole numbers")
+    first: dict[str, NetworkWeights] = {}
+    for each in all_weights:
+        first.setdefault(each.name.split("_")[0], each)
+    widths, kernels, blocks = _generator_sizes(network, first["generator"].values)
+    judging_widths: list[float] = []
+    judging_kernels: list[str] = []
+    if "discriminator" in first:
+        judging_widths, judging_kernels = _discriminator_sizes(
+            network, first["discriminator"].values
+        )
+    for kind, found in (("generator", widths), ("discriminator", judging_widths)):
+        if not all(float(width).is_integer() for width in found):
+            told = ", ".join(f"{width:g}" for width in found)
+            raise InputError(
+                f"--checkpoint: {first[kind].name} has widths of {told} channels; expected whole "
+                "numbers"
+            )
     channels = math.gcd(*map(int, (*widths, *judging_widths)))
     if not judging_widths:
         judging_widths = [channels * each for each in network.discriminator_widths]
@@ -180,7 +191,9 @@ def _fault(key: str, address: str, value: np.ndarray) -> str:
         return f"{key} is of {value.dtype}, expected floating-point numbers"
     if (weight, value.ndim) not in TORCH or not value.size or (convolves and value.ndim < 3):
         return f"{key} is of shape {list(value.shape)}"
-    return "" if np.isfinite(value).all() else f"{key} has NaN or infinite values"
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(value.astype(np.float32)).all()
+    return "" if finite else f"{key} has NaN or infinite values"
 
 
 def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:
@@ -211,12 +224,8 @@ def _generator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float
     return widths, kernels, blocks
 
 
-def _discriminator_sizes(
-    network: NetworkConfig, values: Arrays | None
-) -> tuple[list[float], list[str]]:
-    """Widths and kernels; none where there is no discriminator."""
-    if values is None:
-        return [], []
+def _discriminator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float], list[str]]:
+    """Widths and kernels."""
     blocks = [
         values[f"block_{n}_conv/kernel"] for n in range(1, len(network.discriminator_widths) + 1)
     ]

@@ -33,6 +33,7 @@ from cyclegan_vc_tf.normalization import Statistics
 
 CONFIG = "config.json"
 IMPORTED = "imported.json"
+LOCK = ".lock"
 CONVERTED = "converted/step.txt"
 
 # What reading JSON and NumPy files raises when they are not what they should be.
@@ -73,7 +74,7 @@ class RunFolder:
 
     def lock(self) -> AbstractContextManager[bool]:
         """Held while one training writes here; see `files.locked`."""
-        return files.locked(self.path / ".lock", wait=False)
+        return files.locked(self.path / LOCK, wait=False)
 
     def with_settings(self, config: RunConfig) -> "RunFolder":
         """The same run, going on with settings that may change on a resume."""
@@ -172,15 +173,25 @@ def create(
     """
     check_free(path)
     partial = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _write_all(partial, path, config, statistics, corpus)
-        fill(partial)
-        os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with files.locked(partial / LOCK, wait=False) as alone:
+        if not alone:
+            raise InputError(f"--run_dir {path} is being made by another process; give another")
+        check_free(path)
+        try:
+            _clear(partial)
+            _write_all(partial, path, config, statistics, corpus)
+            fill(partial)
+            os.replace(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return open_folder(path)
+
+
+def _clear(partial: Path) -> None:
+    """Removes what a process that was killed left, but for the lock, which is ours by now."""
+    for left in partial.iterdir():
+        if left.name != LOCK:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _write_all(
@@ -198,6 +209,14 @@ def _write_all(
     np.savez(folder / "statistics.npz", **arrays)
     _write_corpus(folder, corpus)
     _write_settings(folder, run_dir, config)
+
+
+def _imported(path: Path) -> dict[str, Any]:
+    """Of which step an imported run's checkpoint is, and what is untrained in it."""
+    if not path.exists():
+        return {}
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return {"step": int(data["step"]), "untrained": list(data["untrained"])}
 
 
 def _write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
@@ -219,6 +238,11 @@ def check_free(path: Path) -> None:
     _refuse_patterns(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"--run_dir {path} is a file; expected a folder, or one to be made")
+    parent = next(each for each in path.parents if each.exists())
+    if not parent.is_dir():
+        raise InputError(f"--run_dir {path} cannot be made, for {parent} is a file; give another")
+    if exists(path):
+        raise InputError(f"--run_dir {path} is a run already; expected a folder to be made")
     if path.is_dir() and any(path.iterdir()):
         raise InputError(
             f"--run_dir {path} has files but no {CONFIG}; expected a run folder or an empty one"
@@ -241,8 +265,7 @@ def open_folder(path: Path) -> RunFolder:
         config = settings.from_dict(RunConfig, data)
         corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
         recordings = _recordings(corpus)
-        origin = path / IMPORTED
-        imported = json.loads(origin.read_text(encoding="utf-8")) if origin.exists() else {}
+        imported = _imported(path / IMPORTED)
         with (
             (path / "statistics.npz").open("rb") as file,
             np.load(file, allow_pickle=False) as arrays,

@@ -58,14 +58,14 @@ def load(path: Path) -> Any:
     Raises:
         InputError: As `read` says.
     """
+    if not path.is_file():
+        raise InputError(f"{path} is not there or no file; expected weights that PyTorch saved")
     try:
         import torch
     except ImportError as error:
         raise InputError(
-            f"{path} is a file of PyTorch, which is not installed; pip install -e '.[import]'"
+            f"{path} is read as PyTorch's, which is not installed; pip install -e '.[import]'"
         ) from error
-    if not path.is_file():
-        raise InputError(f"{path} is not there or no file; expected weights that PyTorch saved")
     _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
@@ -119,8 +119,12 @@ def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         name: {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in state.items()}
         for name, state in states.items()
     }
-    with files.replacing(path) as partial:
-        torch.save(tensors, partial)
+    try:
+        with files.replacing(path) as partial:
+            torch.save(tensors, partial)
+    # torch's writer has no other type for a full disk or a folder that is not there.
+    except RuntimeError as error:
+        raise InputError(f"{path} cannot be written to; is the disk full?") from error
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from conftest import run_command, run_here, variables
 
-from cyclegan_vc_tf import importing, public_statistics, run_folder
+from cyclegan_vc_tf import importing, public_files, public_statistics, run_folder
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.trainer import Trainer
@@ -209,6 +209,7 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
         (changed(KERNEL, np.array("rm -rf")), "o1_conv/kernel is of .S6"),
         (changed(BIAS, np.array([np.nan, 1], np.float32)), "h1_conv/bias has NaN or infinite"),
         (changed(BIAS, np.array([-np.inf, 1], np.float32)), "h1_conv/bias has NaN or infinite"),
+        (changed(BIAS, np.array([1e300, 1])), "h1_conv/bias has NaN or infinite"),
         (
             changed("generator_A2B/upsample1d_block1_h1_gates/bias", np.zeros(3, np.float32)),
             r"\[16\] and \[3\], do not go together",
@@ -231,7 +232,7 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
         ),
         (
             changed("generator_A2B/residual1d_block1_h1_conv/kernel", np.ones((3, 8, 9), "f4")),
-            r"model\.ckpt, read .*: widths of 2, 4, 8, 12\.5, 8, 4, 2, 4, 8, 16 channels",
+            "generator_A2B has widths of 2, 4, 8, 12.5, 8, 4 channels; expected whole",
         ),
     ],
 )
@@ -245,7 +246,7 @@ def test_variables_that_do_not_fit_are_refused(
     (tmp_path / "inside").mkdir()
     with pytest.raises(InputError, match=said) as refused:
         imported(tmp_path / "inside", write(tmp_path / "model.ckpt", values))
-    assert "\n" not in str(refused.value) and "model.ckpt" in str(refused.value)
+    assert "\n" not in str(refused.value) and "--checkpoint" in str(refused.value)
     assert_nothing_is_left(tmp_path / "inside")
 
 
@@ -292,6 +293,25 @@ def test_what_an_index_promises_has_to_be_in_its_data(tmp_path: Path) -> None:
     assert re.search(r"(\d+) bytes are promised", str(refused.value.__cause__))
 
 
+def test_a_checkpoint_is_known_by_each_of_its_files(tmp_path: Path) -> None:
+    prefix = write(tmp_path / "model.ckpt", values_of_tensorflow_1())
+    parts = [f"{prefix}.index", f"{prefix}.data-00000-of-00001", str(prefix)]
+    assert len(public_files.read(parts)) == 4
+    only = public_files.read([f"generator_B2A={prefix}"])
+    assert list(only) == ["generator_B2A"]
+    with pytest.raises(InputError, match=r"holds .*generator_A2B.* and no discriminator_cycled_A"):
+        public_files.read([f"discriminator_cycled_A={prefix}"])
+    with pytest.raises(InputError, match=r"by its prefix: model\.ckpt"):
+        public_files.read([str(tmp_path)])
+    odd = tmp_path / "take [2]"
+    odd.mkdir()
+    copy = write(tmp_path / "copy.ckpt", {"generator_A2B/h1_conv/bias": np.zeros(2, np.float32)})
+    for path in tmp_path.glob("copy.ckpt.*"):
+        path.rename(odd / path.name)
+    with pytest.raises(InputError, match="takes for a pattern; copy it to another place"):
+        public_files.read([str(odd / copy.name)])
+
+
 def test_a_fuzzed_index_is_refused(tmp_path: Path) -> None:
     prefix = write(tmp_path / "model.ckpt", values_of_tensorflow_1())
     index = tmp_path / "model.ckpt.index"
@@ -324,7 +344,11 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
         ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
         ("--crop_frames=18", "--crop_frames is 18; expected a multiple of 4"),
         ("--vocoder=melgan", "--vocoder and what belongs to it cannot be given"),
-        ("--step=-1", "non-negative"),
+        ("--step=-1", "--step"),
+        ("--step=99999999999999999999999", "--step"),
+        ("--step=500000", "--step is 500000; expected at most --steps, 400000"),
+        ("--channels=64", "--channels is 64, and the checkpoint's weights are of 2; leave it out"),
+        ("--generator_kernels=1,2", "--generator_kernels is ('1', '2'), and the checkpoint's"),
     ):
         done = run_here("import_run.py", *given, flag)
         assert done.returncode == 2 and said in done.stderr, done.stderr
@@ -353,9 +377,12 @@ def test_a_folder_that_is_taken_is_left_alone(checkpoint: Path, tmp_path: Path) 
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     with pytest.raises(InputError, match="is a run already; expected a folder to be made"):
         imported(tmp_path, checkpoint)
+    files = statistics_files(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be made, for .*config\.json is a file"):
+        inside = run.path / "config.json" / "run"
+        importing.import_run(inside, [str(checkpoint)], files, as_it_is)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").touch()
-    files = statistics_files(tmp_path)
     with pytest.raises(InputError, match="has files but no config"):
         importing.import_run(tmp_path / "thesis", [str(checkpoint)], files, as_it_is)
     assert before == {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
@@ -406,10 +433,13 @@ def test_statistics_of_one_file_a_speaker(tmp_path: Path) -> None:
         ([{**LOG_F0, "mean_A": np.inf}, PAIR], "of A that are none"),
         ([PAIR, PAIR, LOG_F0], r"1\.npz gives those of A once more"),
         ([{"weights": np.zeros(3)}], "has weights; expected mean_A"),
-        ([{**PAIR, "std_A": np.array(["1", "2", "x"])}], "is no archive of NumPy, or damaged"),
+        ([{**PAIR, "std_A": np.array(["1", "2", "x"])}], "has arrays of kind U; expected numbers"),
         ([{**PAIR, "std_A": np.array([None, 1, 2])}], "is no archive of NumPy, or damaged"),
         ([{**PAIR, "mean_A": np.zeros(1 << 20)}], r"has mean_A\.npy of more than 1,048,576 bytes"),
-        ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "once more"),
+        ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "gives those of B once more"),
+        ([{**PAIR, "std_B": np.zeros(3)}, LOG_F0], "no deviation of B that is above zero"),
+        ([PAIR, {**LOG_F0, "mean_A": 110.0}], "has 110 for A's mean ln F0; expected the natural"),
+        ([{**PAIR, "mean_A": np.zeros(3, complex)}, LOG_F0], "has arrays of kind c; expected numb"),
     ],
 )
 def test_statistics_that_are_none_are_refused(
@@ -417,6 +447,11 @@ def test_statistics_that_are_none_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=said):
         public_statistics.read(saved(tmp_path, *contents), 3, has_f0=True)
+
+
+def test_ln_f0_is_not_taken_where_spectra_hold_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has ln F0, which log-mel spectra hold"):
+        public_statistics.read(saved(tmp_path, PAIR, LOG_F0), 3, has_f0=False)
 
 
 def test_statistics_files_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -185,3 +185,36 @@ def test_only_one_training_writes_a_run(run: RunFolder) -> None:
             assert not second
     with run.lock() as third:
         assert third
+
+
+def test_only_one_process_makes_a_run(tmp_path: Path, small_config: RunConfig) -> None:
+    """The second is refused, and takes nothing of what the first is making away."""
+
+    def fill(folder: Path) -> None:
+        (folder / "first").touch()
+        with pytest.raises(InputError, match="is being made by another process"):
+            run_folder.create(tmp_path / "run", small_config, STATISTICS, CORPUS)
+
+    run = run_folder.create(tmp_path / "run", small_config, STATISTICS, CORPUS, fill)
+    assert (run.path / "first").exists()
+    assert list(tmp_path.iterdir()) == [run.path]
+
+
+def test_what_a_killed_process_left_is_not_taken_for_ones_own(
+    tmp_path: Path, small_config: RunConfig
+) -> None:
+    left = tmp_path / ".run.partial"
+    (left / "checkpoints").mkdir(parents=True)
+    (left / "checkpoints" / "ckpt-9.index").touch()
+    (left / "imported.json").write_text("{}")
+    run = run_folder.create(tmp_path / "run", small_config, STATISTICS, CORPUS)
+    assert not left.exists() and not run.imported and not (run.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", "{}", '{"step": 0}', '{"step": 0, "untrained": null}', "{"]
+)
+def test_a_damaged_note_of_an_import_is_said(text: str, run: RunFolder) -> None:
+    (run.path / "imported.json").write_text(text)
+    with pytest.raises(InputError, match="is damaged"):
+        run_folder.open_folder(run.path)

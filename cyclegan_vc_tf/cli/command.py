@@ -9,7 +9,7 @@ from typing import NoReturn
 from absl import flags
 
 from cyclegan_vc_tf import signals
-from cyclegan_vc_tf.errors import InputError, TrainingError
+from cyclegan_vc_tf.errors import InputError, TrainingError, in_a_line
 
 # TensorFlow reports every accelerator it does not find; what fails still raises.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -52,11 +52,19 @@ def run(
     except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
         if values.is_parsed() and values.debug:
             raise
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{program}: {in_a_line(str(error))}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.Stopped as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)
+
+
+def new_file(value: str) -> Path:
+    """The path of `--output`, which was given; at most a file is there, to be replaced."""
+    path = required("output", value)
+    if path.exists() and not path.is_file():
+        raise InputError(f"--output {path} is no file; expected a file to write")
+    return path
 
 
 def required(name: str, value: str) -> Path:

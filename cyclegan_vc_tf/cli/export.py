@@ -26,7 +26,7 @@ class ExportConfig:
         "cyclegan_pytorch, for runs whose networks compute what its do.",
         choices=("companion", "karkirowle"),
     )
-    step: int = setting(0, "Step of the checkpoint; 0 is the last one.", least=0)
+    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -38,14 +38,15 @@ def export(values: flags.FlagValues) -> int:
     """Exports, and prints under which names the networks are in the file."""
     config = settings.from_flags(ExportConfig, values, ExportConfig())
     run_dir = command.required("run_dir", config.run_dir)
-    output = command.required("output", config.output)
-    if output.is_dir():
-        raise InputError(f"--output {output} is a folder; expected a file to write")
+    output = command.new_file(config.output)
+    if run_dir.resolve() in output.resolve().parents:
+        raise InputError(f"--output {output} lies in the run folder; expected another place")
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     from cyclegan_vc_tf import exporting, run_folder
 
     run = run_folder.open_folder(run_dir)
-    step, names = exporting.export(run, config.layout, output, config.step or None)
+    step = None if config.step < 0 else config.step
+    step, names = exporting.export(run, config.layout, output, step)
     print(f"Step {step}: {', '.join(names)}: {output}")
     return command.DONE
 

@@ -38,7 +38,7 @@ class ImportConfig:
         "--source_dir and --target_dir.",
     )
     run_dir: str = setting("", "Run folder to make.", is_path=True)
-    step: int = setting(0, "Steps it was trained for: schedules go on from there.", least=0)
+    step: int = setting(0, "Steps it was trained for; schedules go on there.", least=0, most=10**9)
 
 
 def define(values: flags.FlagValues) -> None:

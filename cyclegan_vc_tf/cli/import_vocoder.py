@@ -40,7 +40,7 @@ def import_vocoder(values: flags.FlagValues) -> int:
     """Reads the checkpoint, writes the vocoder and prints what it is."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
     checkpoint = command.required("checkpoint", config.checkpoint)
-    output = command.required("output", config.output)
+    output = command.new_file(config.output)
     _refuse_output(checkpoint, output)
     state = torch_files.read(checkpoint, config.key)
     # TensorFlow takes seconds to import: a wrong file is refused without it.
@@ -68,5 +68,3 @@ def main() -> None:
 def _refuse_output(checkpoint: Path, output: Path) -> None:
     if output.resolve() == checkpoint.resolve():
         raise InputError(f"--output would overwrite {checkpoint}, the checkpoint; name another")
-    if output.is_dir():
-        raise InputError(f"--output {output} is a folder; expected a file to write, .npz")
