@@ -139,7 +139,7 @@ def test_conversions_that_cannot_begin(
     assert "semitones" in refused_here("convert.py", run_dir, one, output, "--semitones=nan")
     assert "no checkpoint of step 9" in refused_here("convert.py", run_dir, one, output, "--step=9")
     line = refused_here("convert.py", run_dir, "--input=red\x1b[31m", output)
-    assert "\x1b" not in line and r"--input red\x1b[31m is not there" in line
+    assert "\x1b" not in line and r"red\x1b[31m is not there" in line
     assert "would overwrite" in refused_here("convert.py", run_dir, one, f"--output={corpus}/low")
     index = run.path / "checkpoints" / "ckpt-3.index"
     index.write_bytes(index.read_bytes()[:50])
