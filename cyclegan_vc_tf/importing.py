@@ -64,7 +64,10 @@ def import_run(
     """
     run_folder.check_free(run_dir)
     found = public_files.read(checkpoint)
-    layout = layout or _recognise(found)
+    generators = [each for name, each in found.items() if name.startswith("generator_")]
+    if not generators:
+        raise InputError(f"--checkpoint has {listed(list(found))} and no generator; expected one")
+    layout = layout or _recognise(generators[0])
     weights = {}
     for name, public in found.items():
         with _naming(layout, public):
@@ -72,30 +75,13 @@ def import_run(
     config = _configured(layout, weights, configure)
     if step > config.training.steps:
         raise InputError(f"--step is {step}; expected at most --steps, {config.training.steps}")
-    network = public_weights.with_sizes(config.network, weights.values())
-    _refuse_other_sizes(config.network, network, LAYOUTS[layout].network)
-    config = replace(config, network=network)
-    family.check(config)
-    features.check(config.features)
-    synthesis.vocoder(config.features, config.vocoder)
-    names = family.network_names(config)
-    for name, public in found.items():
-        if name not in names:
-            raise InputError(
-                f"--checkpoint {public.file} holds {name}, of which {layout} has none; leave it out"
-            )
-    # In a graph that is never run, networks of any size take no memory: weights that do not go
-    # together may tell widths that would fill it.
-    with tf.Graph().as_default():
-        for name, model in family.build(config, list(weights)).items():
-            with _naming(layout, found[name]):
-                public_weights.check(model, weights[name])
+    _check(layout, config, found, weights)
     trainer = Trainer(config)
     for name, each in weights.items():
         public_weights.assign(trainer.networks[name], each)
     trainer.step.assign(step)
     told, corpus = _statistics(config, statistics, say)
-    untrained = [name for name in names if name not in weights]
+    untrained = [name for name in trainer.networks if name not in weights]
     origin = {
         "layout": layout,
         "project": LAYOUTS[layout].project,
@@ -114,16 +100,12 @@ def import_run(
     return run
 
 
-def _recognise(found: Mapping[str, PublicNetwork]) -> str:
-    generators = [name for name in found if name.startswith("generator_")]
-    if not generators:
-        raise InputError(f"--checkpoint has {listed(list(found))} and no generator; expected one")
-    network = found[generators[0]]
-    layout = public_weights.recognised(network.state)
+def _recognise(generator: PublicNetwork) -> str:
+    layout = public_weights.recognised(generator.state)
     if not layout:
         raise InputError(
-            f"--checkpoint {network.file} has keys such as {listed(list(network.state), 3)}, of no "
-            f"layout that is known; expected one of {', '.join(LAYOUTS)}"
+            f"--checkpoint {generator.file} has keys such as {listed(list(generator.state), 3)}, "
+            f"of no layout that is known; expected one of {', '.join(LAYOUTS)}"
         )
     return layout
 
@@ -142,7 +124,7 @@ def _naming(layout: str, network: PublicNetwork) -> Iterator[None]:
 def _configured(
     layout: str, weights: Mapping[str, NetworkWeights], configure: Configure
 ) -> RunConfig:
-    """The settings of the run: what the layout says, and what flags say."""
+    """The settings of the run: what the layout says, what flags say, what the weights tell."""
     generator = next(each for name, each in weights.items() if name.startswith("generator_"))
     bins = public_weights.bins_of(generator)
     public = LAYOUTS[layout]
@@ -161,7 +143,36 @@ def _configured(
             f"{config.features.bins} values a frame were asked for, and the checkpoint's "
             f"generators make {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
         )
+    network = public_weights.with_sizes(config.network, weights.values())
+    _refuse_other_sizes(config.network, network, public.network)
+    config = replace(config, network=network)
+    family.check(config)
+    features.check(config.features)
+    synthesis.vocoder(config.features, config.vocoder)
     return config
+
+
+def _check(
+    layout: str,
+    config: RunConfig,
+    found: Mapping[str, PublicNetwork],
+    weights: Mapping[str, NetworkWeights],
+) -> None:
+    """Refuses weights that are not those of the run's networks, before these take memory.
+
+    In a graph that is never run, networks of any size take none: weights that do not go together
+    may tell widths that would fill it.
+    """
+    names = family.network_names(config)
+    for name, public in found.items():
+        if name not in names:
+            raise InputError(
+                f"--checkpoint {public.file} holds {name}, of which {layout} has none; leave it out"
+            )
+    with tf.Graph().as_default():
+        for name, model in family.build(config, list(weights)).items():
+            with _naming(layout, found[name]):
+                public_weights.check(model, weights[name])
 
 
 def _refuse_other_sizes(given: NetworkConfig, told: NetworkConfig, layout: NetworkConfig) -> None:

@@ -352,6 +352,10 @@ def test_files_that_hold_the_same_or_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has discriminator_A and no generator; expected one"):
         importing.import_run(tmp_path / "run", [str(tmp_path / "discriminator_A.pt")], [], as_it_is)
     judge = networks("karkirowle")["discriminator_A"]
+    torch.save(judge.state_dict(), tmp_path / "discriminator_A.pt")
+    with pytest.raises(InputError, match="has discriminator_A and no generator; expected one"):
+        alone = [str(tmp_path / "discriminator_A.pt")]
+        importing.import_run(tmp_path / "run", alone, [], as_it_is, layout="karkirowle")
     torch.save(judge.state_dict(), tmp_path / "best.pt")
     files = [files[0], f"discriminator_cycled_A={tmp_path / 'best.pt'}"]
     with pytest.raises(InputError, match="holds discriminator_cycled_A, of which karkirowle has"):
