@@ -504,10 +504,16 @@ def test_a_spectrum_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
         melgan.synthesize(build(), np.zeros(shape, np.float32))
 
 
-def test_without_pytorch_a_file_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pytorch_a_file_of_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not there is said to be just that."""
     monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match="is not there or no file"):
+        torch_files.read(tmp_path / "public.pt")
+    (tmp_path / "public.pt").touch()
     with pytest.raises(InputError, match=r"not installed; pip install -e '\.\[import\]'"):
-        torch_files.read(Path("public.pt"))
+        torch_files.read(tmp_path / "public.pt")
 
 
 def test_the_command_refuses_before_it_reads(tmp_path: Path) -> None:
@@ -517,7 +523,10 @@ def test_the_command_refuses_before_it_reads(tmp_path: Path) -> None:
         ([], "--checkpoint is not given"),
         ([f"--checkpoint={checkpoint}"], "--output is not given"),
         ([f"--checkpoint={checkpoint}", f"--output={checkpoint}"], "would overwrite"),
-        ([f"--checkpoint={checkpoint}", f"--output={tmp_path}"], "is a folder"),
+        (
+            [f"--checkpoint={checkpoint}", f"--output={tmp_path}"],
+            "is no file; expected a file to write",
+        ),
     ):
         done = run_here("import_vocoder", *flags)
         assert done.returncode == 2
