@@ -61,10 +61,8 @@ def public_state(layout: PublicLayout, name: str, model: keras.Model) -> dict[st
         ValueError: A variable has no place in the layout.
     """
     variables = torch_weights.addresses(model)
-    blocks = sum(address.endswith("_out_conv/kernel") for address in variables)
-    lines = layout.generator if name.startswith("generator") else layout.discriminator
     state = {}
-    for line in lines(blocks):
+    for line in layout.lines(name, public_weights.residual_blocks(variables)):
         (module,) = line.modules
         for weight in public_weights.weights_of(line):
             value = variables.pop(f"{line.layer}/{weight}").numpy()

@@ -56,3 +56,8 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def is_pattern(path: Path | str) -> bool:
+    """Whether TensorFlow takes a path for a pattern when it reads checkpoints."""
+    return bool(set("*?[]\\") & set(str(path)))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import torch_files
+from cyclegan_vc_tf import files, torch_files
 from cyclegan_vc_tf.errors import InputError, listed
 
 NETWORKS = {
@@ -49,11 +49,11 @@ class PublicNetwork:
     state: dict[str, np.ndarray]
 
 
-def read(files: Sequence[str]) -> dict[str, PublicNetwork]:
+def read(paths: Sequence[str]) -> dict[str, PublicNetwork]:
     """The networks of a public checkpoint, by our names.
 
     Args:
-        files: Of PyTorch: one with several networks, or one a network, whose name it has in its
+        paths: Of PyTorch: one with several networks, or one a network, whose name it has in its
             own or is given as `generator_A2B=FILE`. Of TensorFlow 1: a checkpoint by its prefix,
             its index or its data.
 
@@ -63,7 +63,7 @@ def read(files: Sequence[str]) -> dict[str, PublicNetwork]:
     """
     found: dict[str, PublicNetwork] = {}
     prefixes = set()
-    for given in files:
+    for given in paths:
         name, path = _named(given)
         prefix = tensorflow_prefix(path)
         if prefix and (prefix, name) in prefixes:
@@ -144,7 +144,7 @@ def _name_in(path: Path) -> str:
 
 def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
     """The variables of a TensorFlow checkpoint, by the scope they are in."""
-    if set("*?[]\\") & set(prefix):
+    if files.is_pattern(prefix):
         raise InputError(
             f"--checkpoint {prefix} has one of * ? [ ] \\ in it, which TensorFlow takes for a "
             "pattern; copy it to another place"

@@ -8,7 +8,7 @@ Source: the projects' own checkpoints' keys and shapes.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,11 +93,14 @@ class PublicLayout:
     is_torch: bool = True
     dropped: dict[str, str] = field(default_factory=dict)
 
-    def lines(self, network: str, keys: Sequence[str]) -> list[Line]:
-        """Of a network, such as "generator_A2B", by how many residual blocks its keys tell."""
-        if network.startswith("discriminator"):
-            return list(self.discriminator(0))
-        return list(self.generator(sum(bool(re.fullmatch(self.residual, key)) for key in keys)))
+    def lines(self, network: str, blocks: int) -> Iterator[Line]:
+        """Of a network, such as "generator_A2B"; of a generator with so many residual blocks."""
+        of = self.generator if network.startswith("generator") else self.discriminator
+        return of(blocks)
+
+    def blocks_in(self, keys: Iterable[str]) -> int:
+        """How many residual blocks a generator's keys tell."""
+        return sum(bool(re.fullmatch(self.residual, key)) for key in keys)
 
     def why_dropped(self, key: str) -> str | None:
         """Why nothing is made of a key; None of one that has to be read."""

@@ -105,13 +105,13 @@ def _arrays(path: Path) -> Arrays:
                 f"--statistics {path} has {listed(large)} of more than {LARGEST_BYTES:,} bytes; "
                 "expected means and deviations"
             )
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if kinds := {arrays[name].dtype.kind for name in arrays.files} - set("fiu"):
-                raise InputError(
-                    f"--statistics {path} has arrays of kind {listed(sorted(kinds))}; expected "
-                    "numbers"
-                )
-            return {name: arrays[name].astype(np.float64).ravel() for name in arrays.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archived:
+            arrays = dict(archived)
+        if kinds := {array.dtype.kind for array in arrays.values()} - set("fiu"):
+            raise InputError(
+                f"--statistics {path} has arrays of kind {listed(sorted(kinds))}; expected numbers"
+            )
+        return {name: array.astype(np.float64).ravel() for name, array in arrays.items()}
     except InputError:
         raise
     # What is raised by damage is up to zipfile, zlib and NumPy: a dozen types.

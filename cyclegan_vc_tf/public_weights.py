@@ -63,7 +63,7 @@ def translate(layout: PublicLayout, name: str, state: Arrays) -> NetworkWeights:
     keys: dict[str, str] = {}
     unset: list[str] = []
     wrong: list[str] = []
-    for line in layout.lines(name, list(state)):
+    for line in layout.lines(name, layout.blocks_in(state)):
         for weight in weights_of(line):
             address = f"{line.layer}/{weight}"
             theirs = [key_of(layout, module, weight) for module in line.modules]
@@ -167,6 +167,11 @@ def assign(model: keras.Model, weights: NetworkWeights) -> None:
         variable.assign(weights.values[address].astype(variable.dtype.as_numpy_dtype))
 
 
+def residual_blocks(addresses: Iterable[str]) -> int:
+    """How many residual blocks our own weights tell."""
+    return sum(address.endswith("_out_conv/kernel") for address in addresses)
+
+
 def weights_of(line: Line) -> tuple[str, str]:
     """Names of the weights of a line's layer."""
     return ("gamma", "beta") if line.layer.endswith("_norm") else ("kernel", "bias")
@@ -210,7 +215,7 @@ def _generator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float
     """Widths, kernels and number of residual blocks."""
     axes = values["input_conv/kernel"].ndim - 2
     shuffled = 2**axes * network.gate_channels
-    blocks = sum(address.endswith("_out_conv/kernel") for address in values)
+    blocks = residual_blocks(values)
     residual = values.get("residual_1_conv/kernel")
     parts = ("input_conv", "down_1_conv", "down_2_conv")
     widths = [values[f"{part}/kernel"].shape[-1] / 2 for part in parts]

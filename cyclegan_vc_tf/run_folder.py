@@ -285,7 +285,7 @@ def open_folder(path: Path) -> RunFolder:
 
 
 def _refuse_patterns(path: Path) -> None:
-    if set("*?[]\\") & set(str(path)):
+    if files.is_pattern(path):
         raise InputError(
             f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
             "when it reads checkpoints; give it another name"

@@ -342,6 +342,7 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
         ("--variant=vc2", "--variant is vc2; the checkpoint is one of vc1"),
         ("--mel_cepstra=36", "36 values a frame were asked for, and the checkpoint's generators"),
         ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
+        ("--norm_affine=down", "generator_A2B does not fit the layout; keys unread: InstanceNorm_"),
         ("--crop_frames=18", "--crop_frames is 18; expected a multiple of 4"),
         ("--vocoder=melgan", "--vocoder and what belongs to it cannot be given"),
         ("--step=-1", "--step"),
