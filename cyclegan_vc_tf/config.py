@@ -208,6 +208,12 @@ class TrainingConfig:
     mask_fraction: float = setting(
         0.5, "mask: longest run of frames to fill in, as a share of a crop.", least=0.0, most=1.0
     )
+    precision: str = setting(
+        "float32",
+        "In what the networks multiply: float32, or mixed_bfloat16, which is faster on a "
+        "processor with instructions for it, with weights, sums and norms in float32.",
+        choices=("float32", "mixed_bfloat16"),
+    )
     seed: int = setting(0, "All that is random follows from it.", least=0, most=2**31 - 1)
     deterministic: bool = setting(
         False, "Make every operation reproducible bit for bit; somewhat slower."

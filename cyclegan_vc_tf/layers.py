@@ -13,6 +13,8 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "(?s).*TensorFlow Addons .TFA. has ended", UserWarning)
     import tensorflow_addons as tfa
 
+from cyclegan_vc_tf.products import Conv1D, Conv2D
+
 Padding = Literal["same", "symmetric"]
 
 
@@ -212,7 +214,7 @@ class Convolutions:
                 inputs = keras.layers.ZeroPadding1D(zeros[0], name=f"{name}_padding")(inputs)
             else:
                 inputs = keras.layers.ZeroPadding2D(zeros, name=f"{name}_padding")(inputs)
-        layer = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}[len(kernel)]
+        layer: Any = {1: Conv1D, 2: Conv2D}[len(kernel)]
         return layer(
             channels,
             kernel,

@@ -1,6 +1,6 @@
 """The two-optimiser training step and the state it changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,7 @@ from cyclegan_vc_tf import family, losses
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.generators import generate
 from cyclegan_vc_tf.optimizer import Adam, linear_decay
+from cyclegan_vc_tf.products import Products
 
 Tensors = dict[str, tf.Tensor]
 
@@ -55,6 +56,8 @@ class Trainer:
         real_b: tf.Tensor,
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
+        *,
+        norms: tf.Tensor | bool = True,
     ) -> tuple[Tensors, tf.Tensor]:
         """One iteration: the generators, and the discriminators on the fakes just made.
 
@@ -64,6 +67,8 @@ class Trainer:
             mask_a: Of A's frames, (batch, frames, 1), 0 where the generator has to fill one in on
                 the way forth; for a masked variant alone.
             mask_b: Of B's.
+            norms: Whether to measure the norms of the gradients, which reads them all once more;
+                they are reported as 0 where not.
 
         Returns:
             Scalars by their names in TensorBoard, losses averaged over the batch, and whether all
@@ -75,7 +80,8 @@ class Trainer:
         rates, weights = self.learning_rates(), self.loss_weights()
         of_generators = variables_of(self.generators)
         of_discriminators = variables_of(self.discriminators)
-        with tf.GradientTape(persistent=True) as tape:
+        products = Products(self.config.precision)
+        with products.in_use(), tf.GradientTape(persistent=True) as tape:
             terms, critics, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
             generator_loss = tf.add_n(
                 [tf.cast(weights[kind_of(name)], loss.dtype) * loss for name, loss in terms.items()]
@@ -83,8 +89,8 @@ class Trainer:
             discriminator_loss = tf.add_n(list(critics.values()))
         # Fakes do not depend on the discriminators' variables: with respect to those, one forward
         # pass serves both losses, as if the fakes were detached for the second.
-        generator_gradients = tape.gradient(generator_loss, of_generators)
-        discriminator_gradients = tape.gradient(discriminator_loss, of_discriminators)
+        generator_gradients = products.gradients(tape, generator_loss, of_generators)
+        discriminator_gradients = products.gradients(tape, discriminator_loss, of_discriminators)
         del tape
         self.generator_optimizer.apply(generator_gradients, of_generators, rates["generator"])
         self.discriminator_optimizer.apply(
@@ -95,8 +101,8 @@ class Trainer:
             **prefixed("loss", {**terms, **critics}),
             "loss/generator": generator_loss,
             "loss/discriminator": discriminator_loss,
-            "gradient_norm/generator": tf.linalg.global_norm(generator_gradients),
-            "gradient_norm/discriminator": tf.linalg.global_norm(discriminator_gradients),
+            "gradient_norm/generator": norm_if(norms, generator_gradients),
+            "gradient_norm/discriminator": norm_if(norms, discriminator_gradients),
             **prefixed("score", scores),
             **prefixed("learning_rate", rates),
             **prefixed("weight", weights),
@@ -140,10 +146,10 @@ class Trainer:
         cycled_b = generate(self.generators["A2B"], fake_a, training=True)
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
         fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
-        real_scores, fake_scores = (
-            {name: judge(side[name], training=True) for name, judge in self.discriminators.items()}
-            for side in (reals, fakes)
-        )
+        real_scores, fake_scores = {}, {}
+        for name, judge in self.discriminators.items():
+            scores_of_both = judge(tf.concat([reals[name], fakes[name]], 0), training=True)
+            real_scores[name], fake_scores[name] = tf.split(scores_of_both, 2)
         judged = {"A2B": "B", "B2A": "A", "A2B2A": "cycled_A", "B2A2B": "cycled_B"}
         generator_terms = {
             f"adversarial_{way}": losses.least_squares_loss(fake_scores[name], 1.0)
@@ -206,6 +212,14 @@ class Trainer:
 def variables_of(networks: Mapping[str, keras.Model]) -> list[tf.Variable]:
     """Trainable variables of several networks, in one order."""
     return [variable for model in networks.values() for variable in model.trainable_variables]
+
+
+def norm_if(asked: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The norm of all gradients together, where it is asked for, and 0 where not."""
+    zero = tf.zeros((), gradients[0].dtype)
+    return tf.cond(
+        tf.convert_to_tensor(asked), lambda: tf.linalg.global_norm(gradients), lambda: zero
+    )
 
 
 def averaged(per_example: Tensors) -> Tensors:

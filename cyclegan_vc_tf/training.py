@@ -158,15 +158,21 @@ class _Session:
             speed = Speed(step, frames_per_step=2 * config.batch_size * config.crop_frames)
             for batch in pairs:
                 step += 1
-                report, finite = self.trainer.train_step(*batch)
+                logged = step % config.log_every == 0 or step == config.steps
+                report, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
                 if not finite:
                     names = (name for name, value in report.items() if not isfinite(value))
                     name = next(names)
                     raise TrainingError(self._no_number(name, str(float(report[name])), step))
                 last = step == config.steps or stop.is_set()
                 progress.update()
-                if last or step % config.log_every == 0:
-                    scalars = {name: float(value) for name, value in report.items()}
+                if last or logged:
+                    # Where a stop was asked for in between, the norms were not measured.
+                    scalars = {
+                        name: float(value)
+                        for name, value in report.items()
+                        if logged or not name.startswith("gradient_norm/")
+                    }
                     summaries.write_scalars(scalars | speed.at(step), step)
                     losses = {name: f"{scalars[f'loss/{name}']:.3f}" for name in SHOWN_LOSSES}
                     progress.set_postfix(losses, refresh=False)

@@ -12,8 +12,8 @@ from conftest import REPOSITORY
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 
 ROWS = (
-    {"errors", "files", "progress", "signals", "workers"},
-    {"settings", "audio", "torch_files"},
+    {"convolution", "errors", "files", "processor", "progress", "signals", "workers"},
+    {"products", "settings", "audio", "torch_files"},
     {"config"},
     {
         "checkpoints",

@@ -32,12 +32,13 @@ def train(values: flags.FlagValues) -> int:
     """Trains; a stop on request that saved everything is a success too."""
     run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir)))).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import run_folder, training
+    from cyclegan_vc_tf import processor, run_folder, training
 
     if run_folder.exists(run_dir):
         base = run_folder.open_folder(run_dir).config
     else:
         base = PAPERS[values.variant]
+    processor.prepare()
     try:
         training.train(run_dir, settings.from_flags(RunConfig, values, base))
     except signals.Stopped:
