@@ -1,0 +1,179 @@
+"""What the machine gives at best: products of matrices, copies of memory.
+
+    python -m benchmarks.machine
+
+Prints one line of JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import sizes
+from benchmarks.worker import REPOSITORY
+
+MATRIX_SIZES = (1024, 2048, 3072)
+"""Rows of the square matrices; the best rate of them counts."""
+
+COPY_BYTES = 256 * 2**20
+"""Far more than the caches hold."""
+
+COPY_THREADS = (1, 2)
+"""Threads that share a copy; the best rate counts."""
+
+BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
+"""Instructions that multiply bfloat16; a processor without them emulates it."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured.
+
+    Attributes:
+        float32_gflop_s: Products of float32 matrices by TensorFlow, 10^9 operations a second, a
+            multiplication and an addition being two.
+        bfloat16_gflop_s: Of bfloat16 matrices.
+        copy_gb_s: Bytes read and bytes written, 10^9 a second.
+    """
+
+    float32_gflop_s: float
+    bfloat16_gflop_s: float
+    copy_gb_s: float
+
+    def best_of(self, other: "Rates") -> "Rates":
+        """The higher one of each."""
+        mine, theirs = asdict(self), asdict(other)
+        return Rates(**{name: max(rate, theirs[name]) for name, rate in mine.items()})
+
+    def product_gflop_s(self, precision: str) -> float:
+        """Of a precision: where bfloat16 is emulated, float32 serves mixed_bfloat16 as well."""
+        if precision == "float32":
+            return self.float32_gflop_s
+        return max(self.float32_gflop_s, self.bfloat16_gflop_s)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine is.
+
+    Attributes:
+        processor: Its name.
+        cores: That this process may use.
+        bfloat16: Those of `BFLOAT16_FLAGS` that the processor has.
+        system: Operating system and its release.
+        python: Version.
+    """
+
+    processor: str
+    cores: int
+    bfloat16: list[str]
+    system: str
+    python: str
+
+    def __str__(self) -> str:
+        """In a line."""
+        instructions = ", ".join(self.bfloat16) or "no bfloat16 instructions"
+        return f"{self.cores} cores of {self.processor}, {instructions}, {self.system}"
+
+
+def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
+    """This machine."""
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
+    about = {
+        key.strip(): value.strip() for key, _, value in (each.partition(":") for each in lines)
+    }
+    flags = about.get("flags", "").split()
+    return Machine(
+        processor=about.get("model name", platform.machine()),
+        cores=len(os.sched_getaffinity(0)),
+        bfloat16=[each for each in BFLOAT16_FLAGS if each in flags],
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+    )
+
+
+def rates_elsewhere(seconds: float) -> Rates:
+    """`measure` in a process of its own, whose threads and memory end with it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.machine", f"--seconds={seconds}"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Rates(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure(seconds: float) -> Rates:
+    """Measures all rates, each size or number of threads for about so many seconds."""
+    return Rates(
+        float32_gflop_s=product_flop_s("float32", seconds) / 1e9,
+        bfloat16_gflop_s=product_flop_s("bfloat16", seconds) / 1e9,
+        copy_gb_s=copy_byte_s(seconds) / 1e9,
+    )
+
+
+def product_flop_s(dtype: str, seconds: float, matrix_sizes: Sequence[int] = MATRIX_SIZES) -> float:
+    """Operations a second of a large product of matrices on all cores: the best size's median."""
+    import tensorflow as tf
+
+    def rate(size: int) -> float:
+        left, right = (
+            tf.cast(tf.random.stateless_normal((size, size), (0, seed)), dtype) for seed in (0, 1)
+        )
+        return 2 * size**3 / median_s(lambda: tf.matmul(left, right), seconds)
+
+    return max(map(rate, matrix_sizes))
+
+
+def copy_byte_s(seconds: float, size: int = COPY_BYTES) -> float:
+    """Bytes a second, read and written, of a copy: the best median over numbers of threads."""
+    source, target = (np.full(size, value, np.uint8) for value in (1, 0))
+
+    def rate(threads: int) -> float:
+        pieces = list(
+            zip(*(np.array_split(each, threads) for each in (target, source)), strict=True)
+        )
+        # NumPy lets other threads run while it copies.
+        with ThreadPoolExecutor(threads) as pool:
+            taken_s = median_s(
+                lambda: list(pool.map(lambda pair: np.copyto(*pair), pieces)), seconds
+            )
+        return 2 * size / taken_s
+
+    return max(map(rate, COPY_THREADS))
+
+
+def median_s(work: Callable[[], object], seconds: float) -> float:
+    """Median of what `work` takes, after once that does not count, at least three times."""
+    work()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < 3 or time.perf_counter() < end:
+        begun = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the rates."""
+    flags = sizes.parser("machine", __doc__)
+    # How long each is measured.
+    flags.add_argument("--seconds", type=float, default=1.0, help=argparse.SUPPRESS)
+    print(json.dumps(asdict(measure(flags.parse_args(arguments).seconds))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""A worker that makes this project's training steps; see `benchmarks.worker`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks import sizes, worker
+from cyclegan_vc_tf import config as configuration
+from cyclegan_vc_tf.config import RunConfig
+
+
+def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
+    """One iteration on normal numbers, as a training makes it, and what it has to do."""
+    prepare_process()
+    # TensorFlow reads its settings when it is first used.
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.operations import step_work
+    from benchmarks.variants import batch
+    from cyclegan_vc_tf.trainer import Trainer
+
+    trainer, inputs = Trainer(config), batch(config)
+    training = config.training
+    work = step_work(
+        list(trainer.generators.values()),
+        list(trainer.discriminators.values()),
+        training.batch_size,
+        training.crop_frames,
+    )
+
+    def step() -> None:
+        _, finite = trainer.train_step(*inputs)
+        # A training looks at this after each step.
+        if not finite:
+            raise FloatingPointError("a loss is no longer finite")
+
+    versions = {
+        "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
+    }  # fmt: skip
+    return step, {"work": vars(work), "versions": versions}
+
+
+def prepare_process() -> None:
+    """Sets a process up as that of a training is; has to come before TensorFlow is used."""
+    import importlib
+    import importlib.util
+
+    if importlib.util.find_spec("cyclegan_vc_tf.processor"):
+        importlib.import_module("cyclegan_vc_tf.processor").prepare()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves steps of a precision."""
+    flags = sizes.parser("port", __doc__)
+    sizes.add(flags)
+    precisions = configuration.TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
+    flags.add_argument("--precision", choices=precisions, default="float32")
+    given = flags.parse_args(arguments)
+    worker.serve(lambda: training_step(sizes.config_of(given, given.precision)))
+
+
+if __name__ == "__main__":
+    main()
