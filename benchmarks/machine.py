@@ -5,7 +5,6 @@
 Prints one line of JSON.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -25,6 +24,9 @@ from benchmarks.worker import REPOSITORY
 
 MATRIX_SIZES = (1024, 2048, 3072)
 """Rows of the square matrices; the best rate of them counts."""
+
+SECONDS = 1.0
+"""How long each size, or number of threads, is measured."""
 
 COPY_BYTES = 256 * 2**20
 """Far more than the caches hold."""
@@ -103,10 +105,10 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
     )
 
 
-def rates_elsewhere(seconds: float) -> Rates:
+def rates_elsewhere() -> Rates:
     """`measure` in a process of its own, whose threads and memory end with it."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.machine", f"--seconds={seconds}"],
+        [sys.executable, "-m", "benchmarks.machine"],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
@@ -115,16 +117,18 @@ def rates_elsewhere(seconds: float) -> Rates:
     return Rates(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure(seconds: float) -> Rates:
-    """Measures all rates, each size or number of threads for about so many seconds."""
+def measure() -> Rates:
+    """Measures all rates."""
     return Rates(
-        float32_gflop_s=product_flop_s("float32", seconds) / 1e9,
-        bfloat16_gflop_s=product_flop_s("bfloat16", seconds) / 1e9,
-        copy_gb_s=copy_byte_s(seconds) / 1e9,
+        float32_gflop_s=product_flop_s("float32") / 1e9,
+        bfloat16_gflop_s=product_flop_s("bfloat16") / 1e9,
+        copy_gb_s=copy_byte_s() / 1e9,
     )
 
 
-def product_flop_s(dtype: str, seconds: float, matrix_sizes: Sequence[int] = MATRIX_SIZES) -> float:
+def product_flop_s(
+    dtype: str, seconds: float = SECONDS, matrix_sizes: Sequence[int] = MATRIX_SIZES
+) -> float:
     """Operations a second of a large product of matrices on all cores: the best size's median."""
     import tensorflow as tf
 
@@ -137,7 +141,7 @@ def product_flop_s(dtype: str, seconds: float, matrix_sizes: Sequence[int] = MAT
     return max(map(rate, matrix_sizes))
 
 
-def copy_byte_s(seconds: float, size: int = COPY_BYTES) -> float:
+def copy_byte_s(seconds: float = SECONDS, size: int = COPY_BYTES) -> float:
     """Bytes a second, read and written, of a copy: the best median over numbers of threads."""
     source, target = (np.full(size, value, np.uint8) for value in (1, 0))
 
@@ -169,10 +173,8 @@ def median_s(work: Callable[[], object], seconds: float) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the rates."""
-    flags = sizes.parser("machine", __doc__)
-    # How long each is measured.
-    flags.add_argument("--seconds", type=float, default=1.0, help=argparse.SUPPRESS)
-    print(json.dumps(asdict(measure(flags.parse_args(arguments).seconds))))
+    sizes.parser("machine", __doc__).parse_args(arguments)
+    print(json.dumps(asdict(measure())))
 
 
 if __name__ == "__main__":

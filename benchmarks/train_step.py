@@ -184,7 +184,7 @@ def _limits(result: Result) -> str:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measures the machine, the contenders in turn, and the machine again."""
-    before = machine.rates_elsewhere(arguments.seconds)
+    before = machine.rates_elsewhere()
     config = sizes.config_of(arguments)
     with ExitStack() as stack:
         # Started together; who is ready sleeps.
@@ -202,7 +202,7 @@ def run(arguments: argparse.Namespace) -> Result:
         "rounds": arguments.rounds,
         "steps": arguments.steps,
     }
-    after = machine.rates_elsewhere(arguments.seconds)
+    after = machine.rates_elsewhere()
     return Result(found, before.best_of(after), machine.describe(), settings)
 
 
@@ -221,8 +221,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     flags.add_argument(
         "--only", choices=CONTENDERS, action="append", help="this contender; repeatable"
     )
-    # How long each rate of the machine is measured.
-    flags.add_argument("--seconds", type=float, default=1.0, help=argparse.SUPPRESS)
     return flags.parse_args(arguments)
 
 

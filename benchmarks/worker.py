@@ -169,8 +169,8 @@ class Worker:
         return answer
 
     def _last_words(self) -> str:
-        """The last line of what it said, or else how it ended."""
+        """How it ended, and the last line of what it said."""
         status = self._process.wait()
         self._errors.seek(0)
         lines = [line for line in self._errors.read().splitlines() if line.strip()]
-        return reason(lines[-1]) if lines else f"ended with status {status}"
+        return reason(": ".join([f"ended with status {status}", *lines[-1:]]))

@@ -51,6 +51,8 @@ LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
 
 PARITY = REPOSITORY / "parity"
 
+BENCHMARKS = REPOSITORY / "benchmarks"
+
 PARITY_ROWS = (
     {
         "circumstances",
@@ -158,13 +160,15 @@ def test_imports_fall_in_the_parity_suite(path: Path) -> None:
     assert [other for other in found if PARITY_LEVELS[other] >= level] == []
 
 
-def test_torch_is_imported_by_the_parity_suite_and_the_reader_of_its_files_alone() -> None:
+def test_torch_is_imported_by_the_parity_suite_and_two_modules_alone() -> None:
+    """The reader of its files, and the benchmark of the companion."""
     elsewhere = [
         *REPOSITORY.glob("*.py"), *(REPOSITORY / "tests").glob("*.py"), *PACKAGE.rglob("*.py"),
+        *BENCHMARKS.glob("*.py"),
     ]  # fmt: skip
     assert [path.name for path in elsewhere if packages(path) & {"torch", "parity"}] == [
-        "torch_files.py"
-    ]
+        "torch_files.py", "companion.py"
+    ]  # fmt: skip
     assert "torch" in packages(PARITY / "torch_models.py")
 
 
@@ -208,7 +212,7 @@ def test_nothing_is_unpickled(path: Path) -> None:
 
 
 def test_files_stay_short() -> None:
-    every = [*sources(), *parity_sources()]
+    every = [*sources(), *parity_sources(), *BENCHMARKS.glob("*.py")]
     lengths = {path.name: len(path.read_text().splitlines()) for path in every}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
     verbs = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("cli/*.py")}
