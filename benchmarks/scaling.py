@@ -114,7 +114,7 @@ def draw_growth(axes: Axes, points: Points, label: str, power: int, title: str) 
     axes.loglog(values, last_s * (values / last) ** power, "k--", lw=1, label=named)
     axes.set(xlabel=label, ylabel="s a step", title=title)
     axes.set_xticks(list(points), map(str, points))
-    axes.minorticks_off()
+    axes.set_xticks([], minor=True)
     axes.legend()
 
 
@@ -130,7 +130,7 @@ def draw_corpus(axes: Axes, points: Points, title: str) -> None:
         )
     axes.set(xlabel="minutes of each speaker", ylabel="s, ms, MB", title=title)
     axes.set_xticks(list(points), map(str, points))
-    axes.minorticks_off()
+    axes.set_xticks([], minor=True)
     axes.legend()
 
 
@@ -147,7 +147,7 @@ def draw(path: Path, found: Mapping[str, Points], about: str) -> None:
         f"vc1, {channels['frames']} channels, batch 1: a step",
     )
     draw_growth(width, found["channels"], "channels", 2, "vc1, 128 frames, batch 1: a step")
-    draw_corpus(corpus, found["minutes"], "Input of both speakers, crops of 128 frames, batch 1")
+    draw_corpus(corpus, found["minutes"], "Input of both speakers, batch 1, 128 frames")
     figure.suptitle(about, fontsize=9)
     figure.tight_layout()
     with files.replacing(path) as partial:
