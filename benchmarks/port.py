@@ -5,13 +5,14 @@ from typing import Any
 
 from benchmarks import sizes, worker
 from cyclegan_vc_tf import config as configuration
+from cyclegan_vc_tf import processor
 from cyclegan_vc_tf.config import RunConfig
 
 
 def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
     """One iteration on normal numbers, as a training makes it, and what it has to do."""
-    prepare_process()
-    # TensorFlow reads its settings when it is first used.
+    # Before TensorFlow is used: it reads its settings then.
+    processor.prepare()
     import keras
     import numpy as np
     import tensorflow as tf
@@ -29,8 +30,11 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
         training.crop_frames,
     )
 
+    # As in nearly all of a training's steps, nothing is logged.
+    norms = tf.constant(False)
+
     def step() -> None:
-        _, finite = trainer.train_step(*inputs)
+        _, finite = trainer.train_step(*inputs, norms=norms)
         # A training looks at this after each step.
         if not finite:
             raise FloatingPointError("a loss is no longer finite")
@@ -39,15 +43,6 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
         "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
     }  # fmt: skip
     return step, {"work": vars(work), "versions": versions}
-
-
-def prepare_process() -> None:
-    """Sets a process up as that of a training is; has to come before TensorFlow is used."""
-    import importlib
-    import importlib.util
-
-    if importlib.util.find_spec("cyclegan_vc_tf.processor"):
-        importlib.import_module("cyclegan_vc_tf.processor").prepare()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
