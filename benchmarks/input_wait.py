@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import port, sizes
+from benchmarks import sizes
 from benchmarks.worker import WARM_UP
-from cyclegan_vc_tf import files
+from cyclegan_vc_tf import files, processor
 from cyclegan_vc_tf.config import RunConfig
 
 
@@ -42,7 +42,7 @@ class InputWait:
 
 def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
     """Makes so many steps on a corpus of so many minutes, after some that do not count."""
-    port.prepare_process()
+    processor.prepare()
     # TensorFlow reads its settings when it is first used.
     from benchmarks.corpus import crops_of_both
     from cyclegan_vc_tf import family

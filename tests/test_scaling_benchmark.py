@@ -9,7 +9,7 @@ import pytest
 from conftest import SMALL_NETWORK
 from matplotlib import image
 
-from benchmarks import corpus, input_wait, port, scaling
+from benchmarks import corpus, input_wait, scaling
 from benchmarks.input_wait import InputWait
 from benchmarks.scaling import Sweep
 from cyclegan_vc_tf.config import RunConfig
@@ -42,7 +42,7 @@ def test_waiting_is_a_share_of_all_the_time(
     small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # TensorFlow has its settings in this process already.
-    monkeypatch.setattr(port, "prepare_process", lambda: None)
+    monkeypatch.setattr(processor, "prepare", lambda: None)
     config = replace(small_config, network=replace(SMALL_NETWORK, channels=2))
     found = input_wait.measure(config, steps=2, minutes=0.1)
     assert 0 < found.wait_s < found.total_s
