@@ -1,6 +1,9 @@
 """Recordings: found, read, resampled, written. Samples are mono float32, full scale 1.0."""
 
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,12 @@ EXTENSIONS = frozenset(
     }
 )
 """File name endings of the formats that libsndfile reads and that say what they hold."""
+
+BLOCK_SAMPLES = 2**21
+"""Longer recordings are read, resampled and written block by block: 44 s each at 48 kHz."""
+
+EXACT = frozenset({"WAV", "WAVEX", "FLAC", "AIFF", "W64", "RF64", "AU"})
+"""Formats in which a sample is found whatever was read before it."""
 
 SHORTEST_RESAMPLED = 64
 """Samples below which soxr's filter sees hardly anything but the zeros around them."""
@@ -76,6 +85,19 @@ def find(folder: Path) -> list[str]:
     return sorted(found)
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What a file had in it.
+
+    Attributes:
+        sample_rate_hz: Its rate.
+        samples: How many it had, of each channel.
+    """
+
+    sample_rate_hz: int
+    samples: int
+
+
 def read(path: Path) -> tuple[np.ndarray, int]:
     """Reads a recording of any format libsndfile knows, and averages its channels.
 
@@ -85,24 +107,78 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     Raises:
         AudioError: The file cannot be read, has no samples, or has NaN or infinite ones.
     """
+    samples, recording = read_at(path)
+    return samples, recording.sample_rate_hz
+
+
+def read_at(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, Recording]:
+    """The same at another rate: a long recording is never in memory at its own.
+
+    Args:
+        path: The recording.
+        rate_hz: The rate that is wanted; 0 is the recording's.
+
+    Returns:
+        Samples, (samples,) float32, as `resample` makes them of the whole; and what was read.
+
+    Raises:
+        AudioError: As for `read`.
+    """
     try:
-        with path.open("rb") as file:
-            channels, sample_rate_hz = soundfile.read(
-                file.fileno(), dtype="float32", always_2d=True, closefd=False
-            )
+        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+            source_hz = int(sound.samplerate)
+            rate_hz = rate_hz or source_hz
+            blocks = _mono(sound)
+            samples = next(blocks)
+            count = len(samples)
+            if count != BLOCK_SAMPLES:
+                return resample(samples, source_hz, rate_hz), Recording(source_hz, count)
+            bring = _stream(source_hz, rate_hz)
+            samples = bring(samples, False).copy()
+            for block in blocks:
+                count += len(block)
+                more = bring(block, len(block) < BLOCK_SAMPLES)
+                # Grows in its place; nothing else refers to it.
+                samples.resize(len(samples) + len(more), refcheck=False)
+                samples[len(samples) - len(more) :] = more
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
     except (soundfile.SoundFileError, TypeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioError(f"cannot be read as audio ({reason})") from error
-    samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-    if samples.size == 0:
-        raise AudioError("has no samples")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        first_s = int(np.argmin(finite)) / sample_rate_hz
-        raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
-    return np.ascontiguousarray(samples), int(sample_rate_hz)
+    samples.resize(resampled_length(count, source_hz, rate_hz), refcheck=False)
+    return samples, Recording(source_hz, count)
+
+
+def _mono(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """Blocks of samples, channels averaged, (samples,) float32; the last alone is not full.
+
+    A file with a lossy coding is one block: soundfile seeks after each read, and such a decoder
+    goes on from there with other samples.
+    """
+    begun, full = 0, True
+    length = BLOCK_SAMPLES if sound.format in EXACT else -1
+    while full:
+        channels = sound.read(length, dtype="float32", always_2d=True)
+        full = len(channels) == BLOCK_SAMPLES
+        samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        if begun == samples.size == 0:
+            raise AudioError("has no samples")
+        finite = np.isfinite(samples)
+        if not finite.all():
+            first_s = (begun + int(np.argmin(finite))) / sound.samplerate
+            raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
+        begun += len(samples)
+        yield np.ascontiguousarray(samples)
+
+
+def duration_s(path: Path) -> float:
+    """How long a recording says it is, in seconds; 0 where it cannot be read."""
+    try:
+        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+            return sound.frames / sound.samplerate
+    except (OSError, soundfile.SoundFileError, TypeError):
+        return 0.0
 
 
 def resample(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
@@ -120,11 +196,45 @@ def resample(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     """
     if from_hz == to_hz:
         return samples
-    wanted = max(1, round(len(samples) * to_hz / from_hz))
+    wanted = resampled_length(len(samples), from_hz, to_hz)
     if len(samples) < SHORTEST_RESAMPLED:
         nearest = np.arange(wanted) * from_hz // to_hz
         return samples[np.minimum(nearest, len(samples) - 1)]
     return fix_length(soxr.resample(samples, from_hz, to_hz, quality="HQ"), wanted)
+
+
+def resampled_length(samples: int, from_hz: int, to_hz: int) -> int:
+    """How many samples last as long at another rate: at least one."""
+    return max(1, round(samples * to_hz / from_hz))
+
+
+def _stream(from_hz: int, to_hz: int) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """Resamples block by block as `resample` does the whole; with the last block it is told so."""
+    if from_hz == to_hz:
+        return lambda samples, last: samples
+    stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
+    return lambda samples, last: stream.resample_chunk(samples, last=last)
+
+
+def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
+    for begin in range(0, len(samples), BLOCK_SAMPLES):
+        yield samples[begin : begin + BLOCK_SAMPLES]
+
+
+def _resampled_blocks(
+    samples: np.ndarray, from_hz: int, recording: Recording
+) -> Iterator[np.ndarray]:
+    """At a recording's rate, in all as many as it has, (samples,) float32."""
+    missing = recording.samples
+    if len(samples) < BLOCK_SAMPLES:
+        yield fix_length(resample(samples, from_hz, recording.sample_rate_hz), missing)
+        return
+    bring, last = _stream(from_hz, recording.sample_rate_hz), len(samples) - 1
+    for begin, block in zip(range(0, len(samples), BLOCK_SAMPLES), _blocks(samples), strict=True):
+        resampled = bring(block, begin + len(block) > last)[:missing]
+        missing -= len(resampled)
+        yield resampled
+    yield np.zeros(missing, np.float32)
 
 
 def fix_length(samples: np.ndarray, wanted: int) -> np.ndarray:
@@ -136,7 +246,8 @@ def fix_length(samples: np.ndarray, wanted: int) -> np.ndarray:
 
 def is_silent(samples: np.ndarray) -> bool:
     """Whether samples, a constant offset aside, stay below -80 dB full scale throughout."""
-    return bool(np.max(np.abs(samples - samples.mean())) < SILENCE_PEAK)
+    mean = samples.mean()
+    return all(np.max(np.abs(block - mean)) < SILENCE_PEAK for block in _blocks(samples))
 
 
 def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
@@ -154,16 +265,42 @@ def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
         AudioError: Samples are NaN or infinite.
         OSError: The file cannot be written.
     """
-    peak = float(np.max(np.abs(samples)))
+    return _write(path, lambda: _blocks(samples), sample_rate_hz)
+
+
+def write_resampled(path: Path, samples: np.ndarray, from_hz: int, recording: Recording) -> float:
+    """The same, at the rate of a recording that lasts as long, and with as many samples.
+
+    Args:
+        path: Where to.
+        samples: (samples,) float32.
+        from_hz: Their rate.
+        recording: Whose rate and number of samples the file is to have.
+
+    Returns:
+        As for `write`.
+
+    Raises:
+        AudioError: As for `write`.
+        OSError: As for `write`.
+    """
+    blocks = partial(_resampled_blocks, samples, from_hz, recording)
+    return _write(path, blocks, recording.sample_rate_hz)
+
+
+def _write(path: Path, blocks: Callable[[], Iterator[np.ndarray]], sample_rate_hz: int) -> float:
+    """Goes through the blocks twice: what they are scaled by is known after the first time."""
+    # Not Python's max: it passes NaN over.
+    peak = float(np.max([np.max(np.abs(block), initial=0.0) for block in blocks()]))
     if not np.isfinite(peak):
         raise AudioError("came out with NaN or infinite samples; the model is not usable")
-    if peak > 1.0:
-        samples = samples / peak
-    with files.replacing(path) as partial, partial.open("wb") as file:
+    with files.replacing(path) as partial_path, partial_path.open("wb") as file:
         try:
-            soundfile.write(
-                file.fileno(), samples, sample_rate_hz, "PCM_16", format="WAV", closefd=False
-            )
+            with soundfile.SoundFile(
+                file.fileno(), "w", sample_rate_hz, 1, "PCM_16", format="WAV", closefd=False
+            ) as sound:
+                for block in blocks():
+                    sound.write(block / peak if peak > 1.0 else block)
         except (soundfile.SoundFileError, AssertionError) as error:
             raise OSError(f"{path} cannot be written: {error}") from error
     return peak

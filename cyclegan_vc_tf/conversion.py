@@ -1,28 +1,41 @@
-"""Conversion of samples: features → generator and F0 map → samples."""
+"""Conversion of samples: features → generator and F0 map → samples.
 
+Imports nothing that needs TensorFlow: worker processes, which leave the generator to their parent,
+import this module.
+"""
+
+import inspect
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from cyclegan_vc_tf import audio, features, normalization, synthesis
+from cyclegan_vc_tf import audio, dialogue, features, normalization, pieces, synthesis, workers
 from cyclegan_vc_tf.config import FeatureConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.features import Features
-from cyclegan_vc_tf.generators import FRAME_MULTIPLE, generate
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.progress import bar
 from cyclegan_vc_tf.world import WorldFeatures
 
+if TYPE_CHECKING:
+    import keras
+
 LONGEST_PIECE_S = 30.0
 """Longer recordings are cut, at quiet moments, so that memory does not grow with their length."""
 
+LEAST_SHARED_S = 20.0
+"""Recordings that last less together are converted before workers would have started."""
+
 LEAST_FRAMES = 4
 """Recordings of fewer frames have no spectrum to speak of, and come out as they are."""
+
+DIED = "killed its worker (out of memory, or a fault in the analysis)"
+"""Why a recording was not converted that a process died of."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,8 @@ class Converter:
     """Converts recordings of one speaker to another.
 
     Args:
-        generator: From normalised source features to normalised target features.
+        generator: From normalised source features to normalised target features: a model, or a
+            function of (frames, bins) arrays.
         source: Statistics of who speaks.
         target: Statistics of who is to be heard.
         config: The analysis.
@@ -49,20 +63,20 @@ class Converter:
 
     def __init__(
         self,
-        generator: keras.Model,
+        generator: "keras.Model | Callable[[np.ndarray], np.ndarray]",
         source: Statistics,
         target: Statistics,
         config: FeatureConfig,
         vocoder: VocoderConfig = VocoderConfig(),
     ) -> None:
         self.source, self.target, self.config = source, target, config
+        self.vocoder = vocoder
         self.speak = synthesis.vocoder(config, vocoder)
-        signature = [tf.TensorSpec((1, None, config.bins), generator.compute_dtype)]
-        # One trace serves every length.
-        self._generate = tf.function(
-            lambda inputs: generate(generator, inputs, training=False), input_signature=signature
-        )
-        self._dtype = generator.compute_dtype
+        if not inspect.isroutine(generator):
+            from cyclegan_vc_tf.generation import traced
+
+            generator = traced(generator)
+        self.generate = generator
 
     def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
         """Converts a recording of any length.
@@ -79,15 +93,17 @@ class Converter:
         Raises:
             AudioError: The generator made no numbers of it.
         """
-        rate_hz = self.config.sample_rate_hz
-        if len(samples) > LONGEST_PIECE_S * rate_hz:
-            middle = quietest_moment(samples, rate_hz)
-            halves = samples[:middle], samples[middle:]
-            return np.concatenate([self.convert(half, options) for half in halves])
-        if self.leaves_alone(samples):
-            return samples
-        spoken = self.convert_features(features.analyse(samples, self.config), options)
-        return self.speak(spoken, len(samples))
+        converted = samples.astype(np.float32)
+        self.convert_in_place(converted, options)
+        return converted
+
+    def convert_in_place(self, samples: np.ndarray, options: F0Options = F0Options()) -> None:
+        """The same, with what comes out in the place of what went in, which is there no more."""
+        for piece in pieces.of(samples, self.config.sample_rate_hz, LONGEST_PIECE_S):
+            if not self.leaves_alone(samples[piece]):
+                spoken = features.analyse(samples[piece], self.config)
+                spoken = self.convert_features(spoken, options)
+                samples[piece] = self.speak(spoken, piece.stop - piece.start)
 
     def check(self, options: F0Options) -> None:
         """Refuses options that a conversion of log-mel spectra cannot follow.
@@ -122,37 +138,13 @@ class Converter:
     def convert_spectra(self, spectra: np.ndarray) -> np.ndarray:
         """Converts spectra of any number of frames, (frames, bins) float32.
 
-        The generator wants a multiple of four frames: copies of the last are added and cut again.
-
         Raises:
             AudioError: The generator made no numbers of it.
         """
-        frames = len(spectra)
-        normalized = normalization.apply(spectra, self.source)
-        missing = -frames % FRAME_MULTIPLE
-        padded = np.pad(normalized, ((0, missing), (0, 0)), mode="edge")
-        outputs = self._generate(tf.constant(padded[np.newaxis], self._dtype)).numpy()
+        outputs = self.generate(normalization.apply(spectra, self.source))
         if not np.isfinite(outputs).all():
             raise audio.AudioError("came out with NaN or infinite values; the model is not usable")
-        return normalization.undo(outputs[0, :frames], self.target)
-
-
-def quietest_moment(samples: np.ndarray, sample_rate_hz: int) -> int:
-    """Where to cut a long recording: the quietest 20 ms in the middle third.
-
-    Args:
-        samples: (samples,).
-        sample_rate_hz: Their rate.
-
-    Returns:
-        The index of a sample.
-    """
-    window = max(1, sample_rate_hz // 50)
-    first, last = len(samples) // 3, 2 * len(samples) // 3
-    windows = (last - first) // window
-    middle = samples[first : first + windows * window].reshape(windows, window)
-    quietest = int(np.argmin(np.square(middle, dtype=np.float64).sum(axis=1)))
-    return first + quietest * window + window // 2
+        return normalization.undo(outputs, self.target)
 
 
 def convert_file(
@@ -179,15 +171,14 @@ def convert_file(
         AudioError: The recording cannot be used, or the model made no numbers of it.
         OSError: The wav file cannot be written.
     """
-    samples, source_rate_hz = audio.read(path)
     rate_hz = converter.config.sample_rate_hz
-    spoken = audio.resample(samples, source_rate_hz, rate_hz)
-    if not keep_sample_rate:
-        return audio.write(output, converter.convert(spoken, options), rate_hz)
-    if not converter.leaves_alone(spoken):
-        converted = audio.resample(converter.convert(spoken, options), rate_hz, source_rate_hz)
-        samples = audio.fix_length(converted, len(samples))
-    return audio.write(output, samples, source_rate_hz)
+    samples, source = audio.read_at(path, rate_hz)
+    if keep_sample_rate and converter.leaves_alone(samples):
+        return audio.write(output, *audio.read(path))
+    converter.convert_in_place(samples, options)
+    if keep_sample_rate:
+        return audio.write_resampled(output, samples, rate_hz, source)
+    return audio.write(output, samples, rate_hz)
 
 
 def wav_names(names: Iterable[str]) -> dict[str, str]:
@@ -223,7 +214,10 @@ def convert_files(
     *,
     keep_sample_rate: bool = False,
 ) -> Conversions:
-    """Converts recordings one after the other, with a progress bar; a bad one stops no other.
+    """Converts recordings, with a progress bar; a bad one stops no other.
+
+    With more than one core, processes analyse and speak, and this one generates: what comes out is
+    the same.
 
     Args:
         converter: From the recordings' speaker to another.
@@ -231,14 +225,64 @@ def convert_files(
         options: What becomes of the F0.
         keep_sample_rate: As for `convert_file`.
     """
-    done = Conversions()
-    progress = bar(outputs.items(), desc="Converting", unit="file", disable=len(outputs) == 1)
-    for path, output in progress:
-        try:
-            peak = convert_file(converter, path, output, options, keep_sample_rate=keep_sample_rate)
-        except (audio.AudioError, OSError) as error:
-            done.failed[path] = str(error)
+    outcomes: dict[Path, float | str] = {}
+    task = _Task(
+        converter.source, converter.target, converter.config, converter.vocoder, options,
+        keep_sample_rate,
+    )  # fmt: skip
+    with bar(desc="Converting", unit="file", total=len(outputs), disable=len(outputs) == 1) as done:
+        if (processes := _processes(converter, outputs)) == 1:
+            for path, output in outputs.items():
+                outcomes[path] = task.convert(converter, path, output)
+                done.update()
         else:
-            if peak > 1.0:
-                done.scaled[output] = peak
-    return done
+            shared = dialogue.each(task, outputs.items(), processes, converter.generate)
+            with closing(shared):
+                for (path, _), outcome in shared:
+                    outcomes[path] = DIED if outcome is None else outcome
+                    done.update()
+    conversions = Conversions()
+    for path, output in outputs.items():
+        outcome = outcomes[path]
+        if isinstance(outcome, str):
+            conversions.failed[path] = outcome
+        elif outcome > 1.0:
+            conversions.scaled[output] = outcome
+    return conversions
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker process is to do with recordings."""
+
+    source: Statistics
+    target: Statistics
+    config: FeatureConfig
+    vocoder: VocoderConfig
+    options: F0Options
+    keep_sample_rate: bool
+
+    def __call__(self, paths: tuple[Path, Path], ask: dialogue.Ask) -> float | str:
+        """Converts a recording to a wav file, its spectra by asking."""
+        converter = Converter(ask, self.source, self.target, self.config, self.vocoder)
+        return self.convert(converter, *paths)
+
+    def convert(self, converter: Converter, path: Path, output: Path) -> float | str:
+        """The peak of what was converted; or why it could not be."""
+        try:
+            return convert_file(
+                converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate
+            )
+        except (audio.AudioError, OSError) as error:
+            return str(error)
+
+
+def _processes(converter: Converter, outputs: Mapping[Path, Path]) -> int:
+    """How many processes are worth to be started; 1 is this one alone."""
+    # A MelGAN is TensorFlow's, which uses all cores.
+    if converter.vocoder.vocoder == "melgan":
+        return 1
+    processes = min(workers.cores(), len(outputs))
+    if processes == 1 or sum(map(audio.duration_s, outputs)) < LEAST_SHARED_S:
+        return 1
+    return processes

@@ -8,7 +8,6 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
-import librosa
 import numpy as np
 
 from cyclegan_vc_tf.config import FeatureConfig
@@ -90,6 +89,8 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Returns:
         (ceil(samples / hop), bins) float32.
     """
+    import librosa  # Here and below: runs of mel-cepstra do without it.
+
     whole = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
     padded = np.pad(whole, _margins(config), mode="reflect")
     magnitudes = np.abs(librosa.stft(padded, **_transform(config)))
@@ -112,6 +113,8 @@ def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> 
 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
+    import librosa
+
     bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), CEILING)
     inverse = _inverse(config.sample_rate_hz, config.fft_samples, config.mel_bins)
     magnitudes = np.maximum(inverse @ bands, 0.0)
@@ -124,6 +127,8 @@ def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> 
 
 @lru_cache
 def _filters(sample_rate_hz: int, fft_samples: int, bins: int) -> np.ndarray:
+    import librosa
+
     with warnings.catch_warnings():
         # What it warns of, `check` refuses.
         warnings.filterwarnings("ignore", "Empty filters detected", UserWarning)

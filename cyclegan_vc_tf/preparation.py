@@ -243,7 +243,7 @@ def _analyse_all(
     processes: int,
 ) -> None:
     """Analyses recordings in worker processes, with a progress bar."""
-    processes = min(processes or os.cpu_count() or 1, len(pending))
+    processes = min(processes or workers.cores(), len(pending))
     task = partial(analyse_file, folder, store_dir, config)
     with bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
         for recording, survived in workers.each(task, pending, processes):

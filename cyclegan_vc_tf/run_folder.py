@@ -138,11 +138,10 @@ class RunFolder:
         """
         step = self.checkpoints.pick(step)
         untrained = self.imported["untrained"] if self.imported.get("step") == step else []
-        networks = {
-            name: model
-            for name, model in family.build(self.config, names).items()
-            if name not in untrained
-        }
+        # No layer has control flow for AutoGraph, which would read its source for half a second.
+        build = tf.autograph.experimental.do_not_convert(family.build)
+        networks = build(self.config, names)
+        networks = {name: model for name, model in networks.items() if name not in untrained}
         self.checkpoints.restore(tf.train.Checkpoint(**networks), step, whole=False)
         return networks, step
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cyclegan_vc_tf import mel, melgan, world
+from cyclegan_vc_tf import mel, world
 from cyclegan_vc_tf.audio import fix_length
 from cyclegan_vc_tf.config import FeatureConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
@@ -61,6 +61,9 @@ def _melgan(config: FeatureConfig, checkpoint: str) -> Callable[[Features], np.n
             "--vocoder_checkpoint is not given; --vocoder=melgan needs a file made by "
             "python -m cyclegan_vc_tf import_vocoder"
         )
+    # TensorFlow takes seconds to import: workers speak the other two without it.
+    from cyclegan_vc_tf import melgan
+
     try:
         model, analysis = melgan.load(Path(checkpoint))
     except InputError as error:

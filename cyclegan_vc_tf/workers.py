@@ -16,6 +16,11 @@ QUEUED = 4
 Item = TypeVar("Item")
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def each(
     task: Callable[[Item], None], items: Iterable[Item], processes: int
 ) -> Iterator[tuple[Item, bool]]:
@@ -50,7 +55,7 @@ def _until_one_dies(
 ) -> Iterator[Item]:
     """Does what is waiting; when a worker dies, ends, with what was begun in `under_way`."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=begin)
     running: dict[Future, Item] = {}
     try:
         while waiting or running:
@@ -67,7 +72,7 @@ def _until_one_dies(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin() -> None:
+def begin() -> None:
     """Makes a worker leave interrupts to its parent, and end when its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -12,8 +12,18 @@ from conftest import REPOSITORY
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 
 ROWS = (
-    {"convolution", "errors", "files", "processor", "progress", "signals", "workers"},
-    {"products", "settings", "audio", "torch_files"},
+    {
+        "convolution",
+        "errors",
+        "files",
+        "pieces",
+        "processor",
+        "progress",
+        "signals",
+        "startup",
+        "workers",
+    },
+    {"audio", "dialogue", "products", "settings", "torch_files"},
     {"config"},
     {
         "checkpoints",
@@ -37,7 +47,7 @@ ROWS = (
         "public_statistics",
         "torch_weights",
     },
-    {"family", "melgan_public", "preparation", "public_files", "public_weights"},
+    {"family", "generation", "melgan_public", "preparation", "public_files", "public_weights"},
     {"run_folder", "synthesis"},
     {"conversion", "exporting", "resuming", "summaries"},
     {"trainer"},
@@ -220,7 +230,8 @@ def test_files_stay_short() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["preparation", "cli.train", "cli.convert", "cli.prepare", "cli.import_vocoder"]
+    "module",
+    ["preparation", "conversion", "cli.train", "cli.convert", "cli.prepare", "cli.import_vocoder"],
 )
 def test_workers_and_doors_import_without_tensorflow(module: str) -> None:
     code = f"import sys, cyclegan_vc_tf.{module}; sys.exit('tensorflow' in sys.modules)"

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from conftest import SMALL_NETWORK, voice
 
-from cyclegan_vc_tf import audio, conversion, family, features, normalization, world
+from cyclegan_vc_tf import audio, conversion, family, features, normalization, pieces, world
 from cyclegan_vc_tf.config import FeatureConfig, RunConfig
 from cyclegan_vc_tf.conversion import Converter, F0Options
 from cyclegan_vc_tf.normalization import Statistics
@@ -118,7 +118,7 @@ def test_lengths_that_are_no_multiple_of_four_are_padded_and_cut() -> None:
 def test_long_recordings_are_cut_where_they_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = np.concatenate([LOW, np.zeros(800, np.float32), LOW, LOW[:9000]])
     # The middle third of 41800 samples begins at 13933; the pause is from 16000 to 16800.
-    assert 16_000 <= conversion.quietest_moment(wave, 16_000) <= 16_800
+    assert 16_000 <= pieces.quietest_moment(wave, 16_000) <= 16_800
     one = converter(identity_generator())
     monkeypatch.setattr(conversion, "LONGEST_PIECE_S", 1.1)
     lengths = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import audio, settings
+from cyclegan_vc_tf import audio, settings, startup
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import ConvertConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
@@ -27,8 +27,9 @@ def convert(values: flags.FlagValues) -> int:
     output = command.required("output", config.output)
     folder, names = _recordings(source, output)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import run_folder
-    from cyclegan_vc_tf.conversion import Converter, F0Options, convert_files, wav_names
+    with startup.importing():
+        from cyclegan_vc_tf import run_folder
+        from cyclegan_vc_tf.conversion import Converter, F0Options, convert_files, wav_names
 
     outputs = {folder / name: output / wav for name, wav in wav_names(names).items()}
     _refuse_overwriting(outputs)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import settings, signals
+from cyclegan_vc_tf import settings, signals, startup
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
@@ -32,7 +32,8 @@ def train(values: flags.FlagValues) -> int:
     """Trains; a stop on request that saved everything is a success too."""
     run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir)))).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import processor, run_folder, training
+    with startup.importing():
+        from cyclegan_vc_tf import processor, run_folder, training
 
     if run_folder.exists(run_dir):
         base = run_folder.open_folder(run_dir).config
