@@ -158,6 +158,9 @@ def _mono(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """
     begun, full = 0, True
     length = BLOCK_SAMPLES if sound.format in EXACT else -1
+    if sound.seekable():
+        # As `soundfile.read` does, for after a seek mp3 is decoded with other rounding.
+        sound.seek(0)
     while full:
         channels = sound.read(length, dtype="float32", always_2d=True)
         full = len(channels) == BLOCK_SAMPLES
@@ -269,20 +272,9 @@ def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
 
 
 def write_resampled(path: Path, samples: np.ndarray, from_hz: int, recording: Recording) -> float:
-    """The same, at the rate of a recording that lasts as long, and with as many samples.
+    """The same, at the rate of the `recording` that samples at `from_hz` were made of.
 
-    Args:
-        path: Where to.
-        samples: (samples,) float32.
-        from_hz: Their rate.
-        recording: Whose rate and number of samples the file is to have.
-
-    Returns:
-        As for `write`.
-
-    Raises:
-        AudioError: As for `write`.
-        OSError: As for `write`.
+    The file has as many samples as that had.
     """
     blocks = partial(_resampled_blocks, samples, from_hz, recording)
     return _write(path, blocks, recording.sample_rate_hz)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from conftest import voice
 
 from cyclegan_vc_tf import audio
@@ -158,3 +159,52 @@ def test_silence_is_what_stays_below_80_db_whatever_its_offset() -> None:
     hum = np.sin(np.arange(1000) / 10)
     assert audio.is_silent(0.25 + 0.9e-4 * hum)
     assert not audio.is_silent(0.25 + 1.2e-4 * hum)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+@pytest.mark.parametrize("samples", [2**12, 2**12 + 1, 3 * 2**12 - 1, 50_000])
+def test_blocks_make_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: int, samples: int
+) -> None:
+    """Reading, resampling both ways and writing are those of soxr over the whole."""
+    wave = 4 * np.resize(voice(110.0, 1.0, 1, rate_hz), samples)
+    soundfile.write(tmp_path / "a.wav", np.stack([wave, 0.5 * wave], 1), rate_hz, "FLOAT")
+    made = []
+    for block in (2**30, 2**12):
+        monkeypatch.setattr(audio, "BLOCK_SAMPLES", block)
+        spoken, recording = audio.read_at(tmp_path / "a.wav", 16_000)
+        peak = audio.write_resampled(tmp_path / "b.wav", spoken, 16_000, recording)
+        made.append((spoken.tobytes(), peak, (tmp_path / "b.wav").read_bytes()))
+        assert recording == audio.Recording(rate_hz, samples)
+        assert soundfile.info(tmp_path / "b.wav").frames == samples
+        expected = soxr.resample(0.75 * wave, rate_hz, 16_000, "HQ")[: len(spoken)]
+        np.testing.assert_allclose(spoken[: len(expected)], expected, atol=1e-6)
+    assert made[0] == made[1]
+
+
+def test_a_lossy_coding_is_read_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.mp3", voice(110.0, 2.0, 1), 16_000)
+    whole, _ = audio.read(tmp_path / "a.mp3")
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 2**12)
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.mp3")[0], whole)
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "a.mp3", dtype="float32")[0], whole)
+
+
+def test_a_sample_that_is_no_number_is_found_in_a_later_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave = np.zeros(16_000, np.float32)
+    wave[12_000] = np.nan
+    soundfile.write(tmp_path / "a.wav", wave, 16_000, "FLOAT")
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 2**12)
+    with pytest.raises(audio.AudioError, match=r"first at 0\.750 s"):
+        audio.read(tmp_path / "a.wav")
+    with pytest.raises(audio.AudioError, match="NaN"):
+        audio.write(tmp_path / "b.wav", wave, 16_000)
+
+
+def test_a_duration_is_what_a_file_says(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", np.zeros(11_025), 22_050)
+    (tmp_path / "b.wav").write_text("no audio")
+    assert audio.duration_s(tmp_path / "a.flac") == 0.5
+    assert audio.duration_s(tmp_path / "b.wav") == audio.duration_s(tmp_path / "c.wav") == 0.0

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import run_command, run_here
+from conftest import REPOSITORY, run_command, run_here, write_voices
 
 from cyclegan_vc_tf import audio, run_folder, world
 from cyclegan_vc_tf.config import RunConfig
@@ -231,3 +234,47 @@ def test_conversion_needs_nothing_but_the_run_folder(
         f"--output={tmp_path}/out", "--direction=B2A", "--f0=keep", "--semitones=-3",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_conversion_by_world_imports_nothing_it_does_not_need(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['convert.py', '--run_dir={run.path}', '--output={tmp_path}/out',\n"
+        f"            '--input={corpus}/low/00.wav']\n"
+        "from cyclegan_vc_tf.cli import convert\n"
+        "try:\n"
+        "    convert.main()\n"
+        "finally:\n"
+        "    heavy = {'librosa', 'numba', 'matplotlib', 'torch', 'sklearn'}\n"
+        "    print(sorted(heavy & {*sys.modules}))\n"
+    )
+    done = run_command("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Converted 1 of 1" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
+    tmp_path: Path, run: run_folder.RunFolder, number: signal.Signals
+) -> None:
+    write_voices(tmp_path / "in", 110.0, 60, seconds=4.0)
+    process = subprocess.Popen(
+        [
+            sys.executable, "convert.py", f"--run_dir={run.path}", f"--input={tmp_path}/in",
+            f"--output={tmp_path}/out",
+        ],
+        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while process.poll() is None and len(list(tmp_path.glob("out/*.wav"))) < 2:
+        time.sleep(0.02)
+    # As a terminal does: to all of them.
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors and "what is finished is kept" in errors
+    made = list((tmp_path / "out").iterdir())
+    assert 2 <= len(made) < 60
+    assert not [path for path in made if path.suffix != ".wav" or path.name.startswith(".")]

@@ -1,5 +1,6 @@
 """Conversion: lengths, silence, whose statistics, F0, and files."""
 
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -232,3 +233,55 @@ def test_a_model_that_makes_no_numbers_fails_each_file_and_stops_none(
     assert list(done.failed) == list(outputs)
     assert all("came out with NaN or infinite" in reason for reason in done.failed.values())
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_worker_processes_make_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, (begin, end) in {"a": (0, 9000), "b": (2000, 16000), "d": (0, 50)}.items():
+        soundfile.write(tmp_path / "in" / f"{name}.wav", LOW[begin:end], 16_000)
+    (tmp_path / "in" / "c.wav").write_text("no audio")
+    one = converter(small_generator())
+    made, done = [], []
+    for cores in (1, 2):
+        monkeypatch.setattr(conversion.workers, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(conversion, "LEAST_SHARED_S", 0.0)
+        folder = tmp_path / str(cores)
+        outputs = {tmp_path / "in" / f"{name}.wav": folder / f"{name}.wav" for name in "abcd"}
+        done.append(conversion.convert_files(one, outputs).failed)
+        made.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert made[0] == made[1] and sorted(made[0]) == ["a.wav", "b.wav", "d.wav"]
+    assert done[0] == done[1] and list(done[0]) == [tmp_path / "in" / "c.wav"]
+
+
+def test_few_seconds_of_speech_start_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", LOW, 16_000)
+    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "ab"}
+    one = converter(small_generator())
+    monkeypatch.setattr(conversion.workers, "cores", lambda: 2)
+    assert conversion._processes(one, outputs) == 1
+    monkeypatch.setattr(conversion, "LEAST_SHARED_S", 1.9)
+    assert conversion._processes(one, outputs) == 2
+
+
+def test_a_long_recording_is_converted_in_its_own_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside its samples, memory is that of a piece: a hundred times the recording adds none."""
+    monkeypatch.setattr(conversion, "LONGEST_PIECE_S", 1.0)
+    one = converter(identity_generator())
+    monkeypatch.setattr(one, "speak", lambda spoken, samples: np.full(samples, 0.5, np.float32))
+    monkeypatch.setattr(conversion.features, "analyse", lambda samples, config: None)
+    monkeypatch.setattr(one, "convert_features", lambda spoken, options: spoken)
+    peaks = []
+    for seconds in (600, 2400):
+        samples = np.resize(LOW, seconds * 16_000)
+        tracemalloc.start()
+        one.convert_in_place(samples)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (samples == 0.5).all()
+    assert peaks[1] < peaks[0] + 2e6
+    assert peaks[1] < 30e6 < samples.nbytes

@@ -1,0 +1,38 @@
+"""A run folder to convert with: the networks untrained, which costs the same as trained ones."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_vc_tf import family, run_folder
+from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig
+from cyclegan_vc_tf.normalization import Statistics
+
+WIDTHS = {
+    "demo": NetworkConfig(channels=32, residual_blocks=1, discriminator_widths=(1, 1, 2, 2)),
+    "vc1": NetworkConfig(),
+}
+"""configs/demo.flags', and the 2017 paper's."""
+
+
+def create(path: Path, width: str, f0_method: str) -> None:
+    """Makes a run folder of a generator of this width."""
+    config = RunConfig(features=FeatureConfig(f0_method=f0_method), network=WIDTHS[width])
+    first = np.eye(config.features.bins)[0]
+    statistics = {
+        speaker: Statistics(-10 * first, np.full(len(first), 0.5), log_f0, 0.2)
+        for speaker, log_f0 in (("A", 5.2), ("B", 4.6))
+    }
+    corpus: dict[str, dict] = {speaker: {"training": {}} for speaker in statistics}
+    run = run_folder.create(path, config, statistics, corpus)
+    networks = family.build(config, ["generator_A2B"])
+    run.checkpoints.save(tf.train.Checkpoint(**networks), 1, keep=1)
+
+
+if __name__ == "__main__":
+    create(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
