@@ -56,7 +56,7 @@ def ports(width: str, samples: np.ndarray) -> float:
         spoken = world.analyse(wave, config)
         frames = len(spoken.spectra) // 4 * 4
         with torch.no_grad():
-            outputs = generator(torch.from_numpy(spoken.spectra[np.newaxis, :frames]))
+            outputs = generator(torch.from_numpy(spoken.spectra[np.newaxis, :frames]).mT).mT
         world.synthesize(
             world.WorldFeatures(
                 np.asarray(outputs)[0], spoken.f0_hz[:frames], spoken.aperiodicity[:frames]
