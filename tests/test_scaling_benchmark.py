@@ -12,6 +12,7 @@ from matplotlib import image
 from benchmarks import corpus, input_wait, scaling
 from benchmarks.input_wait import InputWait
 from benchmarks.scaling import Sweep
+from cyclegan_vc_tf import processor
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
 
