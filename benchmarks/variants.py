@@ -3,15 +3,14 @@
     python -m benchmarks.variants                        all of them, a few minutes
     python -m benchmarks.variants --variant=vc1 --steps=3
 
-Prints a table in Markdown: parameters, floating-point operations of a step as TensorFlow's profiler
-counts them in its graph, and seconds a step on this machine, the median of several.
+Prints a table in Markdown: parameters, floating-point operations that a step needs, and seconds a
+step on this machine, the median of several.
 """
 
 import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,7 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import family
+from benchmarks.operations import step_work
+from cyclegan_vc_tf import family, processor
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.trainer import Trainer
@@ -59,29 +59,24 @@ def batch(config: RunConfig) -> tuple[tf.Tensor, ...]:
     return tuple(map(tf.constant, (*features, *masks) if masked else features))
 
 
-def floating_point_operations(function: Callable, *inputs: tf.Tensor) -> int:
-    """Floating-point operations in the graph of a `tf.function`, gradients included.
-
-    A multiplication and an addition are two. Operations that TensorFlow's profiler has no formula
-    for, such as those of Adam, count as none.
-    """
-    graph = function.get_concrete_function(*inputs).graph  # type: ignore[attr-defined]
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
-
-
 def measure(variant: str, steps: int) -> Cost:
     """Builds a variant as in its paper, and makes so many steps after two that do not count."""
     config = PAPERS[variant]
-    trainer, inputs = Trainer(config), batch(config)
-    operations = floating_point_operations(Trainer.train_step, trainer, *inputs)
+    trainer, inputs, training = Trainer(config), batch(config), config.training
+    work = step_work(
+        list(trainer.generators.values()),
+        list(trainer.discriminators.values()),
+        training.batch_size,
+        training.crop_frames,
+    )
+    # As in nearly all of a training's steps, nothing is logged.
+    unlogged = tf.constant(False)
     for _ in range(2):
-        trainer.train_step(*inputs)
+        trainer.train_step(*inputs, norms=unlogged)
     wall_s, cpu_s = [], []
     for _ in range(steps):
         begun = time.perf_counter(), time.process_time()
-        report, _ = trainer.train_step(*inputs)
+        report, _ = trainer.train_step(*inputs, norms=unlogged)
         float(report["loss/generator"])
         wall_s.append(time.perf_counter() - begun[0])
         cpu_s.append(time.process_time() - begun[1])
@@ -90,7 +85,7 @@ def measure(variant: str, steps: int) -> Cost:
         trainer.generators["A2B"].count_params(),
         trainer.discriminators["A"].count_params(),
         len(trainer.discriminators),
-        operations,
+        work.flops,
         statistics.median(wall_s),
         statistics.median(cpu_s),
     )
@@ -120,6 +115,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.steps < 1:
         parser.error(f"--steps is {arguments.steps}; expected at least 1")
+    processor.prepare()
     print("| variant | crop | a generator | discriminators | GFLOP a step | s a step | CPU s |")
     print("|---|---|---|---|---|---|---|")
     for variant in arguments.variant or PAPERS:

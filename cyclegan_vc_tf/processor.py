@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _MALLOC = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), "arenas": (-8, 1)}
@@ -42,10 +43,12 @@ def share_between_chains() -> None:
     """On two cores, gives each of the two directions of a step a core to itself.
 
     By default both cores work on every operation together, and wait for each other at its end.
-    Has to come before TensorFlow does anything.
+    Has to come before TensorFlow does anything; after that, everything stays as it is.
     """
-    if len(os.sched_getaffinity(0)) == 2:
-        import tensorflow as tf
+    if len(os.sched_getaffinity(0)) != 2:
+        return
+    import tensorflow as tf
 
+    with suppress(RuntimeError):
         tf.config.threading.set_inter_op_parallelism_threads(2)
         tf.config.threading.set_intra_op_parallelism_threads(1)

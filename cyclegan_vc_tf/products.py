@@ -28,15 +28,17 @@ class Products:
     def __init__(self, precision: str = "float32") -> None:
         self._rounds = precision == "mixed_bfloat16"
         self._narrow = self._rounds and processor.multiplies_bfloat16()
+        self._tape = tf.GradientTape(persistent=True)
         self._matrices: dict[Any, tf.Tensor] = {}
         self._uses: dict[Any, list[tuple[tf.Tensor, tf.Tensor]]] = defaultdict(list)
 
     @contextmanager
-    def in_use(self) -> Iterator["Products"]:
-        """Every convolution that is called meanwhile multiplies in this way."""
+    def in_use(self) -> Iterator[None]:
+        """Convolutions that are called meanwhile multiply in this way, and all is recorded."""
         token = _CURRENT.set(self)
         try:
-            yield self
+            with self._tape:
+                yield
         finally:
             _CURRENT.reset(token)
 
@@ -58,6 +60,8 @@ class Products:
             self._matrices[key] = tf.stop_gradient(self.rounded(matrix))
         rows = self.rounded(rows)
         outputs = convolution.product(rows, self._matrices[key])
+        # The first layer of a network has nothing before it that a tape would follow.
+        self._tape.watch(outputs)
         self._uses[key].append((rows, outputs))
         return self.widened(outputs)
 
@@ -66,17 +70,16 @@ class Products:
         return tf.cast(self.rounded(outputs), tf.float32) if self._rounds else outputs
 
     def gradients(
-        self, tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[tf.Variable]
+        self, loss: tf.Tensor, variables: Sequence[tf.Variable]
     ) -> list[tf.Tensor | None]:
-        """Of `loss`, with respect to each of `variables`, which were used meanwhile.
+        """Of `loss`, with respect to each of `variables`; none where it has no part in it.
 
         Args:
-            tape: It recorded the uses.
-            loss: A scalar.
+            loss: A scalar, computed while this was in use.
             variables: Kernels among others.
         """
         uses = [use for variable in variables for use in self._uses.get(variable.ref(), [])]
-        found = tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
+        found = self._tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
         upstream = iter(found[len(variables) :])
         gradients = []
         for variable, gradient in zip(variables, found[: len(variables)], strict=True):

@@ -81,7 +81,7 @@ class Trainer:
         of_generators = variables_of(self.generators)
         of_discriminators = variables_of(self.discriminators)
         products = Products(self.config.precision)
-        with products.in_use(), tf.GradientTape(persistent=True) as tape:
+        with products.in_use():
             terms, critics, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
             generator_loss = tf.add_n(
                 [tf.cast(weights[kind_of(name)], loss.dtype) * loss for name, loss in terms.items()]
@@ -89,9 +89,8 @@ class Trainer:
             discriminator_loss = tf.add_n(list(critics.values()))
         # Fakes do not depend on the discriminators' variables: with respect to those, one forward
         # pass serves both losses, as if the fakes were detached for the second.
-        generator_gradients = products.gradients(tape, generator_loss, of_generators)
-        discriminator_gradients = products.gradients(tape, discriminator_loss, of_discriminators)
-        del tape
+        generator_gradients = products.gradients(generator_loss, of_generators)
+        discriminator_gradients = products.gradients(discriminator_loss, of_discriminators)
         self.generator_optimizer.apply(generator_gradients, of_generators, rates["generator"])
         self.discriminator_optimizer.apply(
             discriminator_gradients, of_discriminators, rates["discriminator"]

@@ -170,15 +170,15 @@ def test_imports_fall_in_the_parity_suite(path: Path) -> None:
     assert [other for other in found if PARITY_LEVELS[other] >= level] == []
 
 
-def test_torch_is_imported_by_the_parity_suite_and_two_modules_alone() -> None:
-    """The reader of its files, and the benchmark of the companion."""
+def test_torch_is_imported_by_the_parity_suite_and_three_modules_alone() -> None:
+    """The reader of its files, and the benchmarks of the companion."""
     elsewhere = [
         *REPOSITORY.glob("*.py"), *(REPOSITORY / "tests").glob("*.py"), *PACKAGE.rglob("*.py"),
         *BENCHMARKS.glob("*.py"),
     ]  # fmt: skip
-    assert [path.name for path in elsewhere if packages(path) & {"torch", "parity"}] == [
-        "torch_files.py", "companion.py"
-    ]  # fmt: skip
+    assert {path.name for path in elsewhere if packages(path) & {"torch", "parity"}} == {
+        "torch_files.py", "companion.py", "convert.py"
+    }  # fmt: skip
     assert "torch" in packages(PARITY / "torch_models.py")
 
 
