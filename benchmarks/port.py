@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import sizes, worker
-from cyclegan_vc_tf import config as configuration
 from cyclegan_vc_tf import processor
-from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.config import RunConfig, TrainingConfig
+
+PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
 
 
 def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
@@ -49,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serves steps of a precision."""
     flags = sizes.parser("port", __doc__)
     sizes.add(flags)
-    precisions = configuration.TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
-    flags.add_argument("--precision", choices=precisions, default="float32")
+    flags.add_argument("--precision", choices=PRECISIONS, default="float32")
     given = flags.parse_args(arguments)
     worker.serve(lambda: training_step(sizes.config_of(given, given.precision)))
 

@@ -13,6 +13,7 @@ from cyclegan_vc_tf import (
     family,
     features,
     preparation,
+    processor,
     resuming,
     run_folder,
     settings,
@@ -94,6 +95,8 @@ class _Session:
             tf.config.experimental.enable_op_determinism()
         self.run, self.speakers, self.say = run, speakers, say
         self.config = run.config.training
+        if self.config.precision != "float32" and not processor.multiplies_bfloat16():
+            say("This processor has no bfloat16 instructions: --precision=float32 is faster here.")
         self.trainer = Trainer(run.config)
         statistics, analysis = run.statistics, run.config.features
         self.converters = {

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from conftest import run_command
 
-from benchmarks import machine, rounds, sizes, train_step, worker
+from benchmarks import machine, rounds, sizes, step_profile, train_step, worker
 from benchmarks.machine import Machine, Rates
 from benchmarks.operations import Forward, forward, step_flops, step_work
 from benchmarks.rounds import Measured, Ratio
@@ -327,3 +327,15 @@ def test_without_tensorflow_loaded_the_benchmark_starts() -> None:
     """Its own process is to leave the machine to the workers."""
     code = "import sys, benchmarks.train_step; sys.exit('tensorflow' in sys.modules)"
     assert run_command("-c", code).returncode == 0
+
+
+def test_a_profile_knows_which_operations_ran() -> None:
+    """A product of matrices, twice a step, and nothing of another kind that is as dear."""
+    matrix = tf.random.stateless_normal((512, 512), (0, 1))
+    step = tf.function(lambda: matrix @ (matrix @ tf.random.uniform((512, 512))))
+    step()
+    found = step_profile.kinds(step, steps=3)
+    kind, (taken_ms, count) = next(iter(found.items()))
+    assert kind.endswith("MatMul")
+    assert count == 2
+    assert 0.1 < taken_ms < 1000

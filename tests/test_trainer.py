@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from conftest import SMALL_NETWORK
 
-from cyclegan_vc_tf import losses
+from cyclegan_vc_tf import losses, processor
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.optimizer import Adam
 from cyclegan_vc_tf.trainer import Trainer, variables_of
@@ -193,6 +193,44 @@ def test_everything_is_reported_under_its_own_name() -> None:
     assert {name.split("/")[0] for name in report} == {
         "loss", "score", "gradient_norm", "learning_rate", "weight",
     }  # fmt: skip
+
+
+def test_norms_are_those_of_the_gradients_and_0_where_nobody_asks() -> None:
+    """Adam's first moment is (1 - beta1) times the first gradient; asking changes nothing else."""
+    asked, not_asked = Trainer(run()), Trainer(run())
+    report, _ = asked.train_step(*batch())
+    for name, adam in (
+        ("generator", asked.generator_optimizer),
+        ("discriminator", asked.discriminator_optimizer),
+    ):
+        gradients = [moment.numpy() / 0.5 for moment in adam.first_moments]
+        expected = np.sqrt(sum(np.sum(np.square(each)) for each in gradients))
+        assert float(report[f"gradient_norm/{name}"]) == pytest.approx(expected, rel=1e-4)
+    other, finite = not_asked.train_step(*batch(), norms=tf.constant(False))
+    assert finite
+    assert [float(other[f"gradient_norm/{x}"]) for x in ("generator", "discriminator")] == [0, 0]
+    for mine, theirs in ((asked, not_asked), (not_asked, asked)):
+        assert moved(weights_of(mine.generators), weights_of(theirs.generators)) == 0
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_mixed_bfloat16_learns_what_float32_learns(
+    native: bool, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first losses within bfloat16's 8 bits, the cycle closed as far, weights in float32."""
+    monkeypatch.setattr(processor, "multiplies_bfloat16", lambda: native)
+    losses_of = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        changes = {"generator_learning_rate": 2e-3, "precision": precision}
+        training = dataclasses.replace(small_config.training, **changes)
+        trainer = Trainer(dataclasses.replace(small_config, training=training))
+        reports = [trainer.train_step(*batch())[0] for _ in range(60)]
+        losses_of[precision] = [float(report["loss/cycle_A"]) for report in reports]
+        assert {variable.dtype for variable in variables_of(trainer.generators)} == {tf.float32}
+    exact, rounded = losses_of.values()
+    assert rounded[0] != exact[0]
+    assert rounded[0] == pytest.approx(exact[0], rel=0.01)
+    assert rounded[-1] < 0.5 * rounded[0]
 
 
 def test_a_loss_that_is_no_number_is_reported() -> None:

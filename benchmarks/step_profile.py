@@ -1,0 +1,71 @@
+"""Where a training step's time goes: what each kind of TensorFlow's operations takes.
+
+    python -m benchmarks.step_profile
+    python -m benchmarks.step_profile --precision=mixed_bfloat16 --most=30
+
+Prints a table in Markdown: milliseconds of a step summed over the cores, which work side by side,
+and how many operations there are, by TensorFlow's own profiler, which slows them down a little.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks import port, sizes
+
+STEPS = 5
+
+
+def kinds(step: Callable[[], object], steps: int) -> dict[str, tuple[float, float]]:
+    """Milliseconds and number of operations a step, by kind, the dearest first.
+
+    Args:
+        step: Makes one; it has been made before.
+        steps: How many are looked at.
+    """
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf.xplane_pb2 import XSpace
+
+    with TemporaryDirectory() as place:
+        tf.profiler.experimental.start(place)
+        for _ in range(steps):
+            step()
+        tf.profiler.experimental.stop()
+        (found,) = Path(place).rglob("*.xplane.pb")
+        space = XSpace.FromString(found.read_bytes())
+    taken_ms: Counter = Counter()
+    count: Counter = Counter()
+    for plane in space.planes:
+        names = {number: about.name for number, about in plane.event_metadata.items()}
+        for event in (event for line in plane.lines for event in line.events):
+            # An operation is written as its name in the graph, a colon, its kind.
+            graph_name, _, kind = names[event.metadata_id].partition(":")
+            if graph_name and kind.strip("_").isalnum():
+                taken_ms[kind] += event.duration_ps / 1e9
+                count[kind] += 1
+    return {kind: (taken / steps, count[kind] / steps) for kind, taken in taken_ms.most_common()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table."""
+    flags = sizes.parser("step_profile", __doc__)
+    sizes.add(flags)
+    flags.add_argument("--precision", choices=port.PRECISIONS, default="float32")
+    flags.add_argument("--most", type=sizes.whole(), default=12, help="kinds to print")
+    given = flags.parse_args(arguments)
+    step, _ = port.training_step(sizes.config_of(given, given.precision))
+    for _ in range(2):
+        step()
+    found = kinds(step, STEPS)
+    total_ms = sum(taken for taken, _ in found.values())
+    print(f"| operation | ms a step, of {total_ms:.0f} on all cores | how many |\n|---|---|---|")
+    for kind, (taken, count) in list(found.items())[: given.most]:
+        print(f"| {kind} | {taken:.1f} | {count:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
