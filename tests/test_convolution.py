@@ -18,6 +18,7 @@ GEOMETRIES = [
     ((8,), (1,), (1,), "same"),
     ((9,), (2,), (3,), "same"),
     ((10,), (3,), (2,), "valid"),
+    ((10,), (2,), (3,), "valid"),
     ((5, 8), (3, 3), (2, 2), "same"),
     ((6, 7), (6, 3), (1, 2), "same"),
     ((7, 9), (3, 4), (2, 3), "valid"),
@@ -116,6 +117,16 @@ def test_a_variable_that_has_no_part_in_a_loss_has_no_gradient() -> None:
     found = products.gradients(loss, both)
     assert [each is None for each in found] == [False] * 4 + [True] * 4
     assert not any(each is None for each in products.gradients(both_losses, both))
+
+
+def test_what_is_called_afterwards_is_the_tape_s_again() -> None:
+    model, batch = network(), tf.cast(normal(1, 8, 32), tf.float32)
+    with Products().in_use():
+        loss_of(model, batch)
+    with tf.GradientTape() as tape:
+        loss = loss_of(model, batch)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert not any(each is None for each in gradients)
 
 
 def bfloat16(values: np.ndarray) -> np.ndarray:
