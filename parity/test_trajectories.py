@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from parity.demo import Demo
-from parity.trajectories import EXACT, Envelope, envelope, exact
+from parity.trajectories import EXACT, SLACK, Envelope, envelope, exact
 
 
 def test_a_hundred_steps_in_float64(corpus: Demo) -> None:
@@ -31,14 +31,17 @@ def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
     assert found.within.shape == (steps // window, (nudges + 1) * nudges // 2)
     assert found.across.shape == (steps // window, nudges + 1)
     assert found.inside().all(), (found.within, found.across)
-    # Chaos: from a rounding to a thousand times more, and more.
-    assert found.within[-1].min() > 1000 * found.within[0].max()
+    # Chaos: from a rounding to a thousand times more, and more. The closest pair at the beginning:
+    # at step 10 of this training an absolute difference is so near zero that one nudge turns its
+    # sign, and with it a gradient.
+    assert found.within[-1].min() > 1000 * found.within[0].min()
 
 
 def test_another_adam_leaves_the_envelope_at_once(corpus: Demo) -> None:
-    found = envelope(corpus, steps=25, window=25, nudges=2, optimizer=torch.optim.Adam)
+    # Before step 10, see above, whose jump would hide what another Adam does.
+    found = envelope(corpus, steps=9, window=9, nudges=2, optimizer=torch.optim.Adam)
     assert not found.inside().any()
-    assert np.median(found.across) > 10 * found.within.max()
+    assert np.median(found.across) > SLACK * found.within.max()
 
 
 def test_an_envelope_is_left_upwards_and_downwards() -> None:

@@ -243,8 +243,8 @@ def test_weights_that_are_no_numbers_are_not_saved(
     )
     step = Trainer.train_step
 
-    def spoil(self: Trainer, *batch: tf.Tensor) -> object:
-        report = step(self, *batch)
+    def spoil(self: Trainer, *batch: tf.Tensor, **options: tf.Tensor) -> object:
+        report = step(self, *batch, **options)
         if int(self.step) == 2:
             weight = self.generators["A2B"].trainable_variables[0]
             weight.assign(weight * np.nan)
