@@ -1,0 +1,241 @@
+"""Scores of a converter, and of the bounds that make them readable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cyclegan_vc_tf import audio, cepstra, metrics, normalization, synthesis, world
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.conversion import Converter
+from cyclegan_vc_tf.evaluation_sets import EvaluationSet
+from cyclegan_vc_tf.judges import Intelligibility, Naturalness, SpeakerSimilarity
+from cyclegan_vc_tf.metrics import Analysed
+from cyclegan_vc_tf.normalization import Statistics
+
+SYSTEMS = ("source", "f0_only", "converted", "world_target")
+"""Bounds around what is judged: the source as it is, with the target's F0 alone, and the target
+through WORLD and its coded mel-cepstra, which is the best that a conversion of them can be."""
+
+UTTERANCE_METRICS = (
+    "mcd_db", "log_f0_rmse", "log_f0_correlation", "voicing_error", "speaker_similarity",
+    "source_similarity", "dnsmos", "word_error_rate",
+)  # fmt: skip
+"""What each recording has a value of; a system's is their mean."""
+
+METRICS = (
+    *UTTERANCE_METRICS[:4], "msd_db", "global_variance_ratio", *UTTERANCE_METRICS[4:]
+)  # fmt: skip
+"""All, as they are reported."""
+
+NO_REFERENCE = "no reference says the same sentence"
+
+Values = dict[str, float | None]
+Waves = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one system in one direction.
+
+    Attributes:
+        summary: By metric; None where it was not measured.
+        utterances: By recording and metric.
+        heard: What the recogniser made of each recording, where it was asked.
+    """
+
+    summary: Values
+    utterances: dict[str, Values]
+    heard: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The trained judges that are asked; None is not.
+
+    Attributes:
+        similarity: Of voices.
+        naturalness: Of quality.
+        intelligibility: Of words.
+        transcripts: What is said in recordings, by name.
+    """
+
+    similarity: SpeakerSimilarity | None = None
+    naturalness: Naturalness | None = None
+    intelligibility: Intelligibility | None = None
+    transcripts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Scores what a converter makes of one direction's held-out recordings.
+
+    Args:
+        recordings: The set.
+        sample_rate_hz: At which everything is compared.
+        judges: Who is asked beside the formulas.
+
+    Raises:
+        AudioError: A recording cannot be used.
+    """
+
+    def __init__(
+        self, recordings: EvaluationSet, sample_rate_hz: int, judges: Judges = Judges()
+    ) -> None:
+        self.recordings, self.sample_rate_hz, self.judges = recordings, sample_rate_hz, judges
+        self.sources = {name: self._read(path) for name, path in recordings.sources.items()}
+        self.references = {name: self._read(path) for name, path in recordings.references.items()}
+
+    def converted(self, converter: Converter) -> Waves:
+        """The sources, converted."""
+        return {name: converter.convert(wave) for name, wave in self.sources.items()}
+
+    def bounds(self, converter: Converter) -> dict[str, Waves]:
+        """What the bounds sound like, by system.
+
+        Args:
+            converter: Whose WORLD analysis and F0 map they are; where it has none, WORLD's
+                defaults, and a map between the F0 of the sources and that of the references.
+        """
+        config, speakers = converter.config, (converter.source, converter.target)
+        if config.spectra != "mel_cepstra":
+            config = FeatureConfig(sample_rate_hz=self.sample_rate_hz, f0_method="dio")
+            speakers = tuple(map(_f0_statistics, (self._analysed_sources, self._analysed)))
+        speak = synthesis.vocoder(config)
+
+        def again(wave: np.ndarray, f0_map: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+            spoken = world.analyse(wave, config)
+            return speak(replace(spoken, f0_hz=f0_map(spoken.f0_hz)), len(wave))
+
+        return {
+            "source": self.sources,
+            "f0_only": {
+                name: again(wave, lambda f0_hz: normalization.convert_f0(f0_hz, *speakers))
+                for name, wave in self.sources.items()
+            },
+            "world_target": {
+                name: again(wave, lambda f0_hz: f0_hz) for name, wave in self.references.items()
+            },
+        }
+
+    def score(self, waves: Waves) -> Scores:
+        """All metrics of a system's recordings, by name."""
+        analysed = {name: self.analyse(wave) for name, wave in waves.items()}
+        heard: dict[str, str] = {}
+        if self.judges.intelligibility:
+            for name in waves.keys() & self.judges.transcripts.keys():
+                hear = self.judges.intelligibility.transcribe
+                heard[name] = hear(waves[name], self.sample_rate_hz)
+        utterances = {
+            name: self._distances(name, spoken) | self._judged(name, waves[name], heard)
+            for name, spoken in analysed.items()
+        }
+        summary: Values = {
+            metric: _mean([values[metric] for values in utterances.values()])
+            for metric in UTTERANCE_METRICS
+        }
+        if self._analysed:
+            groups = list(analysed.values()), list(self._analysed.values())
+            summary["msd_db"] = metrics.modulation_spectra_distance_db(*groups)
+            ratios = metrics.global_variance_ratios(*groups)
+            summary["global_variance_ratio"] = float(ratios.mean())
+        if heard and self.judges.intelligibility:
+            # Of all words together: a long sentence counts more than a short one.
+            rate = self.judges.intelligibility.word_error_rate
+            summary["word_error_rate"] = rate(self.judges.transcripts, heard)
+        return Scores({name: summary.get(name) for name in METRICS}, utterances, heard)
+
+    def analyse(self, wave: np.ndarray) -> Analysed:
+        """A recording as the metrics see it: by DIO and CheapTrick every 5 ms, whatever the run's.
+
+        Args:
+            wave: (samples,) at the evaluator's rate.
+        """
+        config = FeatureConfig(sample_rate_hz=self.sample_rate_hz, f0_method="dio")
+        f0_hz, time_s = world.f0(wave, config)
+        power = world.envelope(wave, f0_hz, time_s, config)
+        return Analysed(cepstra.mel_cepstra(power, self.sample_rate_hz), f0_hz)
+
+    def not_measured(self) -> dict[str, str]:
+        """Why a metric is not measured, of each that is not for a reason of the set's."""
+        reasons = {}
+        if not self.recordings.parallel:
+            reasons |= dict.fromkeys(UTTERANCE_METRICS[:4], NO_REFERENCE)
+        return reasons
+
+    def _distances(self, name: str, spoken: Analysed) -> Values:
+        reference = self._analysed.get(name)
+        if reference is None:
+            return dict.fromkeys(UTTERANCE_METRICS[:4])
+        distortion = metrics.mel_cepstral_distortion_db(spoken, reference)
+        return {"mcd_db": distortion, **metrics.f0_errors(spoken, reference)}
+
+    def _judged(self, name: str, wave: np.ndarray, heard: Mapping[str, str]) -> Values:
+        values: Values = dict.fromkeys(UTTERANCE_METRICS[4:])
+        judges = self.judges
+        if judges.similarity:
+            voice = judges.similarity.embed(wave, self.sample_rate_hz)
+            if voice is not None:
+                values["speaker_similarity"] = _cosine(voice, self._target_centroid)
+                values["source_similarity"] = _cosine(voice, self._source_centroid)
+        if judges.naturalness:
+            values["dnsmos"] = judges.naturalness.score(wave, self.sample_rate_hz)
+        if judges.intelligibility and name in heard:
+            rate = judges.intelligibility.word_error_rate
+            values["word_error_rate"] = rate(judges.transcripts, {name: heard[name]})
+        return values
+
+    @cached_property
+    def _analysed(self) -> dict[str, Analysed]:
+        """The references."""
+        return {name: self.analyse(wave) for name, wave in self.references.items()}
+
+    @cached_property
+    def _analysed_sources(self) -> dict[str, Analysed]:
+        return {name: self.analyse(wave) for name, wave in self.sources.items()}
+
+    @cached_property
+    def _target_centroid(self) -> np.ndarray | None:
+        return self._centroid(self.recordings.target_training)
+
+    @cached_property
+    def _source_centroid(self) -> np.ndarray | None:
+        return self._centroid(self.recordings.source_training)
+
+    def _centroid(self, paths: Sequence[Path]) -> np.ndarray | None:
+        """Of a speaker's training recordings that are there; None if none is."""
+        similarity = self.judges.similarity
+        if similarity is None:
+            return None
+        voices = [_voice(similarity, path) for path in paths if path.is_file()]
+        voices = [voice for voice in voices if voice is not None]
+        return similarity.centroid(voices) if voices else None
+
+    def _read(self, path: Path) -> np.ndarray:
+        try:
+            return audio.read_at(path, self.sample_rate_hz)[0]
+        except audio.AudioError as error:
+            raise audio.AudioError(f"{path} {error}") from error
+
+
+@cache
+def _voice(similarity: SpeakerSimilarity, path: Path) -> np.ndarray | None:
+    """The embedding of a training recording, which both directions ask for."""
+    return similarity.embed(*audio.read(path))
+
+
+def _cosine(voice: np.ndarray, centroid: np.ndarray | None) -> float | None:
+    return None if centroid is None else float(voice @ centroid)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    measured = [value for value in values if value is not None]
+    return float(np.mean(measured)) if measured else None
+
+
+def _f0_statistics(spoken: Mapping[str, Analysed]) -> Statistics:
+    """Mean and deviation of ln F0 of recordings; of no use for anything else."""
+    f0_hz = np.concatenate([each.f0_hz for each in spoken.values()])
+    log_f0 = np.log(f0_hz[f0_hz > 0]) if f0_hz.any() else np.zeros(1)
+    return Statistics(np.zeros(0), np.zeros(0), float(log_f0.mean()), float(log_f0.std()))

@@ -1,0 +1,112 @@
+"""What a run is evaluated on: recordings it never learned from, and references for them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclegan_vc_tf import audio, family
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Of one direction. Names are those of the files without their endings.
+
+    Attributes:
+        sources: Held-out recordings of who speaks.
+        references: Recordings of who is to be heard; one with a source's name says the same.
+        source_training: What the run learned the source's voice from.
+        target_training: What it learned the target's from.
+    """
+
+    sources: dict[str, Path]
+    references: dict[str, Path]
+    source_training: list[Path]
+    target_training: list[Path]
+
+    @property
+    def parallel(self) -> list[str]:
+        """Names of the sources that have a reference of the same sentence."""
+        return [name for name in self.sources if name in self.references]
+
+
+def of_run(run: RunFolder, reference_dir: str = "") -> dict[str, EvaluationSet]:
+    """The sets of both directions.
+
+    Args:
+        run: Whose held-out recordings are converted.
+        reference_dir: Folder with subfolders A and B, each with the other speaker's held-out
+            sentences in the voice of A or B; by default the held-out recordings of A and B.
+
+    Raises:
+        InputError: Nothing is held out, or a folder is not there.
+    """
+    try:
+        corpus = json.loads((run.path / "corpus.json").read_text(encoding="utf-8"))
+        held_out = {
+            speaker: _by_name(Path(corpus[speaker]["held_out_folder"]), corpus[speaker]["held_out"])
+            for speaker in family.SPEAKERS
+        }
+        training = {
+            speaker: [
+                Path(corpus[speaker]["folder"]) / name for name in corpus[speaker]["training"]
+            ]
+            for speaker in family.SPEAKERS
+        }
+    except LookupError:
+        raise InputError(
+            f"--run_dir {run.path} was imported and knows no recordings; train it further on some, "
+            "and it can be evaluated"
+        ) from None
+    for speaker, recordings in held_out.items():
+        if not recordings:
+            raise InputError(
+                f"--run_dir {run.path} has no held-out recording of {speaker}; train with "
+                "--held_out_fraction above 0 or with held-out folders"
+            )
+        for path in recordings.values():
+            if not path.is_file():
+                raise InputError(
+                    f"{path} is not there; expected the recordings that the run held out"
+                )
+    references = held_out
+    if reference_dir:
+        folders = {speaker: Path(reference_dir) / speaker for speaker in family.SPEAKERS}
+        references = {
+            speaker: _by_name(folder, audio.find(folder)) for speaker, folder in folders.items()
+        }
+    return {
+        direction: EvaluationSet(
+            held_out[direction[0]],
+            references[direction[2]],
+            training[direction[0]],
+            training[direction[2]],
+        )
+        for direction in family.DIRECTIONS
+    }
+
+
+def transcripts(path: Path) -> dict[str, str]:
+    """Sentences by the name of their recordings, from a table: name, tab, sentence.
+
+    Raises:
+        InputError: The file cannot be read, or a line has no tab.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--transcripts {path} cannot be read ({error})") from error
+    table = {}
+    for number, line in enumerate(lines, 1):
+        name, tab, sentence = line.partition("\t")
+        if line.strip() and not tab:
+            raise InputError(
+                f"--transcripts {path} has no tab in line {number}; expected: name, tab, sentence"
+            )
+        table[name.strip()] = sentence.strip()
+    return table
+
+
+def _by_name(folder: Path, names: list[str]) -> dict[str, Path]:
+    return {Path(name).with_suffix("").as_posix(): folder / name for name in names}
