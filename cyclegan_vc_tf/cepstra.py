@@ -38,8 +38,8 @@ def mel_cepstra(power: np.ndarray, sample_rate_hz: int, order: int = ORDER) -> n
 def all_pass_constant(sample_rate_hz: int) -> float:
     """The constant of the all-pass whose phase comes closest to the mel scale, to 0.001.
 
-    Its phase at ω is ω + 2 atan(alpha sin ω / (1 - alpha cos ω)), and the mel scale ln(1 + f / 1000 Hz),
-    both from 0 to 1 between 0 Hz and half of the sampling rate.
+    Its phase at ω is ω + 2 atan(alpha sin ω / (1 - alpha cos ω)), and the mel scale
+    ln(1 + f / 1000 Hz), both from 0 to 1 between 0 Hz and half of the sampling rate.
 
     Source: Tokuda et al., 1994, section 2; SPTK's tables (0.41 at 16 kHz).
     """

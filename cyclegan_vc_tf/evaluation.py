@@ -68,6 +68,28 @@ class Judges:
     transcripts: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything a report says.
+
+    Attributes:
+        title: The run's name.
+        step: Of the checkpoint.
+        sample_rate_hz: Of the waves.
+        scores: By direction and system.
+        not_measured: Why, by metric.
+        examples: By direction, recording and kind: source, converted, and target where there is a
+            reference.
+    """
+
+    title: str
+    step: int
+    sample_rate_hz: int
+    scores: dict[str, dict[str, Scores]]
+    not_measured: dict[str, str]
+    examples: dict[str, dict[str, Waves]]
+
+
 class Evaluator:
     """Scores what a converter makes of one direction's held-out recordings.
 
@@ -101,7 +123,7 @@ class Evaluator:
         config, speakers = converter.config, (converter.source, converter.target)
         if config.spectra != "mel_cepstra":
             config = FeatureConfig(sample_rate_hz=self.sample_rate_hz, f0_method="dio")
-            speakers = tuple(map(_f0_statistics, (self._analysed_sources, self._analysed)))
+            speakers = _f0_statistics(self._analysed_sources), _f0_statistics(self._analysed)
         speak = synthesis.vocoder(config)
 
         def again(wave: np.ndarray, f0_map: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -159,7 +181,7 @@ class Evaluator:
 
     def not_measured(self) -> dict[str, str]:
         """Why a metric is not measured, of each that is not for a reason of the set's."""
-        reasons = {}
+        reasons: dict[str, str] = {}
         if not self.recordings.parallel:
             reasons |= dict.fromkeys(UTTERANCE_METRICS[:4], NO_REFERENCE)
         return reasons
@@ -208,8 +230,8 @@ class Evaluator:
         similarity = self.judges.similarity
         if similarity is None:
             return None
-        voices = [_voice(similarity, path) for path in paths if path.is_file()]
-        voices = [voice for voice in voices if voice is not None]
+        embedded = (_voice(similarity, path) for path in paths if path.is_file())
+        voices = [voice for voice in embedded if voice is not None]
         return similarity.centroid(voices) if voices else None
 
     def _read(self, path: Path) -> np.ndarray:

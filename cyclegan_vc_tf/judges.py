@@ -3,7 +3,7 @@
 They come with the extra `evaluate`; each is loaded when it is first asked.
 """
 
-import importlib
+import importlib.util
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -117,7 +117,11 @@ class Intelligibility:
 
 def spelled(text: str) -> str:
     """A sentence as it is compared: lower case, letters, digits and apostrophes alone."""
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'")))
+    return " ".join(
+        re.findall(
+            r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+        )
+    )
 
 
 def _quietly(module: str) -> Any:

@@ -74,10 +74,8 @@ def f0_errors(one: Analysed, other: Analysed) -> dict[str, float | None]:
     if not both.any():
         return {"log_f0_rmse": None, "log_f0_correlation": None, "voicing_error": voicing_error}
     x, y = np.log(first[both]), np.log(second[both])
-    deviations = float(np.std(x) * np.std(y))
-    correlation = (
-        float(np.mean((x - x.mean()) * (y - y.mean())) / deviations) if deviations else None
-    )
+    changes = np.ptp(x) > 0 and np.ptp(y) > 0
+    correlation = float(np.corrcoef(x, y)[0, 1]) if changes else None
     return {
         "log_f0_rmse": float(np.sqrt(np.mean(np.square(x - y)))),
         "log_f0_correlation": correlation,

@@ -13,9 +13,11 @@ PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 
 ROWS = (
     {
+        "cepstra",
         "convolution",
         "errors",
         "files",
+        "metrics",
         "pieces",
         "processor",
         "progress",
@@ -24,7 +26,7 @@ ROWS = (
         "workers",
     },
     {"audio", "dialogue", "products", "settings", "torch_files"},
-    {"config"},
+    {"config", "judges"},
     {
         "checkpoints",
         "feature_store",
@@ -49,8 +51,8 @@ ROWS = (
     },
     {"family", "generation", "melgan_public", "preparation", "public_files", "public_weights"},
     {"run_folder", "synthesis"},
-    {"conversion", "exporting", "resuming", "summaries"},
-    {"trainer"},
+    {"conversion", "evaluation_sets", "exporting", "resuming", "summaries"},
+    {"evaluation", "trainer"},
     {"importing", "training"},
     {"cli"},
     {"__main__"},
