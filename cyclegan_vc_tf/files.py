@@ -1,11 +1,13 @@
 """Files that are there whole or not at all, and folders that one process writes at a time."""
 
 import fcntl
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -37,6 +39,11 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes `data` to `path` as JSON to be read by people too, whole or not at all."""
+    write_text(path, json.dumps(data, indent=1) + "\n")
 
 
 @contextmanager

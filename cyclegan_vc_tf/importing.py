@@ -1,6 +1,5 @@
 """A run folder out of a public project's checkpoint."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,7 +90,7 @@ def import_run(
     }
 
     def fill(folder: Path) -> None:
-        files.write_text(folder / run_folder.IMPORTED, json.dumps(origin, indent=1) + "\n")
+        files.write_json(folder / run_folder.IMPORTED, origin)
         Checkpoints(folder / "checkpoints").save(trainer.checkpoint, step, keep=1)
 
     run = run_folder.create(run_dir, config, told, corpus, fill)

@@ -2,11 +2,15 @@
 
 import ctypes
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 _MALLOC = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), "arenas": (-8, 1)}
 """glibc's numbers of its settings (malloc.h), and what they are set to."""
+
+BFLOAT16 = ("avx512_bf16", "amx_bf16")
+"""Instructions that multiply bfloat16; a processor without them emulates it slowly."""
 
 
 def prepare() -> None:
@@ -15,14 +19,24 @@ def prepare() -> None:
     share_between_chains()
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16; without, they are emulated slowly."""
+def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+    """What the system says of the processor, by name; nothing where it does not say so there."""
     try:
-        about = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return False
-    flags = next((line for line in about.splitlines() if line.startswith("flags")), "")
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags.split()))
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def bfloat16_instructions(about: Mapping[str, str]) -> list[str]:
+    """Those of `BFLOAT16` that a processor has, of which `describe` says this."""
+    flags = about.get("flags", "").split()
+    return [each for each in BFLOAT16 if each in flags]
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16."""
+    return bool(bfloat16_instructions(describe()))
 
 
 def keep_memory() -> None:

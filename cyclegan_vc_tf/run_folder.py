@@ -219,7 +219,7 @@ def _imported(path: Path) -> dict[str, Any]:
 
 
 def _write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
-    files.write_text(folder / "corpus.json", json.dumps(corpus, indent=1) + "\n")
+    files.write_json(folder / "corpus.json", corpus)
 
 
 def _recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -293,6 +293,5 @@ def _refuse_patterns(path: Path) -> None:
 
 def _write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
     """Writes the settings into `folder`, which is to be known as `run_dir`."""
-    text = json.dumps(dataclasses.asdict(config), indent=1) + "\n"
     files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
-    files.write_text(folder / CONFIG, text)
+    files.write_json(folder / CONFIG, dataclasses.asdict(config))
