@@ -10,7 +10,6 @@ over the whole recording, eagerly, then WORLD's synthesis.
 
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 from functools import partial
@@ -19,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks import turns
+from benchmarks import turns, worker
 from cyclegan_vc_tf import audio, world
 from cyclegan_vc_tf.config import FeatureConfig
 
@@ -80,9 +79,7 @@ def measure(way: str, width: str, folder: str) -> None:
 
 def real_time_factor(way: str, width: str, work: Path, seconds: float) -> float:
     """Seconds a second of speech, measured in another process."""
-    command = [sys.executable, "-m", "benchmarks.convert", "--measure", way, width, str(work)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1]) / seconds
+    return worker.once("benchmarks.convert", "--measure", way, width, str(work)) / seconds
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import sizes
+from benchmarks.worker import memory_mb
 from cyclegan_vc_tf import family, feature_store, preparation
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.dataset import Crops, training_pairs
@@ -25,6 +26,9 @@ from cyclegan_vc_tf.feature_store import FeatureStore, Recording
 
 UTTERANCE_S = 5.0
 """Length of each made-up recording."""
+
+OWN = "RssAnon"
+"""The system's name for memory of a process that is no file's."""
 
 
 @dataclass(frozen=True)
@@ -88,27 +92,20 @@ def measure(minutes: float, batches: int, config: RunConfig) -> Cost:
         # What the first batches of all take is not the corpus'.
         small = crops_of_both(Path(place) / "small", 0.1, config)
         list(training_pairs(*small, config.training.batch_size, 0, 50))
-        before_mb = own_memory_mb()
+        before_mb = memory_mb(OWN)
         begun = time.perf_counter()
         crops = crops_of_both(Path(place) / "corpus", minutes, config)
         prepare_s = time.perf_counter() - begun
-        most_mb, taken_s = own_memory_mb(), []
+        most_mb, taken_s = memory_mb(OWN), []
         pairs = iter(training_pairs(*crops, config.training.batch_size, 0, batches))
         for _ in range(batches):
             begun = time.perf_counter()
             next(pairs)
             taken_s.append(time.perf_counter() - begun)
-            most_mb = max(most_mb, own_memory_mb())
+            most_mb = max(most_mb, memory_mb(OWN))
     # Batches come in bursts, as many as are made ahead: their mean is what one takes.
     batch_ms = 1e3 * statistics.fmean(taken_s[batches // 10 :])
     return Cost(minutes, prepare_s, batch_ms, most_mb - before_mb)
-
-
-def own_memory_mb() -> float:
-    """Memory of this process that is no file's, in MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    kib = next(line for line in status.splitlines() if line.startswith("RssAnon:")).split()[1]
-    return int(kib) * 1024 / 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

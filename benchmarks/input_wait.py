@@ -7,7 +7,6 @@ Trains on a made-up corpus through the pipeline of a training, and prints the ti
 batch was there as a share of all the time.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -89,8 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"waiting for input, {1e3 * found.wait_s / found.steps:.2f} ms a step"
     )
     if given.json:
-        text = json.dumps({**asdict(found), "share": found.share}, indent=1)
-        files.write_text(given.json, text + "\n")
+        files.write_json(given.json, {**asdict(found), "share": found.share})
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import sizes
-from benchmarks.worker import REPOSITORY
+from benchmarks import sizes, worker
+from cyclegan_vc_tf import processor
 
 MATRIX_SIZES = (1024, 2048, 3072)
 """Rows of the square matrices; the best rate of them counts."""
@@ -29,13 +27,11 @@ SECONDS = 1.0
 """How long each size, or number of threads, is measured."""
 
 COPY_BYTES = 256 * 2**20
-"""Far more than the caches hold."""
+"""Of the source, and as many of the target. Far more than the caches of most processors hold; where
+they hold a good part of it, as one of 260 MB does, the rate is partly theirs."""
 
 COPY_THREADS = (1, 2)
 """Threads that share a copy; the best rate counts."""
-
-BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
-"""Instructions that multiply bfloat16; a processor without them emulates it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Machine:
     Attributes:
         processor: Its name.
         cores: That this process may use.
-        bfloat16: Those of `BFLOAT16_FLAGS` that the processor has.
+        bfloat16: Those of `processor.BFLOAT16` that it has.
         system: Operating system and its release.
         python: Version.
     """
@@ -91,15 +87,11 @@ class Machine:
 
 def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
     """This machine."""
-    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
-    about = {
-        key.strip(): value.strip() for key, _, value in (each.partition(":") for each in lines)
-    }
-    flags = about.get("flags", "").split()
+    about = processor.describe(cpuinfo)
     return Machine(
         processor=about.get("model name", platform.machine()),
         cores=len(os.sched_getaffinity(0)),
-        bfloat16=[each for each in BFLOAT16_FLAGS if each in flags],
+        bfloat16=processor.bfloat16_instructions(about),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
     )
@@ -107,14 +99,7 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
 
 def rates_elsewhere() -> Rates:
     """`measure` in a process of its own, whose threads and memory end with it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.machine"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return Rates(**json.loads(done.stdout.splitlines()[-1]))
+    return Rates(**worker.once("benchmarks.machine"))
 
 
 def measure() -> Rates:

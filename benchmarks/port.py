@@ -1,11 +1,16 @@
 """A worker that makes this project's training steps; see `benchmarks.worker`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchmarks import sizes, worker
-from cyclegan_vc_tf import processor
+from cyclegan_vc_tf import family, processor
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
 
@@ -15,21 +20,16 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
     # Before TensorFlow is used: it reads its settings then.
     processor.prepare()
     import keras
-    import numpy as np
     import tensorflow as tf
 
     from benchmarks.operations import step_work
-    from benchmarks.variants import batch
     from cyclegan_vc_tf.trainer import Trainer
 
     trainer, inputs = Trainer(config), batch(config)
     training = config.training
-    work = step_work(
-        list(trainer.generators.values()),
-        list(trainer.discriminators.values()),
-        training.batch_size,
-        training.crop_frames,
-    )
+    generators = list(trainer.generators.values())
+    discriminators = list(trainer.discriminators.values())
+    work = step_work(generators, discriminators, training.batch_size, training.crop_frames)
 
     # As in nearly all of a training's steps, nothing is logged.
     norms = tf.constant(False)
@@ -43,7 +43,24 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
     versions = {
         "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
     }  # fmt: skip
-    return step, {"work": vars(work), "versions": versions}
+    parameters = {
+        "generators": [each.count_params() for each in generators],
+        "discriminators": [each.count_params() for each in discriminators],
+    }
+    return step, {"work": vars(work), "parameters": parameters, "versions": versions}
+
+
+def batch(config: RunConfig) -> "tuple[tf.Tensor, ...]":
+    """What a step takes: features of both speakers, and their masks where there are some."""
+    import tensorflow as tf
+
+    training = config.training
+    rng = np.random.default_rng(0)
+    shape = (training.batch_size, training.crop_frames)
+    features = rng.standard_normal((2, *shape, config.features.bins)).astype(np.float32)
+    masks = np.ones((2, *shape, 1), np.float32)
+    masked = family.FAMILY[config.network.variant].masked
+    return tuple(map(tf.constant, (*features, *masks) if masked else features))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import turns
-from cyclegan_vc_tf import audio, preparation, world
+from cyclegan_vc_tf import audio, files, preparation, world
 from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
 
 GROSS = 0.2
@@ -91,7 +91,7 @@ def main() -> None:
     for what, value in others.items():
         print(f"| {what} | {value:.4f} |")
     if arguments.json is not None:
-        turns.write_json(arguments.json, {"s": measured, "methods": methods, "beside": others})
+        files.write_json(arguments.json, {"s": measured, "methods": methods, "beside": others})
 
 
 if __name__ == "__main__":

@@ -6,10 +6,7 @@ Four panels in one picture. Each point is measured in a process of its own. Batc
 gone through with fewer channels than a paper has, where its own would take too long.
 """
 
-import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,8 +20,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks import machine, sizes
-from benchmarks.worker import REPOSITORY, Worker
+from benchmarks import machine, sizes, worker
 from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
@@ -78,23 +74,16 @@ def varied(sweep: Sweep, value: int) -> RunConfig:
 
 def step_s(config: RunConfig) -> float:
     """Seconds a step, the median, in a process of its own."""
-    with Worker("benchmarks.port", *sizes.to_arguments(config)) as worker:
-        worker.ready()
-        first_s = worker.go(1).wall_s[0]
+    with worker.Worker("benchmarks.port", *sizes.to_arguments(config)) as port:
+        port.ready()
+        first_s = port.go(1).wall_s[0]
         steps = min(MOST_STEPS, max(3, round(SHORTEST_S / first_s)))
-        return statistics.median(worker.go(steps).wall_s)
+        return statistics.median(port.go(steps).wall_s)
 
 
 def corpus_cost(minutes: int) -> dict[str, float]:
     """What `benchmarks.corpus` measures of a corpus, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.corpus", f"--minutes={minutes}"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    return worker.once("benchmarks.corpus", f"--minutes={minutes}")
 
 
 def draw_batch(axes: Axes, points: Points, title: str) -> None:
@@ -183,8 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found, about = measure(), machine.describe()
     draw(given.png, found, str(about))
     if given.json:
-        text = json.dumps({**found, "machine": asdict(about)}, indent=1)
-        files.write_text(given.json, text + "\n")
+        files.write_json(given.json, {**found, "machine": asdict(about)})
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ Prints a table in Markdown: milliseconds of a step summed over the cores, which 
 and how many operations there are, by TensorFlow's own profiler, which slows them down a little.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from benchmarks import port, sizes
+from benchmarks.worker import WARM_UP
 
 STEPS = 5
 
@@ -58,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags.add_argument("--most", type=sizes.whole(), default=12, help="kinds to print")
     given = flags.parse_args(arguments)
     step, _ = port.training_step(sizes.config_of(given, given.precision))
-    for _ in range(2):
+    for _ in range(WARM_UP):
         step()
     found = kinds(step, STEPS)
     total_ms = sum(taken for taken, _ in found.values())

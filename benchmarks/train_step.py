@@ -12,7 +12,6 @@ traffic at its rate of copies, both measured in the same run. Exits with 2 for f
 """
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -230,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = run(given)
     print(table(result))
     if given.json:
-        files.write_text(given.json, json.dumps(as_json(result), indent=1) + "\n")
+        files.write_json(given.json, as_json(result))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """Ways to do one thing, measured in turns: A B A B, each in a process of its own on one core."""
 
-import json
 import math
-import os
 import statistics
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 
+from benchmarks import sizes
 from cyclegan_vc_tf import audio, files
 
 RATE_HZ = 16_000
@@ -22,13 +20,10 @@ RATE_HZ = 16_000
 
 def parser(module: str, about: str | None) -> ArgumentParser:
     """What all of these benchmarks are asked with."""
-    made = ArgumentParser(
-        prog=f"python -m benchmarks.{module}",
-        description=about,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    made = sizes.parser(module, about)
+    made.add_argument(
+        "--rounds", type=sizes.whole(), default=3, help="how often each way is measured"
     )
-    made.add_argument("--rounds", type=int, default=3, help="how often each way is measured")
     made.add_argument("--audio_dir", help="recordings; by default a made-up voice")
     made.add_argument("--json", type=Path, help="file to write all measurements to")
     return made
@@ -65,12 +60,7 @@ def report(
         ratio = statistics.median(values) / base
         print(f"| {name} | {spread(values)} | {ratio:.2f} |", flush=True)
     if path is not None:
-        write_json(path, {"unit": unit, "against": against, "measured": measured})
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Writes measurements to a file, whole or not at all."""
-    files.write_text(path, json.dumps(data, indent=1) + "\n")
+        files.write_json(path, {"unit": unit, "against": against, "measured": measured})
 
 
 def process_s(*arguments: str | Path) -> float:
@@ -80,13 +70,7 @@ def process_s(*arguments: str | Path) -> float:
         CalledProcessError: It failed.
     """
     begun = time.perf_counter()
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        check=True,
-        env=environment,
-        capture_output=True,
-    )
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
     return time.perf_counter() - begun
 
 

@@ -90,14 +90,34 @@ def timed(step: Callable[[], Any], steps: int) -> Turn:
         step()
         wall_s.append(time.perf_counter() - begun[0])
         cpu_s.append(time.process_time() - begun[1])
-    return Turn(wall_s, cpu_s, peak_mb())
+    # Its own most; what its parent held before it began does not count.
+    return Turn(wall_s, cpu_s, memory_mb("VmHWM"))
 
 
-def peak_mb() -> float:
-    """Most memory that this process held, in MB; what its parent held before does not count."""
-    status = Path("/proc/self/status").read_text()
-    (peak_kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(peak_kib) * 1024 / 1e6
+def memory_mb(name: str) -> float:
+    """Memory of this process, in MB of 10^6 bytes: what the system counts under a name."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    (kib,) = re.findall(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(kib) * 1024 / 1e6
+
+
+def once(*module: str) -> Any:
+    """What a module measures in a process of its own, whose threads and memory end with it.
+
+    Args:
+        module: What is started, and its arguments; the last line that it prints is JSON.
+
+    Raises:
+        CalledProcessError: It failed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", *module],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def reason(text: str) -> str:

@@ -21,4 +21,4 @@ def test_the_table_of_a_variant() -> None:
 def test_what_cannot_be_measured_is_refused() -> None:
     done = run_command("-m", "benchmarks.variants", "--steps=0")
     assert done.returncode == 2
-    assert "--steps is 0; expected at least 1" in done.stderr
+    assert "--steps: '0'; expected a whole number of at least 1" in done.stderr

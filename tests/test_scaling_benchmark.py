@@ -12,6 +12,7 @@ from matplotlib import image
 from benchmarks import corpus, input_wait, scaling
 from benchmarks.input_wait import InputWait
 from benchmarks.scaling import Sweep
+from benchmarks.worker import memory_mb
 from cyclegan_vc_tf import processor
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
@@ -34,9 +35,9 @@ def test_the_cost_of_a_corpus() -> None:
 
 
 def test_memory_that_is_taken_is_seen() -> None:
-    before_mb = corpus.own_memory_mb()
+    before_mb = memory_mb(corpus.OWN)
     block = np.ones(50_000_000, np.uint8)
-    assert corpus.own_memory_mb() - before_mb == pytest.approx(len(block) / 1e6, abs=5)
+    assert memory_mb(corpus.OWN) - before_mb == pytest.approx(len(block) / 1e6, abs=5)
 
 
 def test_waiting_is_a_share_of_all_the_time(

@@ -1,6 +1,8 @@
 """The benchmark of the training step: what it counts, what it works out, what it refuses."""
 
 import json
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +170,15 @@ def test_a_worker_makes_the_steps_it_is_asked_for(module: Path) -> None:
         assert all(0 <= each < 1 for each in (*turn.wall_s, *turn.cpu_s))
         assert 1 < turn.peak_mb < 1000
         assert len(counting.go(1).wall_s) == 1
+
+
+def test_what_another_process_measures_once_is_its_last_line(module: Path) -> None:
+    module.write_text("import os, sys\nprint('{}')\nprint(f'[{sys.argv[1]}, {os.getpid()}]')\n")
+    number, process = worker.once("a_worker", "7")
+    assert number == 7 and process != os.getpid()
+    module.write_text("print(1)\nraise SystemExit(3)\n")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
+        worker.once("a_worker")
 
 
 @pytest.mark.parametrize(
