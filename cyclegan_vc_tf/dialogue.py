@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -79,6 +80,8 @@ def _hire(
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, task), daemon=True)
+    # Starts along with the first worker otherwise, and lets the signals through before that does.
+    resource_tracker.ensure_running()
     # Until it has begun, a worker takes no notice of a Ctrl-C, which reaches it too.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
