@@ -161,13 +161,25 @@ def test_silence_is_what_stays_below_80_db_whatever_its_offset() -> None:
     assert not audio.is_silent(0.25 + 1.2e-4 * hum)
 
 
-@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
-@pytest.mark.parametrize("samples", [2**12, 2**12 + 1, 3 * 2**12 - 1, 50_000])
+@pytest.mark.parametrize("loud", [100, 999])
+def test_a_sound_in_any_block_is_no_silence(loud: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.zeros(1000, np.float32)
+    samples[loud] = 0.01
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 300)
+    assert not audio.is_silent(samples)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 32_000, 44_100])
+@pytest.mark.parametrize("samples", [2**12, 2**12 + 1, 11_293, 3 * 2**12 - 1, 50_000])
 def test_blocks_make_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: int, samples: int
 ) -> None:
-    """Reading, resampling both ways and writing are those of soxr over the whole."""
-    wave = 4 * np.resize(voice(110.0, 1.0, 1, rate_hz), samples)
+    """Reading, resampling both ways and writing are those of soxr over the whole.
+
+    11,293 samples at 44.1 kHz are 4097 at 16 kHz, a block and one, and these 11,292 at 44.1 kHz;
+    4097 at 32 kHz are 2048 and a half, which soxr rounds up.
+    """
+    wave = 8 * np.resize(voice(110.0, 1.0, 1, rate_hz), samples)
     soundfile.write(tmp_path / "a.wav", np.stack([wave, 0.5 * wave], 1), rate_hz, "FLOAT")
     made = []
     for block in (2**30, 2**12):
@@ -179,15 +191,19 @@ def test_blocks_make_no_difference(
         assert soundfile.info(tmp_path / "b.wav").frames == samples
         expected = soxr.resample(0.75 * wave, rate_hz, 16_000, "HQ")[: len(spoken)]
         np.testing.assert_allclose(spoken[: len(expected)], expected, atol=1e-6)
+        assert len(spoken) == round(samples * 16_000 / rate_hz)
+        assert peak > 1.0
     assert made[0] == made[1]
 
 
 def test_a_lossy_coding_is_read_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soundfile.write(tmp_path / "a.mp3", voice(110.0, 2.0, 1), 16_000)
     whole, _ = audio.read(tmp_path / "a.mp3")
+    slower = soxr.resample(whole, 16_000, 8_000, "HQ")
     monkeypatch.setattr(audio, "BLOCK_SAMPLES", 2**12)
     np.testing.assert_array_equal(audio.read(tmp_path / "a.mp3")[0], whole)
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.mp3", dtype="float32")[0], whole)
+    np.testing.assert_array_equal(audio.read_at(tmp_path / "a.mp3", 8_000)[0], slower)
 
 
 def test_a_sample_that_is_no_number_is_found_in_a_later_block(

@@ -268,10 +268,18 @@ def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
         ],
         cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    while process.poll() is None and len(list(tmp_path.glob("out/*.wav"))) < 2:
-        time.sleep(0.02)
+    # At a moment, if one is met, when a file is half written.
+    while process.poll() is None and (done := len(list(tmp_path.glob("out/*.wav")))) < 40:
+        if done >= 2 and list(tmp_path.glob("out/.*")):
+            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(0.05)
+            if list(tmp_path.glob("out/.*")):
+                break
+            os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.001)
     # As a terminal does: to all of them.
     os.killpg(process.pid, number)
+    os.killpg(process.pid, signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert "Traceback" not in errors and "what is finished is kept" in errors

@@ -1,5 +1,6 @@
 """Conversion: lengths, silence, whose statistics, F0, and files."""
 
+import multiprocessing
 import tracemalloc
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import soundfile
 from conftest import SMALL_NETWORK, voice
 
 from cyclegan_vc_tf import audio, conversion, family, features, normalization, pieces, world
-from cyclegan_vc_tf.config import FeatureConfig, RunConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, VocoderConfig
 from cyclegan_vc_tf.conversion import Converter, F0Options
 from cyclegan_vc_tf.normalization import Statistics
 
@@ -182,10 +183,13 @@ def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
     (tmp_path / "b.wav").write_text("no audio")
     soundfile.write(tmp_path / "c.wav", LOW[:4000], 16_000)
-    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "abc"}
+    soundfile.write(tmp_path / "d.wav", LOW[:4000], 16_000)
+    (tmp_path / "out" / "c.wav").mkdir(parents=True)
+    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "abcd"}
     done = conversion.convert_files(converter(identity_generator()), outputs)
-    assert list(done.failed) == [tmp_path / "b.wav"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "c.wav"]
+    assert list(done.failed) == [tmp_path / "b.wav", tmp_path / "c.wav"]
+    assert "Is a directory" in done.failed[tmp_path / "c.wav"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "c.wav", "d.wav"]
 
 
 def test_what_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None:
@@ -239,20 +243,53 @@ def test_worker_processes_make_the_same_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").mkdir()
-    for name, (begin, end) in {"a": (0, 9000), "b": (2000, 16000), "d": (0, 50)}.items():
-        soundfile.write(tmp_path / "in" / f"{name}.wav", LOW[begin:end], 16_000)
+    for name, (begin, end), rate_hz in (
+        ("a", (0, 9000), 16_000), ("b", (2000, 16000), 22_050), ("d", (0, 50), 16_000),
+    ):  # fmt: skip
+        soundfile.write(tmp_path / "in" / f"{name}.wav", LOW[begin:end], rate_hz)
     (tmp_path / "in" / "c.wav").write_text("no audio")
-    one = converter(small_generator())
+    one, options = converter(small_generator()), F0Options(convert=False, semitones=5.0)
+    expected = one.convert(audio.read(tmp_path / "in" / "a.wav")[0], options)
     made, done = [], []
     for cores in (1, 2):
         monkeypatch.setattr(conversion.workers, "cores", lambda cores=cores: cores)
         monkeypatch.setattr(conversion, "LEAST_SHARED_S", 0.0)
         folder = tmp_path / str(cores)
         outputs = {tmp_path / "in" / f"{name}.wav": folder / f"{name}.wav" for name in "abcd"}
-        done.append(conversion.convert_files(one, outputs).failed)
+        all_of_them = conversion.convert_files(one, outputs, options, keep_sample_rate=True)
+        done.append(all_of_them.failed)
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert made[0] == made[1] and sorted(made[0]) == ["a.wav", "b.wav", "d.wav"]
     assert done[0] == done[1] and list(done[0]) == [tmp_path / "in" / "c.wav"]
+    assert soundfile.info(tmp_path / "2" / "b.wav").samplerate == 22_050
+    written, _ = soundfile.read(tmp_path / "2" / "a.wav")
+    scale = all_of_them.scaled.get(tmp_path / "2" / "a.wav", 1.0)
+    np.testing.assert_allclose(written * scale, expected, atol=scale * 1e-4)
+
+
+def test_a_recording_that_a_process_dies_of_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both workers are killed at the first question; a third does what is left."""
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", LOW[:8000], 16_000)
+    outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "abc"}
+    questions = []
+
+    def deadly(spectra: np.ndarray) -> np.ndarray:
+        questions.append(len(spectra))
+        for worker in multiprocessing.active_children() if len(questions) == 1 else ():
+            worker.kill()
+            worker.join()
+        return spectra
+
+    monkeypatch.setattr(conversion.workers, "cores", lambda: 2)
+    monkeypatch.setattr(conversion, "LEAST_SHARED_S", 0.0)
+    one = Converter(deadly, LOW_STATISTICS, HIGH_STATISTICS, DIO)
+    done = conversion.convert_files(one, outputs)
+    assert done.failed == {tmp_path / f"{name}.wav": conversion.DIED for name in "ab"}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.wav"]
+    assert len(questions) == 2
 
 
 def test_few_seconds_of_speech_start_no_process(
@@ -266,6 +303,11 @@ def test_few_seconds_of_speech_start_no_process(
     assert conversion._processes(one, outputs) == 1
     monkeypatch.setattr(conversion, "LEAST_SHARED_S", 1.9)
     assert conversion._processes(one, outputs) == 2
+    long = {path: outputs[path] for path in list(outputs)[:1]}
+    monkeypatch.setattr(conversion, "LEAST_SHARED_S", 0.0)
+    assert conversion._processes(one, long) == 1, "more processes than recordings"
+    one.vocoder = VocoderConfig(vocoder="melgan")
+    assert conversion._processes(one, outputs) == 1, "a MelGAN has all cores already"
 
 
 def test_a_long_recording_is_converted_in_its_own_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """The benchmarks of growth and of waiting: what they build, measure and draw."""
 
 import math
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import numpy as np
 import pytest
 from conftest import SMALL_NETWORK
 from matplotlib import image
+from matplotlib.figure import Figure
 
 from benchmarks import corpus, input_wait, scaling
 from benchmarks.input_wait import InputWait
 from benchmarks.scaling import Sweep
-from benchmarks.worker import memory_mb
-from cyclegan_vc_tf import processor
+from benchmarks.worker import WARM_UP, memory_mb
+from cyclegan_vc_tf import dataset, processor, trainer
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
 
@@ -34,7 +37,29 @@ def test_the_cost_of_a_corpus() -> None:
     assert -50 < cost.growth_mb < 200
 
 
-def test_memory_that_is_taken_is_seen() -> None:
+def test_a_batch_counts_with_what_it_takes_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 batches of 10 ms and 4 MB, after as many that do not count; all are held."""
+    held: list[np.ndarray] = []
+
+    def batches(*crops_and_sizes: object) -> Iterator[None]:
+        for _ in range(20):
+            time.sleep(0.01)
+            held.append(np.ones(4_000_000, np.uint8))
+            yield
+
+    monkeypatch.setattr(corpus, "training_pairs", batches)
+    monkeypatch.setattr(corpus, "crops_of_both", lambda *given: ())
+    cost = corpus.measure(0.1, batches=20, config=RunConfig())
+    assert 10 <= cost.batch_ms < 30
+    assert cost.growth_mb == pytest.approx(80, abs=10)
+
+
+def test_memory_that_is_taken_is_seen_and_pages_of_files_are_not(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(50_000_000))
+    before_mb = memory_mb(corpus.OWN)
+    mapped = np.memmap(tmp_path / "file", np.uint8, "r")
+    assert mapped.max() == 0
+    assert memory_mb(corpus.OWN) - before_mb == pytest.approx(0, abs=5)
     before_mb = memory_mb(corpus.OWN)
     block = np.ones(50_000_000, np.uint8)
     assert memory_mb(corpus.OWN) - before_mb == pytest.approx(len(block) / 1e6, abs=5)
@@ -50,6 +75,32 @@ def test_waiting_is_a_share_of_all_the_time(
     assert 0 < found.wait_s < found.total_s
     assert found.steps == 2
     assert InputWait(wait_s=0.5, total_s=2.0, steps=4).share == 0.25
+
+
+def test_a_wait_ends_when_the_batch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that take 40 ms each, the first two 400, and steps of 120 ms."""
+
+    def batches(*crops_and_sizes: object) -> Iterator[tuple[()]]:
+        for number in range(WARM_UP + 3):
+            time.sleep(0.4 if number < WARM_UP else 0.04)
+            yield ()
+
+    class Sleeping:
+        """A trainer."""
+
+        def __init__(self, config: RunConfig) -> None: ...
+
+        def train_step(self, *batch: object) -> tuple[dict, bool]:
+            """Takes its time."""
+            time.sleep(0.12)
+            return {}, True
+
+    monkeypatch.setattr(processor, "prepare", lambda: None)
+    monkeypatch.setattr(dataset, "training_pairs", batches)
+    monkeypatch.setattr(trainer, "Trainer", Sleeping)
+    found = input_wait.measure(RunConfig(), steps=3, minutes=0.1)
+    assert 3 * 0.04 <= found.wait_s < 3 * 0.08
+    assert 3 * 0.16 <= found.total_s < 3 * 0.24
 
 
 def test_a_sweep_changes_what_it_says_alone() -> None:
@@ -69,6 +120,17 @@ def test_the_picture(tmp_path: Path) -> None:
     height, width, _ = image.imread(tmp_path / "a.png").shape
     assert math.isclose(width / height, 10 / 8, rel_tol=0.01)
     assert width > 1000
+
+
+def test_lines_of_the_picture() -> None:
+    """Seconds an example, of 1 and 4 examples; a square through 8 s at 4."""
+    axes = Figure().subplots(1, 2)
+    scaling.draw_batch(axes[0], {1: 0.5, 4: 1.0}, "")
+    scaling.draw_growth(axes[1], {1: 3.0, 2: 5.0, 4: 8.0}, "", 2, "")
+    measured, square = axes[1].lines
+    assert list(axes[0].lines[0].get_ydata()) == [0.5, 0.25]
+    assert list(measured.get_ydata()) == [3.0, 5.0, 8.0]
+    assert list(square.get_ydata()) == [0.5, 2.0, 8.0]
 
 
 def test_a_picture_needs_a_place(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +184,28 @@ def test_what_another_process_measures_once_is_its_last_line(module: Path) -> No
         worker.once("a_worker")
 
 
+def test_a_worker_that_gives_no_answer_is_ended(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module.write_text(COUNTING.replace("made.append(1)", "__import__('time').sleep(20)"))
+    monkeypatch.setattr(worker, "LONGEST_S", 0.2)
+    monkeypatch.setattr(worker, "LONGEST_END_S", 0.2)
+    with Worker("a_worker") as sleeping, pytest.raises(WorkerError, match="no answer within"):
+        sleeping.ready()
+    assert sleeping._process.returncode == -signal.SIGKILL
+
+
+def test_a_step_that_sleeps_takes_no_processor_time() -> None:
+    turn = worker.timed(lambda: time.sleep(0.1), 2)
+    assert min(turn.wall_s) >= 0.1 and max(turn.cpu_s) < 0.05
+
+
+def test_memory_is_in_millions_of_bytes() -> None:
+    """The most of this process, as the system call says it, in KiB."""
+    most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    assert worker.memory_mb("VmHWM") == pytest.approx(most_mb, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -284,6 +309,19 @@ def test_rates_are_of_the_size_of_a_machine_s() -> None:
     assert 1e8 < machine.copy_byte_s(0.01, 2**22) < 1e13
 
 
+def test_rates_are_what_is_done_over_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """n³ multiplications and as many additions; bytes that are read and bytes that are written."""
+    monkeypatch.setattr(machine, "median_s", lambda work, seconds: seconds)
+    assert machine.product_flop_s("float32", 0.5, (10, 20)) == 2 * 20**3 / 0.5
+    assert machine.copy_byte_s(0.5, 1000) == 2 * 1000 / 0.5
+
+
+def test_the_first_time_does_not_count() -> None:
+    taken_s = iter([0.5, 0.0, 0.0, 0.0])
+    assert machine.median_s(lambda: time.sleep(next(taken_s)), 0.0) < 0.1
+    assert next(taken_s, None) is None
+
+
 def test_settings_reach_the_worker_as_they_are() -> None:
     flags = sizes.parser("port", None)
     sizes.add(flags)
@@ -345,8 +383,11 @@ def test_a_profile_knows_which_operations_ran() -> None:
     matrix = tf.random.stateless_normal((512, 512), (0, 1))
     step = tf.function(lambda: matrix @ (matrix @ tf.random.uniform((512, 512))))
     step()
-    found = step_profile.kinds(step, steps=3)
+    begun_s = time.perf_counter()
+    found = step_profile.kinds(step, steps=20)
+    passed_ms = 1e3 * (time.perf_counter() - begun_s)
     kind, (taken_ms, count) = next(iter(found.items()))
     assert kind.endswith("MatMul")
     assert count == 2
-    assert 0.1 < taken_ms < 1000
+    # One after the other: all of them take less than has passed.
+    assert 0.1 < taken_ms < passed_ms / 20
