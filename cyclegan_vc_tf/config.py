@@ -150,6 +150,11 @@ class NetworkConfig:
         "the others, or silu, x · sigmoid(x), as public PyTorch code has it there.",
         choices=("glu", "silu"),
     )
+    frequency_warp: bool = setting(
+        False,
+        "vc1: add to a generator's output its input, stretched on the frequency axis by what the "
+        "vocal tracts differ, so that words are there from the first step.",
+    )
     discriminator_sigmoid: bool = setting(
         False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."
     )
@@ -204,6 +209,12 @@ class TrainingConfig:
     )
     identity_steps: int = setting(
         10_000, "Steps after which the identity-mapping loss no longer counts.", least=0
+    )
+    self_regularization_weight: float = setting(
+        0.0,
+        "Weight of the squared distance from a generator's (stretched) input.",
+        least=0.0,
+        most=1e6,
     )
     mask_fraction: float = setting(
         0.5, "mask: longest run of frames to fill in, as a share of a crop.", least=0.0, most=1.0

@@ -48,6 +48,7 @@ FAMILY = {
         paper="Kaneko and Kameoka, 2017, arXiv:1711.11293",
         generator=vc1_generator,
         discriminator=vc1_discriminator,
+        own=("frequency_warp",),
     ),
     "vc2": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2019, arXiv:1904.04631",
@@ -111,6 +112,11 @@ def check(config: RunConfig) -> None:
                     f"--{name} is {given_of[name]}, and {network.variant} has none; leave it out, "
                     f"or choose --variant={other}"
                 )
+    if network.frequency_warp and config.features.spectra != "mel_cepstra":
+        raise InputError(
+            "--frequency_warp stretches the envelopes of mel-cepstra, and --spectra is "
+            f"{config.features.spectra}; leave one of them out"
+        )
     if training.crop_frames % FRAME_MULTIPLE:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"

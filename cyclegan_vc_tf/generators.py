@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.config import NetworkConfig
@@ -18,6 +19,9 @@ from cyclegan_vc_tf.layers import (
 
 FRAME_MULTIPLE = 4
 """The generators halve the frames twice and double them twice."""
+
+START = "start"
+"""The layer of a generator that begins with a linear map of its input."""
 
 BIN_MULTIPLE = 4
 """The 2-1-2-D generators do so with the bins too."""
@@ -68,6 +72,12 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
         hidden = PixelShuffle1D(name=f"{block}_shuffle")(hidden)
         hidden = make.up_gate(make.norm(hidden, block), block)
     outputs = make.convolve(hidden, bins, make.kernels[6], (1,), "output_conv")
+    if config.frequency_warp:
+        # One matrix for every frame, given once and never learned.
+        start = keras.layers.Dense(
+            bins, use_bias=False, kernel_initializer="identity", trainable=False, name=START
+        )
+        outputs = keras.layers.Add(name="start_add")([start(inputs), outputs])
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -147,6 +157,24 @@ def vc2_generator(
     hidden = keras.layers.Permute((2, 1, 3), name="output_order")(hidden)
     outputs = keras.layers.Reshape((-1, bins), name="output")(hidden)
     return keras.Model(inputs, outputs, name=name)
+
+
+def begin_with(generator: keras.Model, matrix: np.ndarray) -> None:
+    """Has a generator begin close to a linear map, a tenth of its own outputs beside it.
+
+    Args:
+        generator: One with `frequency_warp`, freshly built.
+        matrix: (bins, bins), for frames from the left.
+    """
+    generator.get_layer(START).set_weights([matrix])
+    output = generator.get_layer("output_conv")
+    output.set_weights([0.1 * weight for weight in output.get_weights()])
+
+
+def start_of(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
+    """What a generator began with: the features, through its linear map where it has one."""
+    names = {layer.name for layer in generator.layers}
+    return generator.get_layer(START)(features) if START in names else features
 
 
 class _Blocks:

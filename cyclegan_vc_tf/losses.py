@@ -34,6 +34,23 @@ def discriminator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Ten
     return 0.5 * (real + least_squares_loss(fake_scores, 0.0))
 
 
+def self_regularization_loss(start: tf.Tensor, converted: tf.Tensor) -> tf.Tensor:
+    """Mean squared distance of what was made from what was begun with.
+
+    Unlike an absolute difference it is flat at zero, so that it holds nothing back there.
+
+    Args:
+        start: (batch, frames, bins).
+        converted: Likewise.
+
+    Returns:
+        (batch,).
+
+    Source: Shrivastava et al., 2017, arXiv:1612.07828, section 2.1, squared.
+    """
+    return tf.reduce_mean(tf.square(converted - start), axis=(1, 2))
+
+
 def l1_loss(expected: tf.Tensor, actual: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference, of the cycle-consistency and the identity-mapping loss.
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf import family, losses
 from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.generators import generate
+from cyclegan_vc_tf.generators import generate, start_of
 from cyclegan_vc_tf.optimizer import Adam, linear_decay
 from cyclegan_vc_tf.products import Products
 
@@ -139,8 +139,13 @@ class Trainer:
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 1 to 4; the second step,
             Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
         """
-        fake_b, identity_b = self._forth("A2B", real_a, mask_a, real_b)
-        fake_a, identity_a = self._forth("B2A", real_b, mask_b, real_a)
+        identities = {}
+        if self.config.identity_weight:
+            fake_b, identities["B"] = self._forth("A2B", real_a, mask_a, real_b)
+            fake_a, identities["A"] = self._forth("B2A", real_b, mask_b, real_a)
+        else:
+            fake_b = generate(self.generators["A2B"], real_a, mask_a, training=True)
+            fake_a = generate(self.generators["B2A"], real_b, mask_b, training=True)
         cycled_a = generate(self.generators["B2A"], fake_b, training=True)
         cycled_b = generate(self.generators["A2B"], fake_a, training=True)
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
@@ -150,16 +155,26 @@ class Trainer:
             scores_of_both = judge(tf.concat([reals[name], fakes[name]], 0), training=True)
             real_scores[name], fake_scores[name] = tf.split(scores_of_both, 2)
         judged = {"A2B": "B", "B2A": "A", "A2B2A": "cycled_A", "B2A2B": "cycled_B"}
-        generator_terms = {
-            f"adversarial_{way}": losses.least_squares_loss(fake_scores[name], 1.0)
-            for way, name in judged.items()
-            if name in fake_scores
-        } | {
-            "cycle_A": losses.l1_loss(real_a, cycled_a),
-            "cycle_B": losses.l1_loss(real_b, cycled_b),
-            "identity_A": losses.l1_loss(real_a, identity_a),
-            "identity_B": losses.l1_loss(real_b, identity_b),
-        }
+        generator_terms = (
+            {
+                f"adversarial_{way}": losses.least_squares_loss(fake_scores[name], 1.0)
+                for way, name in judged.items()
+                if name in fake_scores
+            }
+            | {
+                "cycle_A": losses.l1_loss(real_a, cycled_a),
+                "cycle_B": losses.l1_loss(real_b, cycled_b),
+            }
+            | {
+                f"identity_{name}": losses.l1_loss(reals[name], same)
+                for name, same in sorted(identities.items())
+            }
+        )
+        if self.config.self_regularization_weight:
+            for direction, real, fake in (("A2B", real_a, fake_b), ("B2A", real_b, fake_a)):
+                start = start_of(self.generators[direction], real)
+                distance = losses.self_regularization_loss(start, fake)
+                generator_terms[f"regularization_{direction}"] = distance
         critics = {
             f"discriminator_{name}": losses.discriminator_loss(real_scores[name], fake_scores[name])
             for name in self.discriminators
@@ -191,15 +206,21 @@ class Trainer:
     def loss_weights(self) -> Tensors:
         """Weights of the kinds of generator loss at this step, float64 scalars."""
         config = self.config
-        adversarial, cycle, identity, nothing = (
+        adversarial, cycle, identity, regularization, nothing = (
             tf.constant(weight, tf.float64)
-            for weight in (1.0, config.cycle_weight, config.identity_weight, 0.0)
+            for weight in (
+                1.0,
+                config.cycle_weight,
+                config.identity_weight,
+                config.self_regularization_weight,
+                0.0,
+            )
         )
         return {
             "adversarial": adversarial,
             "cycle": cycle,
             "identity": tf.where(self.step < config.identity_steps, identity, nothing),
-        }
+        } | ({"regularization": regularization} if config.self_regularization_weight else {})
 
     def _optimizer(self, networks: Mapping[str, keras.Model]) -> Adam:
         config = self.config

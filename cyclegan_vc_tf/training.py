@@ -19,12 +19,14 @@ from cyclegan_vc_tf import (
     settings,
     summaries,
     synthesis,
+    vocal_tract,
 )
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.conversion import Converter, convert_files, wav_names
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.features import Features
+from cyclegan_vc_tf.generators import begin_with
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder
@@ -135,7 +137,21 @@ class _Session:
         if checkpoints.steps():
             checkpoints.restore(self.trainer.checkpoint, step, whole=True)
             self.say(f"Resuming {self.run.path} at step {step}.")
+        elif self.run.config.network.frequency_warp:
+            self._begin_with_warp()
         return step
+
+    def _begin_with_warp(self) -> None:
+        """Has the generators begin with what the vocal tracts differ by."""
+        config, voices = self.run.config.features, {}
+        for name, speaker in self.speakers.items():
+            spectra = [speaker.store.spectra_of(each) for each in speaker.training]
+            frames = vocal_tract.some(spectra)
+            voices[name] = vocal_tract.Voice(frames, self.run.statistics[name].scale)
+        factor = vocal_tract.estimate(voices, config)
+        self.say(f"The target's formants lie {factor:.3f} times as high as the source's.")
+        for direction, matrix in vocal_tract.start_maps(voices, factor, config).items():
+            begin_with(self.trainer.generators[direction], matrix)
 
     def _fit(self) -> bool:
         """Trains and saves.

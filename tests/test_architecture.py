@@ -48,6 +48,7 @@ ROWS = (
         "public_layouts",
         "public_statistics",
         "torch_weights",
+        "vocal_tract",
     },
     {"family", "generation", "melgan_public", "preparation", "public_files", "public_weights"},
     {"run_folder", "synthesis"},
