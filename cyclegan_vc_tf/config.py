@@ -280,21 +280,3 @@ class RunConfig:
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     vocoder: VocoderConfig = VocoderConfig()
-
-
-@dataclass(frozen=True)
-class ConvertConfig:
-    """One call of the converter."""
-
-    run_dir: str = setting("", "Run folder of a training.", is_path=True)
-    input: str = setting("", "A recording, or a folder of them.", is_path=True)
-    output: str = setting("", "Folder of the converted wav files.", is_path=True)
-    direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
-    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
-    keep_sample_rate: bool = setting(
-        False, "Write at the rate of each recording instead of the model's."
-    )
-    f0: str = setting(
-        "convert", "Map F0 to the target's range, or keep it.", choices=("convert", "keep")
-    )
-    semitones: float = setting(0.0, "Semitones to raise F0 by after that.", least=-36.0, most=36.0)

@@ -128,12 +128,12 @@ def purge_events(path: Path, last_step: int) -> None:
         leftover.unlink()
     for file in path.glob("events.out.tfevents.*"):
         with files.replacing(file) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
-            for record in _whole_records(file):
+            for record in whole_records(file):
                 if tf.compat.v1.Event.FromString(record).step <= last_step:
                     writer.write(record)
 
 
-def _whole_records(file: Path) -> Iterator[bytes]:
+def whole_records(file: Path) -> Iterator[bytes]:
     """The records of an event file up to the first that is damaged."""
     with contextlib.suppress(tf.errors.DataLossError):
         yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()

@@ -26,7 +26,7 @@ ROWS = (
         "workers",
     },
     {"audio", "dialogue", "products", "settings", "torch_files"},
-    {"config", "judges"},
+    {"calls", "config", "judges"},
     {
         "checkpoints",
         "feature_store",
@@ -54,7 +54,7 @@ ROWS = (
     {"run_folder", "synthesis"},
     {"conversion", "evaluation_sets", "exporting", "resuming", "summaries"},
     {"evaluation", "trainer"},
-    {"importing", "training"},
+    {"evaluating", "importing", "report", "training"},
     {"cli"},
     {"__main__"},
 )

@@ -8,7 +8,8 @@ from absl import flags
 from conftest import REPOSITORY
 
 from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.config import ConvertConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.calls import ConvertConfig
+from cyclegan_vc_tf.config import RunConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.papers import PAPERS
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from absl import flags
 
 from cyclegan_vc_tf import audio, settings, startup
+from cyclegan_vc_tf.calls import ConvertConfig
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import ConvertConfig, VocoderConfig
+from cyclegan_vc_tf.config import VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 
 

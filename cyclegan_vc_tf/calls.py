@@ -1,0 +1,50 @@
+"""Settings of one call of a command; each field is a flag."""
+
+from dataclasses import dataclass
+
+from cyclegan_vc_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """One call of the converter."""
+
+    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    input: str = setting("", "A recording, or a folder of them.", is_path=True)
+    output: str = setting("", "Folder of the converted wav files.", is_path=True)
+    direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
+    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
+    keep_sample_rate: bool = setting(
+        False, "Write at the rate of each recording instead of the model's."
+    )
+    f0: str = setting(
+        "convert", "Map F0 to the target's range, or keep it.", choices=("convert", "keep")
+    )
+    semitones: float = setting(0.0, "Semitones to raise F0 by after that.", least=-36.0, most=36.0)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """One call of the evaluation."""
+
+    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
+    reference_dir: str = setting(
+        "",
+        "Folder with subfolders A and B: the other speaker's held-out sentences, in files of the "
+        "same names, in the voices of A and B. By default the held-out recordings themselves.",
+        is_path=True,
+    )
+    transcripts: str = setting(
+        "", "Table of what is said in recordings: name without ending, tab, sentence.", is_path=True
+    )
+    whisper_model: str = setting(
+        "", "Folder of a CTranslate2 Whisper model, which counts wrong words.", is_path=True
+    )
+    examples: int = setting(3, "Recordings to see and hear on the page.", least=0)
+    output: str = setting(
+        "",
+        "Folder of the report; by default RUN/evaluation/step-STEP.",
+        is_path=True,
+    )
+    json: str = setting("", "File to write the means to as well.", is_path=True)

@@ -1,0 +1,46 @@
+"""Says how good a run is: its held-out recordings converted, in numbers and on a page.
+
+python -m cyclegan_vc_tf evaluate --run_dir=runs/anna-ben
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from cyclegan_vc_tf import settings, startup
+from cyclegan_vc_tf.calls import EvaluateConfig
+from cyclegan_vc_tf.cli import command
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    settings.define_flags(EvaluateConfig, values)
+
+
+def evaluate(values: flags.FlagValues) -> int:
+    """Evaluates, writes the report, and prints the numbers."""
+    config = settings.from_flags(EvaluateConfig, values, EvaluateConfig())
+    run_dir = command.required("run_dir", config.run_dir)
+    # TensorFlow takes seconds to import: wrong flags are refused without it.
+    with startup.importing():
+        from cyclegan_vc_tf import evaluating, report, run_folder
+
+    run = run_folder.open_folder(run_dir)
+    done = evaluating.evaluate(run, config)
+    folder = Path(config.output) if config.output else run_dir / "evaluation" / f"step-{done.step}"
+    folder.mkdir(parents=True, exist_ok=True)
+    report.write_json(done, folder / "metrics.json")
+    report.write_csv(done, folder / "recordings.csv")
+    report.write_html(done, folder / "report.html", report.read_curves(run_dir))
+    if config.json:
+        report.write_json(done, Path(config.json))
+    print(report.as_text(done))
+    for metric, reason in done.not_measured.items():
+        print(f"not measured: {metric}: {reason}")
+    print(f"Report: {folder / 'report.html'}")
+    return command.DONE
+
+
+def main() -> None:
+    """The command."""
+    command.run(__doc__, define, evaluate)
