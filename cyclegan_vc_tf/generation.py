@@ -1,4 +1,4 @@
-"""A generator as a function of arrays."""
+"""What is done with generators beside training them."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.generators import FRAME_MULTIPLE, generate
+from cyclegan_vc_tf.generators import FRAME_MULTIPLE, START, generate
 
 
 def traced(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -35,3 +35,21 @@ def traced(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         return graph(tf.constant(padded[np.newaxis], dtype)).numpy()[0, :frames]
 
     return call
+
+
+def begin_with(generator: keras.Model, matrix: np.ndarray) -> None:
+    """Has a generator begin close to a linear map, a tenth of its own outputs beside it.
+
+    Args:
+        generator: One with `frequency_warp`, freshly built.
+        matrix: (bins, bins), for frames from the left.
+    """
+    generator.get_layer(START).set_weights([matrix])
+    output = generator.get_layer("output_conv")
+    output.set_weights([0.1 * weight for weight in output.get_weights()])
+
+
+def start_of(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
+    """What a generator began with: the features, through its linear map where it has one."""
+    names = {layer.name for layer in generator.layers}
+    return generator.get_layer(START)(features) if START in names else features

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.config import NetworkConfig
@@ -157,24 +156,6 @@ def vc2_generator(
     hidden = keras.layers.Permute((2, 1, 3), name="output_order")(hidden)
     outputs = keras.layers.Reshape((-1, bins), name="output")(hidden)
     return keras.Model(inputs, outputs, name=name)
-
-
-def begin_with(generator: keras.Model, matrix: np.ndarray) -> None:
-    """Has a generator begin close to a linear map, a tenth of its own outputs beside it.
-
-    Args:
-        generator: One with `frequency_warp`, freshly built.
-        matrix: (bins, bins), for frames from the left.
-    """
-    generator.get_layer(START).set_weights([matrix])
-    output = generator.get_layer("output_conv")
-    output.set_weights([0.1 * weight for weight in output.get_weights()])
-
-
-def start_of(generator: keras.Model, features: tf.Tensor) -> tf.Tensor:
-    """What a generator began with: the features, through its linear map where it has one."""
-    names = {layer.name for layer in generator.layers}
-    return generator.get_layer(START)(features) if START in names else features
 
 
 class _Blocks:

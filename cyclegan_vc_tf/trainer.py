@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from cyclegan_vc_tf import family, losses
 from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.generators import generate, start_of
+from cyclegan_vc_tf.generation import start_of
+from cyclegan_vc_tf.generators import generate
 from cyclegan_vc_tf.optimizer import Adam, linear_decay
 from cyclegan_vc_tf.products import Products
 

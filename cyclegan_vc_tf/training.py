@@ -26,7 +26,7 @@ from cyclegan_vc_tf.conversion import Converter, convert_files, wav_names
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.features import Features
-from cyclegan_vc_tf.generators import begin_with
+from cyclegan_vc_tf.generation import begin_with
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder

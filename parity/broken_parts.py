@@ -105,6 +105,14 @@ PARTS: dict[str, dict[str, Fault]] = {
             losses, "discriminator_loss", lambda original, real, fake: original(fake, real)
         ),
     },
+    "losses.self_regularization_loss": {
+        "absolute": patch(
+            losses,
+            "self_regularization_loss",
+            lambda original, a, b: tf.reduce_mean(tf.abs(a - b), (1, 2)),
+        ),
+        "half the gradient": patch(losses, "self_regularization_loss", faults.half_gradient),
+    },
     "losses.l1_loss": {
         "squared": patch(
             losses, "l1_loss", lambda original, a, b: tf.reduce_mean(tf.square(a - b), (1, 2))

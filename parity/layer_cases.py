@@ -190,6 +190,15 @@ LOSSES = [
         score_maps((1, 6, 8, 1), (3, 5, 7, 1)),
     ),
     Case(
+        "self-regularisation loss",
+        ("losses.self_regularization_loss",),
+        Functions(
+            lambda start, converted: losses.self_regularization_loss(start, converted),
+            torch_step.self_regularization_loss,
+        ),
+        score_maps((1, 16, 24), (3, 7, 24)),
+    ),
+    Case(
         "L1 loss",
         ("losses.l1_loss",),
         Functions(lambda expected, actual: losses.l1_loss(expected, actual), torch_step.l1_loss),

@@ -101,6 +101,11 @@ NETWORKS = [
         24,
     ),
     *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
+    replace(
+        networks("small, with a start", replace(twins.SMALL, frequency_warp=True), 24)[0],
+        # What is added to the output has to be as long.
+        shapes=inputs(twins.SMALL, (1, 32, 24), (3, 36, 24)),
+    ),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("vc2, small, 24 bins", VC2, 24),
     *networks("vc2, small, 34 bins", VC2, 34),

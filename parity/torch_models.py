@@ -154,13 +154,17 @@ class Generator(nn.Module):
         )
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = conv(c[5], bins, k[6])
+        self.start = nn.Linear(bins, bins, bias=False) if config.frequency_warp else None
 
     def forward(self, features: Tensor) -> Tensor:
         """Converts (batch, bins, frames)."""
         hidden = F.glu(self.input_conv(features), dim=1)
         for block in (*self.down, *self.residual, *self.up):
             hidden = block(hidden)
-        return self.output_conv(hidden)
+        outputs = self.output_conv(hidden)
+        if self.start is None:
+            return outputs
+        return outputs + self.start(features.transpose(1, 2)).transpose(1, 2)
 
 
 class Discriminator(nn.Module):

@@ -27,6 +27,11 @@ def l1_loss(expected: Tensor, actual: Tensor) -> Tensor:
     return (expected - actual).abs().flatten(1).mean(1)
 
 
+def self_regularization_loss(start: Tensor, converted: Tensor) -> Tensor:
+    """(batch, bins, frames) twice → (batch,)."""
+    return (converted - start).pow(2).flatten(1).mean(1)
+
+
 def linear_decay(step: int, initial: float, decay_start: int, decay_steps: int) -> float:
     """Constant, then linear to zero."""
     if step < decay_start:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -269,6 +270,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
     ]  # fmt: skip
     printed = finished(*command, "--steps=30")
     assert "heart: 80 training utterances" in printed and "michael: 80" in printed
+    assert re.search(r"formants lie 0\.[78]\d+ times as high", printed), "a woman to a man"
     assert f"tensorboard --logdir {run_dir}" in printed and f"{run_dir}/converted" in printed
     printed = finished(*command, "--steps=40")
     assert f"Resuming {run_dir} at step 30" in printed
@@ -278,7 +280,8 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
     tags = {tag for tag, _ in found}
     for tag in (
         "loss/adversarial_A2B", "loss/adversarial_B2A", "loss/cycle_A", "loss/cycle_B",
-        "loss/identity_A", "loss/identity_B", "loss/generator", "loss/discriminator_A",
+        "loss/regularization_A2B", "loss/regularization_B2A", "loss/generator",
+        "loss/discriminator_A",
         "loss/discriminator_B", "loss/discriminator", "learning_rate/generator",
         "learning_rate/discriminator", "weight/adversarial", "weight/cycle", "weight/identity",
         "score/real_A", "score/real_B", "score/fake_A", "score/fake_B",
@@ -286,8 +289,10 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
         "speed/steps_per_second", "speed/frames_per_second",
     ):  # fmt: skip
         assert tag in tags
-    assert found["learning_rate/generator", 40] == pytest.approx(2e-3)
-    assert found["weight/cycle", 40] == 10.0
+    assert found["learning_rate/generator", 40] == pytest.approx(5e-4)
+    assert found["weight/cycle", 40] == 3.0
+    assert found["weight/regularization", 40] == 2.0
+    assert "loss/identity_A" not in tags, "a loss of weight 0 is not worked out"
     ratio = found["speed/frames_per_second", 40] / found["speed/steps_per_second", 40]
     assert ratio == pytest.approx(2 * 8 * 128, rel=1e-5), "two speakers, batch 8, 128 frames"
     others = other_events(run_dir)

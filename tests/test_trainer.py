@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from conftest import SMALL_NETWORK
 
-from cyclegan_vc_tf import losses, processor
+from cyclegan_vc_tf import generation, losses, processor
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.optimizer import Adam
 from cyclegan_vc_tf.trainer import Trainer, variables_of
@@ -157,6 +157,43 @@ def test_the_identity_loss_stops_counting_when_its_steps_are_over_and_only_then(
         totals.append(float(report["loss/generator"]) / expected)
     assert weights == [5.0, 5.0, 0.0, 0.0]
     np.testing.assert_allclose(totals, 1.0, rtol=1e-5)
+
+
+def test_self_regularization_is_the_square_of_the_way_from_the_start() -> None:
+    """Generators whose own part is nothing are at their start; moved by 0.5, 0.25 away."""
+    config = run(identity_weight=0.0, self_regularization_weight=2.0)
+    config = dataclasses.replace(
+        config, network=dataclasses.replace(config.network, frequency_warp=True)
+    )
+    trainer = Trainer(config)
+    matrix = np.random.default_rng(1).standard_normal((24, 24)).astype(np.float32)
+    a, b = batch(2)
+    for generator in trainer.generators.values():
+        generation.begin_with(generator, matrix)
+        output = generator.get_layer("output_conv")
+        kernel, bias = output.get_weights()
+        output.set_weights([0 * kernel, 0 * bias])
+    np.testing.assert_allclose(
+        trainer.generators["A2B"](a).numpy(), a.numpy() @ matrix, rtol=1e-4, atol=1e-4
+    )
+    terms, _, _ = trainer.loss_terms(a, b)
+    assert float(terms["regularization_A2B"]) == pytest.approx(0, abs=1e-9)
+    for generator in trainer.generators.values():
+        output = generator.get_layer("output_conv")
+        kernel, bias = output.get_weights()
+        output.set_weights([kernel, bias + 0.5])
+    report, _ = trainer.train_step(a, b)
+    for direction in ("A2B", "B2A"):
+        assert float(report[f"loss/regularization_{direction}"]) == pytest.approx(0.25, rel=1e-5)
+    others = sum(
+        float(value) * (10 if "cycle" in name else 1)
+        for name, value in report.items()
+        if name.startswith(("loss/adversarial", "loss/cycle"))
+    )
+    assert float(report["loss/generator"]) == pytest.approx(others + 2 * 0.5, rel=1e-5)
+    assert "loss/identity_A" not in report
+    start = trainer.generators["A2B"].get_layer("start").get_weights()[0]
+    np.testing.assert_array_equal(start, matrix)
 
 
 def test_a_batch_is_the_mean_of_its_examples() -> None:
