@@ -5,6 +5,7 @@ from pathlib import Path
 from cyclegan_vc_tf import evaluation_sets, family, judges
 from cyclegan_vc_tf.calls import EvaluateConfig
 from cyclegan_vc_tf.conversion import Converter
+from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.evaluation import SYSTEMS, Evaluation, Evaluator, Judges, Scores, Waves
 from cyclegan_vc_tf.progress import bar
 from cyclegan_vc_tf.run_folder import RunFolder
@@ -22,14 +23,13 @@ def evaluate(run: RunFolder, config: EvaluateConfig) -> Evaluation:
             recogniser or the transcripts cannot be.
     """
     asked, not_measured = judges_of(config)
+    step = run.checkpoints.pick(None if config.step < 0 else config.step)
     sets = evaluation_sets.of_run(run, config.reference_dir)
     scores: dict[str, dict[str, Scores]] = {}
     examples: dict[str, dict[str, Waves]] = {}
     with bar(desc="Evaluating", unit="system", total=len(sets) * len(SYSTEMS)) as progress:
         for direction, recordings in sets.items():
-            generator, step = run.load_generator(
-                direction, None if config.step < 0 else config.step
-            )
+            generator, _ = run.load_generator(direction, step)
             source, target = (run.statistics[direction[index]] for index in (0, 2))
             converter = Converter(
                 generator, source, target, run.config.features, run.config.vocoder
@@ -59,15 +59,17 @@ def judges_of(config: EvaluateConfig) -> tuple[Judges, dict[str, str]]:
     """
     similarity = judges.missing(*judges.SpeakerSimilarity.PACKAGES)
     naturalness = judges.missing(*judges.Naturalness.PACKAGES)
-    words = judges.missing(*judges.Intelligibility.PACKAGES)
-    if not config.whisper_model:
-        words = "no model is given (--whisper_model)"
-    elif not config.transcripts:
+    words, intelligibility = "no model is given (--whisper_model)", None
+    if config.whisper_model and not config.transcripts:
         words = "no transcripts are given (--transcripts)"
+    elif config.whisper_model:
+        intelligibility = judges.Intelligibility(Path(config.whisper_model))
+        if words := judges.missing(*judges.Intelligibility.PACKAGES):
+            raise InputError(f"--whisper_model cannot be asked: {words}")
     asked = Judges(
         similarity=None if similarity else judges.SpeakerSimilarity(),
         naturalness=None if naturalness else judges.Naturalness(),
-        intelligibility=None if words else judges.Intelligibility(Path(config.whisper_model)),
+        intelligibility=intelligibility,
         transcripts={} if words else evaluation_sets.transcripts(Path(config.transcripts)),
     )
     reasons = {

@@ -1,9 +1,10 @@
-"""An evaluation as a page, a table and numbers."""
+"""An evaluation as a page to read, a table to compute with and a summary for programs."""
 
 import base64
 import csv
 import io
-import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,201 +15,242 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from cyclegan_vc_tf import files, summaries
-from cyclegan_vc_tf.evaluation import METRICS, SYSTEMS, UTTERANCE_METRICS, Evaluation
+from cyclegan_vc_tf.evaluation import METRICS, SYSTEMS, UTTERANCE_METRICS, Evaluation, Scores
+from cyclegan_vc_tf.report_texts import EXPLAINED, SHOWN
 
-LABELS = {
-    "mcd_db": "MCD (dB) ↓",
-    "log_f0_rmse": "ln F0 RMSE ↓",
-    "log_f0_correlation": "ln F0 correlation ↑",
-    "voicing_error": "voicing error ↓",
-    "msd_db": "MSD (dB) ↓",
-    "global_variance_ratio": "GV ratio → 1",
-    "speaker_similarity": "similarity to target ↑",
-    "source_similarity": "similarity to source ↓",
-    "dnsmos": "DNSMOS ↑",
-    "word_error_rate": "word error rate ↓",
-}
-"""Of the metrics, with the way that is better."""
-
-SYSTEM_LABELS = {
-    "source": "the source as it is",
-    "f0_only": "the source with the target's F0 range, nothing else",
-    "converted": "converted",
-    "world_target": "the target through WORLD: the best there is to reach",
-}
-
-PLOTTED = ("mcd_db", "speaker_similarity", "dnsmos", "word_error_rate")
-"""Metrics whose distribution over recordings is drawn, where they were measured."""
-
-CURVES = ("loss/", "evaluation/")
-"""How the scalars begin that are drawn as curves."""
-
-Curves = dict[str, tuple[list[int], list[float]]]
+Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
+"""Steps and values of each scalar, by its name."""
 
 
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Means by direction, system and metric; what was not measured is None."""
+COLOURS = {
+    "source": "#8b919c", "f0_only": "#d9942b", "converted": "#2d63c8", "world_target": "#3c9a62"
+}  # fmt: skip
+
+NO_VALUE = "these recordings give no value"
+"""Why a value is missing where the evaluation names no reason."""
+
+PANELS = 4
+"""Side by side in a figure."""
+
+SMOOTHED_POINTS = 100
+"""A curve of more points is drawn with its running mean over a fiftieth of them."""
+
+
+def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
+    """Writes one page with everything in it: tables, pictures and sound; it fetches nothing.
+
+    Args:
+        evaluation: What it shows.
+        path: Of the page.
+        curves: Scalars of the training; may be empty.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cyclegan_vc_tf", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("evaluation.html").render(
+        title=evaluation.title,
+        step=evaluation.step,
+        sample_rate_hz=evaluation.sample_rate_hz,
+        metrics=SHOWN,
+        systems=EXPLAINED,
+        directions=[
+            _direction(evaluation, name, systems) for name, systems in evaluation.scores.items()
+        ],
+        curves=_png(training_curves(curves)) if curves else "",
+    )
+    # A recording's name may hold bytes that are no text.
+    files.write_text(path, page.encode(errors="backslashreplace").decode())
+
+
+def write_csv(evaluation: Evaluation, path: Path) -> None:
+    """Writes a row for each direction, system and utterance; what was not measured is empty."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["direction", "system", "utterance", *UTTERANCE_METRICS, "heard"])
+    for direction, systems in evaluation.scores.items():
+        for system, scores in systems.items():
+            for name, values in scores.utterances.items():
+                measured = (_finite(values.get(metric)) for metric in UTTERANCE_METRICS)
+                heard = scores.heard.get(name, "")
+                writer.writerow([direction, system, name, *measured, heard])
+    files.write_text(path, table.getvalue())
+
+
+def as_json(evaluation: Evaluation) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The means by direction, system and metric; None where nothing was measured."""
     return {
-        direction: {system: scores.summary for system, scores in systems.items()}
+        direction: {
+            system: {metric: _finite(scores.summary.get(metric)) for metric in METRICS}
+            for system, scores in systems.items()
+        }
         for direction, systems in evaluation.scores.items()
     }
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
     """Writes `as_json`."""
-    text = json.dumps(as_json(evaluation), indent=1, allow_nan=False)
-    files.write_text(path, text + "\n")
+    files.write_json(path, as_json(evaluation))
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """The same as lines to print."""
+    """The means as lines to print."""
     lines = []
-    for direction, systems in evaluation.scores.items():
-        for system in SYSTEMS:
-            numbers = [
-                f"{metric} {value:.3f}"
-                for metric, value in systems[system].summary.items()
-                if value is not None
-            ]
-            lines.append(f"{direction} {system}: {', '.join(numbers)}")
+    for direction, systems in as_json(evaluation).items():
+        for system, summary in systems.items():
+            known = (f"{name} {value:.3f}" for name, value in summary.items() if value is not None)
+            lines.append(f"{direction} {system}: {', '.join(known)}")
     return "\n".join(lines)
 
 
-def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """Writes one row for each recording of each system, with what has a value for each."""
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(["direction", "system", "recording", *UTTERANCE_METRICS, "heard"])
-    for direction, systems in evaluation.scores.items():
-        for system, scores in systems.items():
-            for name, values in scores.utterances.items():
-                numbers = [values[metric] for metric in UTTERANCE_METRICS]
-                table.writerow([direction, system, name, *numbers, scores.heard.get(name)])
-    files.write_text(path, text.getvalue())
-
-
-def read_curves(run_dir: Path) -> Curves:
-    """The scalars of a run's event files by name: steps, ascending, and values."""
-    points: dict[str, dict[int, float]] = {}
+def read_curves(run_dir: Path) -> dict[str, tuple[list[int], list[float]]]:
+    """Steps, ascending, and values of each scalar in the event files of a run, by name."""
+    points: dict[str, list[tuple[int, float]]] = {}
     for file in sorted(run_dir.glob("events.out.tfevents.*")):
         for record in summaries.whole_records(file):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 if value.metadata.plugin_data.plugin_name == "scalars":
-                    number = float(tf.make_ndarray(value.tensor))
-                    points.setdefault(value.tag, {})[event.step] = number
+                    point = event.step, float(tf.make_ndarray(value.tensor))
+                    points.setdefault(value.tag, []).append(point)
+    curves = {}
+    for name, found in sorted(points.items()):
+        found.sort(key=lambda point: point[0])
+        curves[name] = [step for step, _ in found], [value for _, value in found]
+    return curves
+
+
+def distributions(systems: Mapping[str, Scores]) -> Figure | None:
+    """Each utterance's value of each metric, by system; None if there is none."""
+    measured: dict[str, dict[str, list[float]]] = {}
+    for metric in UTTERANCE_METRICS:
+        for system in SYSTEMS:
+            utterances = systems[system].utterances.values() if system in systems else ()
+            found = [_finite(values.get(metric)) for values in utterances]
+            if values := [value for value in found if value is not None]:
+                measured.setdefault(metric, {})[system] = values
+    if not measured:
+        return None
+    figure, panels = _panels(len(measured), 2.9)
+    for axes, (metric, by_system) in zip(panels, measured.items(), strict=True):
+        for place, (system, values) in enumerate(by_system.items()):
+            colour = COLOURS[system]
+            axes.boxplot(
+                values, positions=[place], widths=0.6, showfliers=False,
+                **{part: {"color": colour} for part in ("boxprops", "whiskerprops", "capprops")},
+                medianprops={"color": colour, "linewidth": 2.5},
+            )  # fmt: skip
+            # Beside one another, in an order that is the same every time.
+            offsets = 0.4 * (np.arange(len(values)) * 0.618 % 1 - 0.5)
+            axes.scatter(place + offsets, values, s=9, color=colour, alpha=0.6, linewidths=0)
+        shown = SHOWN[metric]
+        axes.set_title(f"{shown.title} ({shown.unit}) {shown.better}", fontsize=10)
+        axes.set_xticks(range(len(by_system)), [EXPLAINED[system][0] for system in by_system])
+        axes.tick_params(axis="x", rotation=25, length=0)
+        axes.set_xlim(-0.6, len(by_system) - 0.4)
+    return figure
+
+
+def training_curves(curves: Curves) -> Figure:
+    """A panel for each scalar over the steps, a running mean over what is noisy."""
+    figure, panels = _panels(len(curves), 2.3)
+    for axes, (name, (steps, values)) in zip(panels, curves.items(), strict=True):
+        colour, width = COLOURS["converted"], max(1, len(values) // 50)
+        if len(values) > SMOOTHED_POINTS:
+            axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
+            mean = np.convolve(values, np.full(width, 1 / width), "valid")
+            axes.plot(steps[width // 2 :][: len(mean)], mean, color=colour, linewidth=1.6)
+        else:
+            axes.plot(steps, values, ".-", color=colour, linewidth=1.2, markersize=4)
+        axes.set_title(name, fontsize=10, parse_math=False)
+        axes.locator_params(axis="x", nbins=4)
+    return figure
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Any]]:
+    """A figure of so many panels in rows of `PANELS`, each `height` inches high."""
+    rows, columns = math.ceil(count / PANELS), min(count, PANELS)
+    figure = Figure(figsize=(3 * columns, height * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.remove()
+    for axes in panels[:count]:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", alpha=0.3)
+        axes.tick_params(labelsize=8)
+    return figure, panels[:count]
+
+
+def _direction(
+    evaluation: Evaluation, direction: str, systems: Mapping[str, Scores]
+) -> dict[str, Any]:
+    """What the template says of a direction."""
+    figure = distributions(systems)
+    summaries_of = {name: systems[name].summary for name in SYSTEMS if name in systems}
+    cells = {
+        system: {metric: _shown(metric, summary.get(metric)) for metric in METRICS}
+        for system, summary in summaries_of.items()
+    }
+    missing = [metric for metric in METRICS if not all(row[metric] for row in cells.values())]
+    reasons = {metric: evaluation.not_measured.get(metric, NO_VALUE) for metric in missing}
+    grouped: dict[str, list[str]] = {}
+    for metric, reason in reasons.items():
+        grouped.setdefault(reason, []).append(SHOWN[metric].title)
     return {
-        tag: (sorted(of), [of[step] for step in sorted(of)]) for tag, of in sorted(points.items())
+        "name": direction.replace("2", " → "),
+        "cells": cells,
+        "reasons": reasons,
+        "grouped": grouped,
+        "recordings": {name: len(scores.utterances) for name, scores in systems.items()},
+        "distributions": _png(figure) if figure else "",
+        "examples": list(_examples(evaluation, direction, systems)),
     }
 
 
-def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
-    """Writes one page that needs nothing else: tables, plots, sound.
-
-    Args:
-        evaluation: What is said.
-        path: The file.
-        curves: Scalars of the training, from `read_curves`.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cyclegan_vc_tf"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("evaluation.html").render(
-        evaluation=evaluation,
-        metrics=[name for name in METRICS if name not in evaluation.not_measured],
-        labels=LABELS,
-        system_labels=SYSTEM_LABELS,
-        systems=SYSTEMS,
-        plots={way: _embedded(_distributions(evaluation, way)) for way in evaluation.scores},
-        examples={
-            direction: [
+def _examples(
+    evaluation: Evaluation, direction: str, systems: Mapping[str, Scores]
+) -> Iterator[dict[str, Any]]:
+    """Pictures and sounds of the examples of a direction."""
+    rate_hz = evaluation.sample_rate_hz
+    for name, waves in evaluation.examples.get(direction, {}).items():
+        yield {
+            "name": name,
+            "picture": _png(summaries.spectrograms(waves, rate_hz)),
+            "sounds": [
                 {
-                    "name": name,
-                    "picture": _embedded(summaries.spectrograms(waves, evaluation.sample_rate_hz)),
-                    "sounds": {
-                        kind: _sound(wave, evaluation.sample_rate_hz)
-                        for kind, wave in waves.items()
-                    },
-                    "heard": evaluation.scores[direction]["converted"].heard.get(name),
+                    "kind": kind,
+                    "sound": _wav(wave, rate_hz),
+                    "heard": systems[kind].heard.get(name) if kind in systems else None,
                 }
-                for name, waves in examples.items()
-            ]
-            for direction, examples in evaluation.examples.items()
-        },
-        curves=_embedded(_drawn(curves)) if _shown(curves) else "",
-    )
-    files.write_text(path, page)
+                for kind, wave in waves.items()
+            ],
+        }
 
 
-def _distributions(evaluation: Evaluation, direction: str) -> Figure:
-    """A panel a metric: each system's box, and each recording's point in it."""
-    measured = [name for name in PLOTTED if name not in evaluation.not_measured] or PLOTTED[:1]
-    figure = Figure(figsize=(4 * len(measured), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(measured), squeeze=False)[0]
-    for axes, metric in zip(panels, measured, strict=True):
-        groups = [
-            [
-                values[metric]
-                for values in evaluation.scores[direction][system].utterances.values()
-                if values[metric] is not None
-            ]
-            for system in SYSTEMS
-        ]
-        places = range(1, len(SYSTEMS) + 1)
-        axes.boxplot(groups, positions=places, widths=0.6, showfliers=False)
-        for place, group in zip(places, groups, strict=True):
-            # Side by side, so that equal ones are seen.
-            axes.plot(
-                place + np.linspace(-0.2, 0.2, len(group)), group, "o", markersize=3, alpha=0.6
-            )
-        axes.set_xticks(places, [name.replace("_", "\n") for name in SYSTEMS])
-        axes.set_title(LABELS[metric])
-    return figure
+def _shown(metric: str, value: float | None) -> str:
+    """A value as it stands in a table; empty where there is none."""
+    if (finite := _finite(value)) is None:
+        return ""
+    return f"{finite:.{SHOWN[metric].digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _shown(curves: Curves) -> dict[str, Curves]:
-    """The scalars that are drawn, by panel."""
-    panels: dict[str, Curves] = {}
-    for tag, points in curves.items():
-        if tag.startswith(CURVES):
-            group, _, name = tag.partition("/")
-            panel = f"{group}/{name.split('_')[0]}" if group == "loss" else name.split("/")[-1]
-            panels.setdefault(panel, {})[name] = points
-    return panels
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _drawn(curves: Curves) -> Figure:
-    """Panels of curves, three in a row."""
-    panels = _shown(curves)
-    rows = -(-len(panels) // 3)
-    figure = Figure(figsize=(13, 3 * rows), layout="constrained")
-    axes = figure.subplots(rows, 3, squeeze=False).flat
-    for panel, (title, lines) in zip(axes, panels.items(), strict=False):
-        for name, (steps, values) in lines.items():
-            panel.plot(steps, values, label=name, linewidth=1)
-        panel.set(title=title, xlabel="step")
-        panel.legend(fontsize="small")
-    for panel in axes:
-        panel.set_axis_off()
-    return figure
+def _png(figure: Figure) -> str:
+    """A figure as base64 of a PNG."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _embedded(figure: Figure) -> str:
-    """A figure as the address of a picture."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=90)
-    return _address("image/png", stream)
-
-
-def _sound(wave: np.ndarray, sample_rate_hz: int) -> str:
-    """Samples as the address of a 16-bit wav file, nowhere beyond full scale."""
-    stream = io.BytesIO()
-    scaled = wave / max(1.0, float(np.max(np.abs(wave), initial=0.0)))
-    soundfile.write(stream, scaled, sample_rate_hz, format="WAV", subtype="PCM_16")
-    return _address("audio/wav", stream)
-
-
-def _address(kind: str, stream: io.BytesIO) -> str:
-    return f"data:{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+def _wav(wave: np.ndarray, sample_rate_hz: int) -> str:
+    """Samples as base64 of a 16-bit WAV file; those that would clip are scaled down as a whole."""
+    content = io.BytesIO()
+    samples = wave / max(1.0, float(np.max(np.abs(wave), initial=0.0)))
+    soundfile.write(content, samples, sample_rate_hz, "PCM_16", format="WAV")
+    return base64.b64encode(content.getvalue()).decode("ascii")

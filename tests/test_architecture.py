@@ -21,6 +21,7 @@ ROWS = (
         "pieces",
         "processor",
         "progress",
+        "report_texts",
         "signals",
         "startup",
         "workers",
