@@ -94,13 +94,15 @@ def transcripts(path: Path) -> dict[str, str]:
         InputError: The file cannot be read, or a line has no tab.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--transcripts {path} cannot be read ({error})") from error
     table = {}
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         name, tab, sentence = line.partition("\t")
-        if line.strip() and not tab:
+        if not tab:
             raise InputError(
                 f"--transcripts {path} has no tab in line {number}; expected: name, tab, sentence"
             )

@@ -147,6 +147,7 @@ def test_every_system_and_metric_has_its_number(page: Page, evaluation: Evaluati
             if value is None:
                 assert cell == "not measured"
             else:
+                assert "-" not in cell, "a hyphen is no minus"
                 shown = float(cell.replace("\N{MINUS SIGN}", "-"))
                 assert abs(shown - value) <= 0.5 * 10.0 ** -SHOWN[metric].digits + 1e-9
                 assert len(cell.partition(".")[2]) == SHOWN[metric].digits
