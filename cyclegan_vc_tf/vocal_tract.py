@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf import world
 from cyclegan_vc_tf.config import FeatureConfig
@@ -15,7 +16,7 @@ from cyclegan_vc_tf.config import FeatureConfig
 FACTORS = np.round(np.exp(np.linspace(np.log(0.7), np.log(1 / 0.7), 29)), 4)
 """Those that are tried, a step of 2.5 % from one to the next."""
 
-COMPONENTS, MOST_FRAMES = 32, 20_000
+COMPONENTS, MOST_FRAMES = 16, 4_000
 PROBE = 0.1
 """By how much a coefficient is moved to see what becomes of it; its logarithm is linear in it."""
 
@@ -67,21 +68,22 @@ def estimate(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
     Source: Eide and Gish, 1996, "A parametric approach to vocal tract length normalization", and
         Lee and Rose, 1996, by maximum likelihood.
     """
-    models = {
-        name: GaussianMixture(COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0).fit(
-            _normalized(voice.spectra)
-        )
-        for name, voice in voices.items()
-    }
+    with threadpool_limits(1):  # Products of a few hundred rows: more threads only wait.
+        models = {
+            name: GaussianMixture(COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0).fit(
+                _normalized(voice.spectra)
+            )
+            for name, voice in voices.items()
+        }
 
-    def likelihood(factor: float) -> float:
-        ways = (("A", "B", factor), ("B", "A", 1 / factor))
-        return sum(
-            models[there].score(_normalized(voices[here].spectra @ warp_matrix(each, config)))
-            for here, there, each in ways
-        )
+        def likelihood(factor: float) -> float:
+            ways = (("A", "B", factor), ("B", "A", 1 / factor))
+            return sum(
+                models[there].score(_normalized(voices[here].spectra @ warp_matrix(each, config)))
+                for here, there, each in ways
+            )
 
-    return float(max(FACTORS, key=likelihood))
+        return float(max(FACTORS, key=likelihood))
 
 
 def start_maps(

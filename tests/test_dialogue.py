@@ -181,7 +181,7 @@ def test_a_ctrl_c_reaches_a_worker_by_its_parent_alone(tmp_path: Path, sign: str
         os.kill(worker, signal.SIGINT)
         assert worker_of(parent, tmp_path, "went on") == worker
         parent.send_signal(signal.SIGINT)
-        output, errors = parent.communicate(timeout=30)
+        output, errors = parent.communicate(timeout=120)
     assert (output, errors) == ("stopped set()\n", "")
     assert not is_running(worker)
 
