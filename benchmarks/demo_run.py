@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import family, run_folder
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.normalization import Statistics
 
 WIDTHS = {

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from cyclegan_vc_tf.settings import setting
 
+STEP = "Step of the checkpoint, or last, or best, where the training evaluated them."
+
 
 @dataclass(frozen=True)
 class ConvertConfig:
@@ -13,7 +15,7 @@ class ConvertConfig:
     input: str = setting("", "A recording, or a folder of them.", is_path=True)
     output: str = setting("", "Folder of the converted wav files.", is_path=True)
     direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
-    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
+    step: str = setting("last", STEP)
     keep_sample_rate: bool = setting(
         False, "Write at the rate of each recording instead of the model's."
     )
@@ -28,19 +30,7 @@ class EvaluateConfig:
     """One call of the evaluation."""
 
     run_dir: str = setting("", "Run folder of a training.", is_path=True)
-    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
-    reference_dir: str = setting(
-        "",
-        "Folder with subfolders A and B: the other speaker's held-out sentences, in files of the "
-        "same names, in the voices of A and B. By default the held-out recordings themselves.",
-        is_path=True,
-    )
-    transcripts: str = setting(
-        "", "Table of what is said in recordings: name without ending, tab, sentence.", is_path=True
-    )
-    whisper_model: str = setting(
-        "", "Folder of a CTranslate2 Whisper model, which counts wrong words.", is_path=True
-    )
+    step: str = setting("last", STEP)
     examples: int = setting(3, "Recordings to see and hear on the page.", least=0)
     output: str = setting(
         "",

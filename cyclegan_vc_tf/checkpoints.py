@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,20 @@ class Checkpoints:
             raise InputError(f"there is no checkpoint of step {step}; there are {steps}")
         return step
 
-    def save(self, checkpoint: tf.train.Checkpoint, step: int, keep: int) -> None:
-        """Writes a checkpoint, then removes all but the last `keep`.
+    def save(
+        self,
+        checkpoint: tf.train.Checkpoint,
+        step: int,
+        keep: int,
+        best: Callable[[list[int]], int | None] = lambda steps: None,
+    ) -> None:
+        """Writes a checkpoint, then removes all but the last `keep` and the best.
+
+        Args:
+            checkpoint: What to save.
+            step: It is of.
+            keep: How many.
+            best: Tells which of some steps is the best, if it is known.
 
         Raises:
             InputError: The disk is full, or the folder cannot be written to.
@@ -66,9 +79,10 @@ class Checkpoints:
             files.commit(partial, self.folder / partial.name)
         writing.rmdir()
         steps = self.steps()
+        kept = {*steps[-keep:], best(steps)}
         for path in self.folder.iterdir():
             ours = re.fullmatch(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name)
-            if ours and int(ours[1]) not in steps[-keep:]:
+            if ours and int(ours[1]) not in kept:
                 path.unlink()
 
     def restore(self, checkpoint: tf.train.Checkpoint, step: int, *, whole: bool) -> None:

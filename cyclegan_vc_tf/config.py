@@ -1,7 +1,8 @@
 """Every setting of a run and of a conversion; each field is a flag."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.settings import setting
 
 
@@ -94,92 +95,6 @@ _OF_LOG_MEL = ("mel_bins", "fft_samples", "hop_samples")
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """Generators and discriminators. Channels are counted after the gate."""
-
-    variant: str = setting(
-        "vc1",
-        "Which paper's networks and losses; settings that are not given are that paper's.",
-        choices=("vc1", "vc2", "vc3", "mask"),
-    )
-    channels: int = setting(128, "Base number of channels; all widths are multiples.", least=1)
-    generator_widths: tuple[int, ...] = setting(
-        (1, 2, 4, 8, 4, 2),
-        "Multiples of --channels: input, two down blocks, inside the residual blocks, two up "
-        "blocks.",
-        least=1,
-    )
-    generator_kernels: tuple[str, ...] = setting(
-        ("15", "5", "5", "3", "5", "5", "15"),
-        "Kernel sizes, in frames or bins x frames: input, two down blocks, residual blocks, two "
-        "up blocks, output.",
-    )
-    residual_blocks: int = setting(6, "Residual blocks of a generator.", least=0)
-    discriminator_widths: tuple[int, ...] = setting(
-        (1, 2, 4, 8), "Multiples of --channels of the blocks of a discriminator.", least=1
-    )
-    discriminator_kernels: tuple[str, ...] = setting(
-        ("3x3", "3x3", "3x3", "6x3"),
-        "Kernel sizes of the blocks of a discriminator, bins x frames; of vc2, vc3 and mask also "
-        "that of its last convolution.",
-    )
-    tfan_layers: int = setting(3, "vc3: hidden convolutions of a TFAN.", least=1)
-    tfan_kernel: int = setting(5, "vc3: kernel of a TFAN's convolutions.", least=1)
-    tfan_width: int = setting(1, "vc3: multiple of --channels inside a TFAN.", least=1)
-    padding: str = setting(
-        "same",
-        "Padding of convolutions: same, as TensorFlow pads, or symmetric, as public PyTorch "
-        "implementations do.",
-        choices=("same", "symmetric"),
-    )
-    norm_epsilon: float = setting(1e-6, "Epsilon of instance normalisation.", least=0.0)
-    up_norm_epsilon: float = setting(
-        0.0,
-        "That of the norms behind pixel shuffles, where it is another; 0 is the same.",
-        least=0.0,
-    )
-    norm_affine: str = setting(
-        "all",
-        "Which instance norms of a generator have a learned scale and offset: all, as in "
-        "TensorFlow, or those of the down blocks alone, as one public PyTorch implementation.",
-        choices=("all", "down"),
-    )
-    gate: str = setting(
-        "glu",
-        "Of a generator's up blocks and of the discriminators: glu, half of the channels gating "
-        "the others, or silu, x · sigmoid(x), as public PyTorch code has it there.",
-        choices=("glu", "silu"),
-    )
-    frequency_warp: bool = setting(
-        False,
-        "vc1: add to a generator's output its input, stretched on the frequency axis by what the "
-        "vocal tracts differ, so that words are there from the first step.",
-    )
-    discriminator_sigmoid: bool = setting(
-        False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."
-    )
-
-    @property
-    def gate_channels(self) -> int:
-        """How many channels a gate of an up block, or of a discriminator, makes one of."""
-        return 2 if self.gate == "glu" else 1
-
-    @property
-    def generator_kernel_sizes(self) -> list[tuple[int, ...]]:
-        """As numbers: (frames,) or (bins, frames)."""
-        return [_numbers(kernel) for kernel in self.generator_kernels]
-
-    @property
-    def discriminator_kernel_sizes(self) -> list[tuple[int, ...]]:
-        """As numbers: (bins, frames)."""
-        return [_numbers(kernel) for kernel in self.discriminator_kernels]
-
-
-def _numbers(kernel: str) -> tuple[int, ...]:
-    return tuple(int(side) for side in kernel.split("x"))
-
-
-@dataclass(frozen=True)
 class TrainingConfig:
     """The course of a training. Everything is counted in steps (iterations)."""
 
@@ -244,6 +159,20 @@ class TrainingConfig:
         2, "Held-out recordings of each speaker in such a conversion.", least=1, resumable=True
     )
 
+    evaluate_every: int = setting(
+        0,
+        "Steps between two evaluations of all held-out recordings, each with a checkpoint; 0 is "
+        "never.",
+        least=0,
+        resumable=True,
+    )
+    best_metric: str = setting(
+        "mcd_db",
+        "What the best of those checkpoints, which is kept, is best in, over both directions.",
+        choices=("mcd_db", "msd_db", "speaker_similarity", "dnsmos", "word_error_rate"),
+        resumable=True,
+    )
+
     @property
     def longest_mask(self) -> int:
         """Most frames of a crop that are hidden."""
@@ -272,11 +201,37 @@ class VocoderConfig:
 
 
 @dataclass(frozen=True)
+class JudgesConfig:
+    """What held-out speech is compared with, and what judges of it need."""
+
+    reference_dir: str = setting(
+        "",
+        "Folder with subfolders A and B: the other speaker's held-out sentences, in files of the "
+        "same names, in the voices of A and B. By default the held-out recordings themselves.",
+        is_path=True,
+        resumable=True,
+    )
+    transcripts: str = setting(
+        "",
+        "Table of what is said in recordings: name without ending, tab, sentence.",
+        is_path=True,
+        resumable=True,
+    )
+    whisper_model: str = setting(
+        "",
+        "Folder of a CTranslate2 Whisper model, which counts wrong words.",
+        is_path=True,
+        resumable=True,
+    )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All settings of a run; those of the 2017 paper by default."""
 
     corpus: CorpusConfig = CorpusConfig()
     features: FeatureConfig = FeatureConfig()
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = TrainingConfig()
     vocoder: VocoderConfig = VocoderConfig()
+    judges: JudgesConfig = JudgesConfig()

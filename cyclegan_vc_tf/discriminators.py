@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.layers import Convolutions, gate, instance_norm
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
 """Strides, bins by frames, of the four blocks of CycleGAN-VC's discriminator."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cyclegan_vc_tf import evaluation_sets, family, judges
-from cyclegan_vc_tf.calls import EvaluateConfig
+from cyclegan_vc_tf.config import JudgesConfig
 from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.evaluation import SYSTEMS, Evaluation, Evaluator, Judges, Scores, Waves
@@ -11,19 +11,22 @@ from cyclegan_vc_tf.progress import bar
 from cyclegan_vc_tf.run_folder import RunFolder
 
 
-def evaluate(run: RunFolder, config: EvaluateConfig) -> Evaluation:
+def evaluate(
+    run: RunFolder, step: int, config: JudgesConfig, examples_shown: int = 0
+) -> Evaluation:
     """Scores both directions of a run and their bounds.
 
     Args:
         run: The run.
-        config: The step, references, and what the judges need.
+        step: Of the checkpoint.
+        config: References, and what the judges need.
+        examples_shown: Recordings of each direction whose waves are kept.
 
     Raises:
         InputError: The run has nothing held out, a recording cannot be used, or the model of the
             recogniser or the transcripts cannot be.
     """
     asked, not_measured = judges_of(config)
-    step = run.checkpoints.pick(None if config.step < 0 else config.step)
     sets = evaluation_sets.of_run(run, config.reference_dir)
     scores: dict[str, dict[str, Scores]] = {}
     examples: dict[str, dict[str, Waves]] = {}
@@ -44,14 +47,14 @@ def evaluate(run: RunFolder, config: EvaluateConfig) -> Evaluation:
             examples[direction] = {
                 name: {"source": evaluator.sources[name], "converted": waves["converted"][name]}
                 | ({"target": evaluator.references[name]} if name in evaluator.references else {})
-                for name in list(evaluator.sources)[: config.examples]
+                for name in list(evaluator.sources)[:examples_shown]
             }
     rate_hz = run.config.features.sample_rate_hz
     title = f"{run.path.name} ({family.FAMILY[run.config.network.variant].paper})"
     return Evaluation(title, step, rate_hz, scores, not_measured, examples)
 
 
-def judges_of(config: EvaluateConfig) -> tuple[Judges, dict[str, str]]:
+def judges_of(config: JudgesConfig) -> tuple[Judges, dict[str, str]]:
     """The judges that can be had, and why each metric of the others is not measured.
 
     Raises:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from cyclegan_vc_tf import public_weights, torch_files, torch_weights
-from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.public_files import NETWORKS
 from cyclegan_vc_tf.public_layouts import LAYOUTS, PublicLayout
 from cyclegan_vc_tf.run_folder import RunFolder

@@ -6,10 +6,11 @@ from functools import partial
 
 import keras
 
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator, vc2_discriminator
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.generators import FRAME_MULTIPLE, vc1_generator, vc2_generator
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.papers import PAPERS
 
 DIRECTIONS = ("A2B", "B2A")

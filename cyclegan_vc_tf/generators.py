@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.layers import (
     Convolutions,
     MaskFrames,
@@ -15,6 +14,7 @@ from cyclegan_vc_tf.layers import (
     gate,
     instance_norm,
 )
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 FRAME_MULTIPLE = 4
 """The generators halve the frames twice and double them twice."""
@@ -76,6 +76,9 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
         start = keras.layers.Dense(
             bins, use_bias=False, kernel_initializer="identity", trainable=False, name=START
         )
+        # The level is the start's: learned, it comes in bursts.
+        kept = [0.0] + [1.0] * (bins - 1)
+        outputs = keras.layers.Rescaling(kept, name="but_the_level")(outputs)
         outputs = keras.layers.Add(name="start_add")([start(inputs), outputs])
     return keras.Model(inputs, outputs, name=name)
 

@@ -17,12 +17,14 @@ from cyclegan_vc_tf import (
     public_files,
     public_statistics,
     public_weights,
+    run_files,
     run_folder,
     synthesis,
 )
 from cyclegan_vc_tf.checkpoints import Checkpoints
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError, listed
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.public_files import PublicNetwork
@@ -61,7 +63,7 @@ def import_run(
     Raises:
         InputError: A file is not what it has to be, or something is missing.
     """
-    run_folder.check_free(run_dir)
+    run_files.check_free(run_dir)
     found = public_files.read(checkpoint)
     generators = [each for name, each in found.items() if name.startswith("generator_")]
     if not generators:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 _VC2 = NetworkConfig(
     variant="vc2",

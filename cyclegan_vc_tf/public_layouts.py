@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.papers import PAPERS
 
 Change = Callable[[Sequence[np.ndarray]], np.ndarray]

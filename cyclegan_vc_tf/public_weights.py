@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.errors import InputError, listed
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.public_layouts import LAYOUTS, Line, PublicLayout
 from cyclegan_vc_tf.torch_weights import LAYOUTS as TORCH
 from cyclegan_vc_tf.torch_weights import addresses

@@ -6,6 +6,7 @@ RUN/statistics.npz          both speakers' statistics
 RUN/corpus.json             training and held-out recordings, with a hash of each file
 RUN/imported.json           of a run whose networks are a public checkpoint's: of which
 RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
+RUN/evaluations.json        what checkpoints were worth, where the training evaluated them
 RUN/events.out.tfevents.*   for TensorBoard
 RUN/converted/              held-out recordings, converted at the end
 """
@@ -25,15 +26,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import family, files, settings
+from cyclegan_vc_tf import family, files, run_files, settings
 from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.evaluations import Evaluations
 from cyclegan_vc_tf.normalization import Statistics
 
-CONFIG = "config.json"
 IMPORTED = "imported.json"
-LOCK = ".lock"
 CONVERTED = "converted/step.txt"
 
 # What reading JSON and NumPy files raises when they are not what they should be.
@@ -72,13 +72,50 @@ class RunFolder:
         """Its checkpoints."""
         return Checkpoints(self.path / "checkpoints")
 
+    @property
+    def evaluations(self) -> Evaluations:
+        """What its checkpoints were worth."""
+        return Evaluations(self.path / "evaluations.json")
+
+    def save(self, checkpoint: tf.train.Checkpoint, step: int) -> None:
+        """Writes a checkpoint, and removes those that are not to be kept."""
+        keep = self.config.training.keep_checkpoints
+        self.checkpoints.save(checkpoint, step, keep, self._best)
+
+    def pick(self, step: str) -> int:
+        """The step of the checkpoint that is asked for.
+
+        Args:
+            step: A number, "last", or "best" by the metric of the settings.
+
+        Raises:
+            InputError: There is no such checkpoint.
+        """
+        if step == "last":
+            return self.checkpoints.pick(None)
+        if step == "best":
+            best = self._best(self.checkpoints.steps())
+            if best is None:
+                raise InputError(
+                    f"--step=best: no checkpoint of {self.path} was evaluated by "
+                    f"{self.config.training.best_metric}; expected a run that was trained with "
+                    "--evaluate_every"
+                )
+            return best
+        if not step.isdecimal():
+            raise InputError(f"--step is {step}; expected a number, last or best")
+        return self.checkpoints.pick(int(step))
+
+    def _best(self, steps: list[int]) -> int | None:
+        return self.evaluations.best(self.config.training.best_metric, steps)
+
     def lock(self) -> AbstractContextManager[bool]:
         """Held while one training writes here; see `files.locked`."""
-        return files.locked(self.path / LOCK, wait=False)
+        return files.locked(self.path / run_files.LOCK, wait=False)
 
     def with_settings(self, config: RunConfig) -> "RunFolder":
         """The same run, going on with settings that may change on a resume."""
-        _write_settings(self.path, self.path, config)
+        run_files.write_settings(self.path, self.path, config)
         return dataclasses.replace(self, config=config)
 
     @property
@@ -88,8 +125,8 @@ class RunFolder:
 
     def with_recordings(self, corpus: Mapping[str, Any]) -> "RunFolder":
         """The same run, which now has recordings to learn from."""
-        _write_corpus(self.path, corpus)
-        return dataclasses.replace(self, recordings=_recordings(corpus))
+        run_files.write_corpus(self.path, corpus)
+        return dataclasses.replace(self, recordings=run_files.recordings(corpus))
 
     def is_converted(self, step: int) -> bool:
         """Whether a training of `step` steps has ended, its held-out recordings converted."""
@@ -146,11 +183,6 @@ class RunFolder:
         return networks, step
 
 
-def exists(path: Path) -> bool:
-    """Whether there is a run folder at `path`."""
-    return (path / CONFIG).is_file()
-
-
 def create(
     path: Path,
     config: RunConfig,
@@ -170,82 +202,20 @@ def create(
     Raises:
         InputError: `path` is taken by something that is no run folder.
     """
-    check_free(path)
+    run_files.check_free(path)
     partial = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
-    with files.locked(partial / LOCK, wait=False) as alone:
+    with files.locked(partial / run_files.LOCK, wait=False) as alone:
         if not alone:
             raise InputError(f"--run_dir {path} is being made by another process; give another")
-        check_free(path)
+        run_files.check_free(path)
         try:
-            _clear(partial)
-            _write_all(partial, path, config, statistics, corpus)
+            run_files.clear(partial)
+            run_files.write_all(partial, path, config, statistics, corpus)
             fill(partial)
             os.replace(partial, path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return open_folder(path)
-
-
-def _clear(partial: Path) -> None:
-    """Removes what a process that was killed left, but for the lock, which is ours by now."""
-    for left in partial.iterdir():
-        if left.name != LOCK:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _write_all(
-    folder: Path,
-    run_dir: Path,
-    config: RunConfig,
-    statistics: Mapping[str, Statistics],
-    corpus: Mapping[str, Any],
-) -> None:
-    arrays = {
-        f"{speaker}_{name}": np.asarray(value)
-        for speaker, each in statistics.items()
-        for name, value in dataclasses.asdict(each).items()
-    }
-    np.savez(folder / "statistics.npz", **arrays)
-    _write_corpus(folder, corpus)
-    _write_settings(folder, run_dir, config)
-
-
-def _imported(path: Path) -> dict[str, Any]:
-    """Of which step an imported run's checkpoint is, and what is untrained in it."""
-    if not path.exists():
-        return {}
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return {"step": int(data["step"]), "untrained": list(data["untrained"])}
-
-
-def _write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
-    files.write_json(folder / "corpus.json", corpus)
-
-
-def _recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Names and hashes of the speakers' training recordings."""
-    return {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
-
-
-def check_free(path: Path) -> None:
-    """Refuses a path that a new run folder cannot have.
-
-    Raises:
-        InputError: There is a file, or a folder with something else in it, or the path cannot be
-            that of a run.
-    """
-    _refuse_patterns(path)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"--run_dir {path} is a file; expected a folder, or one to be made")
-    parent = next(each for each in path.parents if each.exists())
-    if not parent.is_dir():
-        raise InputError(f"--run_dir {path} cannot be made, for {parent} is a file; give another")
-    if exists(path):
-        raise InputError(f"--run_dir {path} is a run already; expected a folder to be made")
-    if path.is_dir() and any(path.iterdir()):
-        raise InputError(
-            f"--run_dir {path} has files but no {CONFIG}; expected a run folder or an empty one"
-        )
 
 
 def open_folder(path: Path) -> RunFolder:
@@ -254,17 +224,18 @@ def open_folder(path: Path) -> RunFolder:
     Raises:
         InputError: It is none, or its files cannot be read.
     """
-    if not exists(path):
+    if not run_files.exists(path):
         raise InputError(
-            f"--run_dir {path} is no run folder (no {CONFIG}); expected one made by train.py"
+            f"--run_dir {path} is no run folder (no {run_files.CONFIG}); expected one made by "
+            "train.py"
         )
-    _refuse_patterns(path)
+    run_files.refuse_patterns(path)
     try:
-        data = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        data = json.loads((path / run_files.CONFIG).read_text(encoding="utf-8"))
         config = settings.from_dict(RunConfig, data)
         corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
-        recordings = _recordings(corpus)
-        imported = _imported(path / IMPORTED)
+        recordings = run_files.recordings(corpus)
+        imported = run_files.imported(path / IMPORTED)
         with (
             (path / "statistics.npz").open("rb") as file,
             np.load(file, allow_pickle=False) as arrays,
@@ -281,17 +252,3 @@ def open_folder(path: Path) -> RunFolder:
     except _DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
     return RunFolder(path, config, statistics, recordings, imported)
-
-
-def _refuse_patterns(path: Path) -> None:
-    if files.is_pattern(path):
-        raise InputError(
-            f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
-            "when it reads checkpoints; give it another name"
-        )
-
-
-def _write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
-    """Writes the settings into `folder`, which is to be known as `run_dir`."""
-    files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
-    files.write_json(folder / CONFIG, dataclasses.asdict(config))

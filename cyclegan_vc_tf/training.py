@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
 import tensorflow as tf
 
 from cyclegan_vc_tf import (
-    audio,
     family,
-    features,
     preparation,
     processor,
     resuming,
+    run_files,
     run_folder,
     settings,
     summaries,
@@ -22,11 +20,11 @@ from cyclegan_vc_tf import (
     vocal_tract,
 )
 from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.conversion import Converter, convert_files, wav_names
+from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
-from cyclegan_vc_tf.features import Features
 from cyclegan_vc_tf.generation import begin_with
+from cyclegan_vc_tf.held_out import HeldOut
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder
@@ -34,7 +32,6 @@ from cyclegan_vc_tf.signals import stop_request
 from cyclegan_vc_tf.trainer import Trainer
 
 SHOWN_LOSSES = ("generator", "discriminator")
-LONGEST_EXAMPLE_S = 10.0
 
 
 def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) -> bool:
@@ -52,7 +49,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
         InputError: Settings, recordings or the run folder are not what they have to be.
         TrainingError: A loss is no longer finite.
     """
-    resumed = run_folder.exists(run_dir)
+    resumed = run_files.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
         resuming.check_settings(run, config)
@@ -60,7 +57,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
             say(f"All {config.training.steps} steps of this run are done.")
             return True
     else:
-        run_folder.check_free(run_dir)
+        run_files.check_free(run_dir)
     # What can be refused is refused before any work is done.
     family.check(config)
     synthesis.vocoder(config.features, config.vocoder)
@@ -101,7 +98,7 @@ class _Session:
             say("This processor has no bfloat16 instructions: --precision=float32 is faster here.")
         self.trainer = Trainer(run.config)
         statistics, analysis = run.statistics, run.config.features
-        self.converters = {
+        converters = {
             direction: Converter(
                 generator,
                 statistics[direction[0]],
@@ -111,6 +108,9 @@ class _Session:
             )
             for direction, generator in self.trainer.generators.items()
         }
+        self.held_out = HeldOut(run, speakers, converters, say)
+        if self.config.evaluate_every:
+            self.held_out.check_metric()
         self.first_step = self._restore()
 
     def run_to_the_end(self) -> bool:
@@ -126,7 +126,8 @@ class _Session:
                 raise TrainingError(
                     f"TensorFlow failed: {reason}; the last checkpoint is kept"
                 ) from error
-        self._convert_held_out()
+        self.held_out.convert()
+        self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
         return True
 
     def _restore(self) -> int:
@@ -161,6 +162,7 @@ class _Session:
         """
         config, step = self.config, self.first_step
         summaries.purge_events(self.run.path, step or -1)
+        self.run.evaluations.forget_after(step)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         masked = family.FAMILY[self.run.config.network.variant].masked
         longest_mask = config.longest_mask if masked else None
@@ -196,21 +198,30 @@ class _Session:
                     losses = {name: f"{scalars[f'loss/{name}']:.3f}" for name in SHOWN_LOSSES}
                     progress.set_postfix(losses, refresh=False)
                 convert = config.convert_every and step % config.convert_every == 0
-                save = last or step % config.checkpoint_every == 0
+                evaluate = self._is_evaluated(step)
+                save = last or evaluate or step % config.checkpoint_every == 0
                 if (convert or save) and (unusable := self.trainer.not_finite()):
                     raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
                 if convert:
-                    self._write_examples(step)
+                    self.held_out.write_examples(step)
+                if evaluate:
+                    found = self.held_out.evaluate(step)
+                    progress.clear()
+                    self.say(f"Step {step}: {found}")
                 if save:
                     # Event files reach as far as the checkpoint: a resume purges only what follows.
                     writer.flush()
-                    checkpoints = self.run.checkpoints
-                    checkpoints.save(self.trainer.checkpoint, step, config.keep_checkpoints)
+                    self.run.save(self.trainer.checkpoint, step)
                 if last:
                     break
         if step < config.steps:
             self.say(f"Stopped at step {step}, saved; the same command goes on from there.")
         return step == config.steps
+
+    def _is_evaluated(self, step: int) -> bool:
+        """Whether the held-out recordings are scored after this step."""
+        every = self.config.evaluate_every
+        return every > 0 and (step % every == 0 or step == self.config.steps)
 
     def _crops(self, index: int) -> Crops:
         """The crops of speaker A, 0, or B, 1."""
@@ -235,59 +246,3 @@ class _Session:
             + (f"the last good checkpoint is of step {saved}" if saved else "nothing was saved")
             + "; begin a new run with lower learning rates, or look for bad recordings"
         )
-
-    @cached_property
-    def _examples(self) -> dict[str, dict[str, Features]]:
-        """Features of the first held-out recordings, by direction and name, at most 10 s each."""
-        config = self.run.config.features
-        examples: dict[str, dict[str, Features]] = {name: {} for name in family.DIRECTIONS}
-        for direction in family.DIRECTIONS:
-            speaker = self.speakers[direction[0]]
-            for name in speaker.held_out[: self.config.convert_utterances]:
-                try:
-                    recording = audio.read(speaker.held_out_dir / name)
-                except audio.AudioError as error:
-                    self.say(f"{speaker.held_out_dir / name} {error}; TensorBoard goes without it")
-                    continue
-                samples = audio.resample(*recording, config.sample_rate_hz)
-                samples = samples[: int(LONGEST_EXAMPLE_S * config.sample_rate_hz)]
-                examples[direction][name] = features.analyse(samples, config)
-        return examples
-
-    def _write_examples(self, step: int) -> None:
-        """Converts held-out recordings there and back again, for TensorBoard."""
-        config = self.run.config.features
-        for direction, back in zip(family.DIRECTIONS, reversed(family.DIRECTIONS), strict=True):
-            for name, source in self._examples[direction].items():
-                try:
-                    converted = self.converters[direction].convert_features(source)
-                    cycled = self.converters[back].convert_features(converted)
-                except audio.AudioError as error:
-                    self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
-                    continue
-                kinds = {"source": source, "converted": converted, "cycled": cycled}
-                speak = self.converters[direction].speak
-                summaries.write_example(f"{direction}/{name}", kinds, config, speak, step)
-
-    def _convert_held_out(self) -> None:
-        """Converts the held-out recordings of both speakers into the run folder."""
-        converted = self.run.path / "converted"
-        for direction in family.DIRECTIONS:
-            speaker = self.speakers[direction[0]]
-            outputs = {
-                speaker.held_out_dir / name: converted / direction / wav
-                for name, wav in wav_names(speaker.held_out).items()
-            }
-            if not outputs:
-                self.say(f"{speaker.folder.name}: nothing is held out, so nothing is converted.")
-                continue
-            done = convert_files(self.converters[direction], outputs)
-            for path, reason in done.failed.items():
-                self.say(f"{path} {reason}; it was not converted")
-            if done.scaled:
-                peak = max(done.scaled.values())
-                self.say(f"{direction}: {len(done.scaled)} scaled down, peaks up to {peak:.2f}")
-        self.run.set_converted(self.config.steps)
-        if any(speaker.held_out for speaker in self.speakers.values()):
-            self.say(f"Converted held-out speech: {converted}")
-        self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")

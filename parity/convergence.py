@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from cyclegan_vc_tf import files
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.progress import bar
 from cyclegan_vc_tf.settings import from_dict
 from parity import demo

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from cyclegan_vc_tf import layers
-from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.torch_weights import to_state
 from parity.compare import difference
 from parity.network_cases import discriminator, generator

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cyclegan_vc_tf import family
-from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.papers import PAPERS
 from parity import twins
 from parity.case import DTYPES, Case, Shape

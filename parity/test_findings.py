@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from cyclegan_vc_tf import losses
-from cyclegan_vc_tf.config import NetworkConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator
 from cyclegan_vc_tf.generators import vc1_generator
+from cyclegan_vc_tf.network_config import NetworkConfig
 from parity.torch_models import Discriminator, Gated, Generator, Residual
 from parity.traps import TRAPS
 from parity.twins import SMALL

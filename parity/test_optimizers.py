@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 import torch
 
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.optimizer import Adam
 from cyclegan_vc_tf.trainer import Trainer, variables_of
 from parity.demo import Demo

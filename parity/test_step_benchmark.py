@@ -9,7 +9,8 @@ import torch
 from benchmarks import companion, machine, train_step
 from benchmarks.machine import Rates
 from benchmarks.worker import Worker, WorkerError
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import RunConfig, TrainingConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 TINY = RunConfig(
     network=NetworkConfig(channels=4, residual_blocks=1), training=TrainingConfig(crop_frames=16)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.torch_weights import load_state, to_state
 from parity.network_cases import discriminator, generator
 from parity.pairs import Networks

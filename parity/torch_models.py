@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -164,6 +164,7 @@ class Generator(nn.Module):
         outputs = self.output_conv(hidden)
         if self.start is None:
             return outputs
+        outputs = torch.cat([torch.zeros_like(outputs[:, :1]), outputs[:, 1:]], dim=1)
         return outputs + self.start(features.transpose(1, 2)).transpose(1, 2)
 
 

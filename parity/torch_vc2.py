@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclegan_vc_tf.config import NetworkConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from parity.torch_models import Conv, Gated, Residual, gate
 
 

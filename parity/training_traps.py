@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from cyclegan_vc_tf import losses, optimizer
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.dataset import Crops
 from cyclegan_vc_tf.feature_store import Utterance
 from cyclegan_vc_tf.generators import vc1_generator
+from cyclegan_vc_tf.network_config import NetworkConfig
 from parity import adams, torch_step
 from parity.compare import difference
 from parity.precision import precision

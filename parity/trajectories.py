@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 from parity import torch_step
 from parity.demo import Batch, Demo
 from parity.precision import precision

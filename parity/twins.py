@@ -13,15 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cyclegan_vc_tf import melgan_public, normalization, optimizer
-from cyclegan_vc_tf.config import (
-    FeatureConfig,
-    NetworkConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
 from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.generators import vc1_generator
 from cyclegan_vc_tf.melgan_network import Architecture
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.papers import PAPERS
 from cyclegan_vc_tf.torch_weights import to_state

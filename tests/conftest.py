@@ -16,7 +16,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import run_here
 
 from cyclegan_vc_tf import evaluating, judges, run_folder
-from cyclegan_vc_tf.calls import EvaluateConfig
+from cyclegan_vc_tf.config import JudgesConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.evaluation import METRICS, SYSTEMS
 
@@ -48,7 +48,7 @@ def test_speech_is_no_distance_from_itself(run_dir: Path, tmp_path: Path) -> Non
         for path in held_out(run_dir, speaker):
             shutil.copy(path, tmp_path / other)
     run = run_folder.open_folder(run_dir)
-    done = evaluating.evaluate(run, EvaluateConfig(reference_dir=str(tmp_path)))
+    done = evaluating.evaluate(run, 2, JudgesConfig(reference_dir=str(tmp_path)))
     assert done.step == 2
     for systems in done.scores.values():
         source = systems["source"].summary
@@ -109,4 +109,4 @@ def test_a_run_that_was_imported_knows_no_recordings(run_dir: Path, tmp_path: Pa
     (tmp_path / "run" / "corpus.json").write_text(json.dumps(corpus))
     run = run_folder.open_folder(tmp_path / "run")
     with pytest.raises(InputError, match="knows no recordings"):
-        evaluating.evaluate(run, EvaluateConfig())
+        evaluating.evaluate(run, 2, JudgesConfig())

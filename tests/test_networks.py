@@ -9,8 +9,9 @@ import tensorflow as tf
 from conftest import SMALL_NETWORK
 
 from cyclegan_vc_tf import config, family
-from cyclegan_vc_tf.config import FeatureConfig, NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig
 from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 
 def generator(network: NetworkConfig = SMALL_NETWORK, bins: int = 24) -> keras.Model:

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_vc_tf import family
-from cyclegan_vc_tf.config import NetworkConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.generators import generate, vc2_generator
+from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.papers import PAPERS
 
 VARIANTS = ("vc2", "vc3", "mask")

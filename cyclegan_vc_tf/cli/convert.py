@@ -35,7 +35,7 @@ def convert(values: flags.FlagValues) -> int:
     outputs = {folder / name: output / wav for name, wav in wav_names(names).items()}
     _refuse_overwriting(outputs)
     run = run_folder.open_folder(run_dir)
-    generator, step = run.load_generator(config.direction, None if config.step < 0 else config.step)
+    generator, step = run.load_generator(config.direction, run.pick(config.step))
     speaker, target = (run.statistics[config.direction[index]] for index in (0, 2))
     vocoder = settings.from_flags(VocoderConfig, values, run.config.vocoder)
     converter = Converter(generator, speaker, target, run.config.features, vocoder)

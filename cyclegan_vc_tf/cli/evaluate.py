@@ -10,11 +10,13 @@ from absl import flags
 from cyclegan_vc_tf import settings, startup
 from cyclegan_vc_tf.calls import EvaluateConfig
 from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.config import JudgesConfig
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     settings.define_flags(EvaluateConfig, values)
+    settings.define_flags(JudgesConfig, values)
 
 
 def evaluate(values: flags.FlagValues) -> int:
@@ -26,7 +28,8 @@ def evaluate(values: flags.FlagValues) -> int:
         from cyclegan_vc_tf import evaluating, report, run_folder
 
     run = run_folder.open_folder(run_dir)
-    done = evaluating.evaluate(run, config)
+    judged_by = settings.from_flags(JudgesConfig, values, run.config.judges)
+    done = evaluating.evaluate(run, run.pick(config.step), judged_by, config.examples)
     folder = Path(config.output) if config.output else run_dir / "evaluation" / f"step-{done.step}"
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(done, folder / "metrics.json")

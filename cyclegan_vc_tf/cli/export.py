@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from absl import flags
 
 from cyclegan_vc_tf import settings
+from cyclegan_vc_tf.calls import STEP
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.settings import setting
@@ -26,7 +27,7 @@ class ExportConfig:
         "cyclegan_pytorch, for runs whose networks compute what its do.",
         choices=("companion", "karkirowle"),
     )
-    step: int = setting(-1, "Step of the checkpoint; -1 is the last one.", least=-1)
+    step: str = setting("last", STEP)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -45,8 +46,7 @@ def export(values: flags.FlagValues) -> int:
     from cyclegan_vc_tf import exporting, run_folder
 
     run = run_folder.open_folder(run_dir)
-    step = None if config.step < 0 else config.step
-    step, names = exporting.export(run, config.layout, output, step)
+    step, names = exporting.export(run, config.layout, output, run.pick(config.step))
     print(f"Step {step}: {', '.join(names)}: {output}")
     return command.DONE
 

@@ -33,9 +33,9 @@ def train(values: flags.FlagValues) -> int:
     run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir)))).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     with startup.importing():
-        from cyclegan_vc_tf import processor, run_folder, training
+        from cyclegan_vc_tf import processor, run_files, run_folder, training
 
-    if run_folder.exists(run_dir):
+    if run_files.exists(run_dir):
         base = run_folder.open_folder(run_dir).config
     else:
         base = PAPERS[values.variant]

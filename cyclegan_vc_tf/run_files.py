@@ -1,0 +1,114 @@
+"""The files of a run folder, read and written; `run_folder` makes a run of them."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclegan_vc_tf import family, files, settings
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.normalization import Statistics
+
+CONFIG = "config.json"
+LOCK = ".lock"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a run folder at `path`."""
+    return (path / CONFIG).is_file()
+
+
+def check_free(path: Path) -> None:
+    """Refuses a path that a new run folder cannot have.
+
+    Raises:
+        InputError: There is a file, or a folder with something else in it, or the path cannot be
+            that of a run.
+    """
+    refuse_patterns(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"--run_dir {path} is a file; expected a folder, or one to be made")
+    parent = next(each for each in path.parents if each.exists())
+    if not parent.is_dir():
+        raise InputError(f"--run_dir {path} cannot be made, for {parent} is a file; give another")
+    if exists(path):
+        raise InputError(f"--run_dir {path} is a run already; expected a folder to be made")
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(
+            f"--run_dir {path} has files but no {CONFIG}; expected a run folder or an empty one"
+        )
+
+
+def refuse_patterns(path: Path) -> None:
+    """Refuses a name that TensorFlow would not take for itself.
+
+    Raises:
+        InputError: It is one.
+    """
+    if files.is_pattern(path):
+        raise InputError(
+            f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
+            "when it reads checkpoints; give it another name"
+        )
+
+
+def clear(partial: Path) -> None:
+    """Removes what a process that was killed left, but for the lock, which is ours by now."""
+    for left in partial.iterdir():
+        if left.name != LOCK:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def write_all(
+    folder: Path,
+    run_dir: Path,
+    config: RunConfig,
+    statistics: Mapping[str, Statistics],
+    corpus: Mapping[str, Any],
+) -> None:
+    """Writes what a run begins with.
+
+    Args:
+        folder: Where to.
+        run_dir: As what it is to be known.
+        config: Its settings.
+        statistics: Of the speakers A and B.
+        corpus: What it keeps of its recordings.
+    """
+    arrays = {
+        f"{speaker}_{name}": np.asarray(value)
+        for speaker, each in statistics.items()
+        for name, value in dataclasses.asdict(each).items()
+    }
+    np.savez(folder / "statistics.npz", **arrays)
+    write_corpus(folder, corpus)
+    write_settings(folder, run_dir, config)
+
+
+def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
+    """Writes what a run keeps of its recordings."""
+    files.write_json(folder / "corpus.json", corpus)
+
+
+def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
+    """Writes the settings into `folder`, which is to be known as `run_dir`."""
+    files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
+    files.write_json(folder / CONFIG, dataclasses.asdict(config))
+
+
+def recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Names and hashes of the speakers' training recordings."""
+    return {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
+
+
+def imported(path: Path) -> dict[str, Any]:
+    """Of which step an imported run's checkpoint is, and what is untrained in it."""
+    if not path.exists():
+        return {}
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return {"step": int(data["step"]), "untrained": list(data["untrained"])}
