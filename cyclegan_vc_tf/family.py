@@ -32,7 +32,7 @@ class Variant:
         two_step: Whether cycled features are judged too, by discriminators of their own.
         masked: Whether frames are blanked, and filled in by the generators.
         optional_block: Whether a discriminator's last block can be left out, as public code does.
-        own: Settings that no other variant has.
+        own: Settings that not every variant has.
     """
 
     paper: str
@@ -57,6 +57,7 @@ FAMILY = {
         discriminator=vc2_discriminator,
         two_step=True,
         optional_block=True,
+        own=("frequency_warp",),
     ),
     "vc3": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2020, arXiv:2010.11672",
@@ -106,9 +107,10 @@ def check(config: RunConfig) -> None:
             raise InputError(f"--{name} is {','.join(given)}; expected the form {said}")
     default, given_of = RunConfig(), {**vars(network), **vars(training)}
     defaults = {**vars(default.network), **vars(default.training)}
+    known = FAMILY[network.variant].own
     for other, variant in FAMILY.items():
-        for name in variant.own if other != network.variant else ():
-            if given_of[name] != defaults[name]:
+        for name in variant.own:
+            if name not in known and given_of[name] != defaults[name]:
                 raise InputError(
                     f"--{name} is {given_of[name]}, and {network.variant} has none; leave it out, "
                     f"or choose --variant={other}"

@@ -37,14 +37,14 @@ def traced(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return call
 
 
-def begin_with(generator: keras.Model, matrix: np.ndarray) -> None:
+def begin_with(generator: keras.Model, kernel: np.ndarray) -> None:
     """Has a generator begin close to a linear map, a tenth of its own outputs beside it.
 
     Args:
         generator: One with `frequency_warp`, freshly built.
-        matrix: (bins, bins), for frames from the left.
+        kernel: (START_FRAMES, bins, bins), of a convolution over frames.
     """
-    generator.get_layer(START).set_weights([matrix])
+    generator.get_layer(START).set_weights([kernel])
     output = generator.get_layer("output_conv")
     output.set_weights([0.1 * weight for weight in output.get_weights()])
 

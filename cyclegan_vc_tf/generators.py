@@ -22,6 +22,9 @@ FRAME_MULTIPLE = 4
 START = "start"
 """The layer of a generator that begins with a linear map of its input."""
 
+START_FRAMES = 5
+"""That it sees at once."""
+
 BIN_MULTIPLE = 4
 """The 2-1-2-D generators do so with the bins too."""
 
@@ -72,14 +75,7 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
         hidden = make.up_gate(make.norm(hidden, block), block)
     outputs = make.convolve(hidden, bins, make.kernels[6], (1,), "output_conv")
     if config.frequency_warp:
-        # One matrix for every frame, given once and never learned.
-        start = keras.layers.Dense(
-            bins, use_bias=False, kernel_initializer="identity", trainable=False, name=START
-        )
-        # The level is the start's: learned, it comes in bursts.
-        kept = [0.0] + [1.0] * (bins - 1)
-        outputs = keras.layers.Rescaling(kept, name="but_the_level")(outputs)
-        outputs = keras.layers.Add(name="start_add")([start(inputs), outputs])
+        outputs = _beside_the_start(inputs, outputs, bins)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -158,7 +154,27 @@ def vc2_generator(
         hidden = keras.layers.Cropping2D(((0, missing), (0, 0)), name="bins_cut")(hidden)
     hidden = keras.layers.Permute((2, 1, 3), name="output_order")(hidden)
     outputs = keras.layers.Reshape((-1, bins), name="output")(hidden)
+    if config.frequency_warp:
+        outputs = _beside_the_start(features, outputs, bins)
     return keras.Model(inputs, outputs, name=name)
+
+
+def _beside_the_start(features: Any, outputs: Any, bins: int) -> Any:
+    """What is learned, and what a generator begins with: one filter for all frames."""
+    start = keras.layers.Conv1D(
+        bins, START_FRAMES, padding="same", use_bias=False, name=START, trainable=False,
+        kernel_initializer=_nothing_but_through,
+    )  # fmt: skip
+    # The level is the start's: learned, it comes in bursts.
+    kept = [0.0] + [1.0] * (bins - 1)
+    learned = keras.layers.Rescaling(kept, name="but_the_level")(outputs)
+    return keras.layers.Add(name="start_add")([start(features), learned])
+
+
+def _nothing_but_through(shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
+    """A kernel, (frames, bins, bins), that leaves every frame as it is."""
+    at_the_middle = tf.one_hot(shape[0] // 2, shape[0], dtype=dtype)
+    return at_the_middle[:, tf.newaxis, tf.newaxis] * tf.eye(shape[1], dtype=dtype)
 
 
 class _Blocks:

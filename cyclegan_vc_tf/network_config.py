@@ -64,8 +64,8 @@ class NetworkConfig:
     )
     frequency_warp: bool = setting(
         False,
-        "vc1: add to a generator's output its input, stretched on the frequency axis by what the "
-        "vocal tracts differ, so that words are there from the first step.",
+        "vc1, vc2: add to a generator's output its input, stretched on the frequency axis by what "
+        "the vocal tracts differ, and smoothed, so that words are there from the first step.",
     )
     discriminator_sigmoid: bool = setting(
         False, "Put a sigmoid behind a discriminator, as the 2017 paper draws it."

@@ -24,6 +24,7 @@ from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.generation import begin_with
+from cyclegan_vc_tf.generators import START_FRAMES
 from cyclegan_vc_tf.held_out import HeldOut
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.progress import Speed, bar
@@ -32,6 +33,7 @@ from cyclegan_vc_tf.signals import stop_request
 from cyclegan_vc_tf.trainer import Trainer
 
 SHOWN_LOSSES = ("generator", "discriminator")
+MOST_UTTERANCES = 200
 
 
 def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) -> bool:
@@ -147,12 +149,13 @@ class _Session:
         config, voices = self.run.config.features, {}
         for name, speaker in self.speakers.items():
             spectra = [speaker.store.spectra_of(each) for each in speaker.training]
-            frames = vocal_tract.some(spectra)
-            voices[name] = vocal_tract.Voice(frames, self.run.statistics[name].scale)
+            whole = spectra[:: -(-len(spectra) // MOST_UTTERANCES)]
+            frames, deviation = vocal_tract.some(spectra), self.run.statistics[name].scale
+            voices[name] = vocal_tract.Voice(frames, whole, deviation)
         factor = vocal_tract.estimate(voices, config)
         self.say(f"The target's formants lie {factor:.3f} times as high as the source's.")
-        for direction, matrix in vocal_tract.start_maps(voices, factor, config).items():
-            begin_with(self.trainer.generators[direction], matrix)
+        for direction, kernel in vocal_tract.starts(voices, factor, START_FRAMES, config).items():
+            begin_with(self.trainer.generators[direction], kernel)
 
     def _fit(self) -> bool:
         """Trains and saves.

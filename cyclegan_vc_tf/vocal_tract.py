@@ -1,12 +1,14 @@
 """What separates two voices most: the length of their vocal tracts, which stretches frequencies.
 
 A generator that begins with that stretch has all words from its first step, and the rest to learn.
+Spectra of a higher voice also move faster, for its periods are shorter; they begin smoothed.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.signal
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
@@ -17,6 +19,9 @@ FACTORS = np.round(np.exp(np.linspace(np.log(0.7), np.log(1 / 0.7), 29)), 4)
 """Those that are tried, a step of 2.5 % from one to the next."""
 
 COMPONENTS, MOST_FRAMES = 16, 4_000
+MODULATION_FRAMES = 256
+"""Of a window of modulation spectra."""
+
 PROBE = 0.1
 """By how much a coefficient is moved to see what becomes of it; its logarithm is linear in it."""
 
@@ -27,10 +32,12 @@ class Voice:
 
     Attributes:
         spectra: Some of them, (frames, bins).
+        utterances: Some of them whole, each (frames, bins).
         deviation: Of each coefficient in all of them, (bins,), by which features are divided.
     """
 
     spectra: np.ndarray
+    utterances: Sequence[np.ndarray]
     deviation: np.ndarray
 
 
@@ -86,23 +93,72 @@ def estimate(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
         return float(max(FACTORS, key=likelihood))
 
 
-def start_maps(
-    voices: Mapping[str, Voice], factor: float, config: FeatureConfig
+def starts(
+    voices: Mapping[str, Voice], factor: float, taps: int, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
     """What a generator is to begin with, of normalised features, by direction.
 
     x → (x · deviation of the source) @ matrix / deviation of what that makes of the source: its
-    mean is then 0 and its deviation 1, as the target's normalised features have them.
+    mean is then 0 and its deviation 1, as the target's normalised features have them; smoothed
+    over frames.
+
+    Args:
+        voices: Of A and B.
+        factor: As estimated.
+        taps: Of the smoothing, odd.
+        config: The analysis.
 
     Returns:
-        A2B and B2A, (bins, bins).
+        A2B and B2A, kernels (taps, bins, bins).
     """
-    maps = {}
+    kernels = {}
     for direction, each in (("A2B", factor), ("B2A", 1 / factor)):
         voice, matrix = voices[direction[0]], warp_matrix(each, config)
         deviation = (voice.spectra @ matrix).std(axis=0)
-        maps[direction] = voice.deviation[:, np.newaxis] * matrix / np.maximum(deviation, 1e-12)
-    return maps
+        scaled = voice.deviation[:, np.newaxis] * matrix / np.maximum(deviation, 1e-12)
+        stretched = [utterance @ matrix for utterance in voice.utterances]
+        smoothing = smoothing_filters(stretched, voices[direction[2]].utterances, taps)
+        kernels[direction] = smoothing[:, np.newaxis] * scaled
+    return kernels
+
+
+def smoothing_filters(
+    source: Sequence[np.ndarray], target: Sequence[np.ndarray], taps: int
+) -> np.ndarray:
+    """Filters over frames under which trajectories move no faster than a target's do.
+
+    For each coefficient the symmetric filter that is 1 at 0 Hz and otherwise nearest, by least
+    squares, to the square root of what the target's modulation spectrum is of the source's, where
+    that is below 1. The zeroth coefficient, the level, is left as it is.
+
+    Args:
+        source: Utterances, each (frames, bins).
+        target: Utterances of whatever sentences.
+        taps: Length of the filters, odd.
+
+    Returns:
+        (taps, bins).
+
+    Source: the idea is that of Takamichi et al., 2014, "A postfilter to modify the modulation
+        spectrum in HMM-based speech synthesis".
+    """
+    power = [_modulation_power(utterances) for utterances in (source, target)]
+    gain = np.sqrt(np.minimum(power[1] / np.maximum(power[0], 1e-12), 1.0))
+    gain[:, 0] = 1.0
+    turns = np.pi * np.outer(np.linspace(0, 1, len(gain)), np.arange(1, taps // 2 + 1))
+    # The gain of a symmetric filter is 1 + Σ 2 h_k (cos kω - 1), if it is 1 at ω = 0.
+    side, *_ = np.linalg.lstsq(2 * (np.cos(turns) - 1), gain - 1, rcond=None)
+    return np.concatenate([side[::-1], 1 - 2 * side.sum(axis=0, keepdims=True), side])
+
+
+def _modulation_power(utterances: Sequence[np.ndarray]) -> np.ndarray:
+    """Welch's mean over utterances, (MODULATION_FRAMES // 2 + 1, bins)."""
+    longer = [
+        np.pad(each - each.mean(axis=0), ((0, max(0, MODULATION_FRAMES - len(each))), (0, 0)))
+        for each in utterances
+    ]
+    powers = [scipy.signal.welch(each, nperseg=MODULATION_FRAMES, axis=0)[1] for each in longer]
+    return np.mean(powers, axis=0)
 
 
 def some(utterances: Sequence[np.ndarray]) -> np.ndarray:

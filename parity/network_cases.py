@@ -82,6 +82,14 @@ def as_in_the_paper(variant: str) -> list[Case]:
     ]
 
 
+def with_a_start(name: str, config: NetworkConfig, bins: int) -> Case:
+    """A generator that adds its filtered input to its output, which has to be as long."""
+    return replace(
+        networks(name, replace(config, frequency_warp=True), bins)[0],
+        shapes=inputs(config, (1, 32, bins), (3, 36, bins)),
+    )
+
+
 VC2, VC3, MASK = (twins.SMALLER[variant] for variant in ("vc2", "vc3", "mask"))
 
 NETWORKS = [
@@ -101,14 +109,11 @@ NETWORKS = [
         24,
     ),
     *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
-    replace(
-        networks("small, with a start", replace(twins.SMALL, frequency_warp=True), 24)[0],
-        # What is added to the output has to be as long.
-        shapes=inputs(twins.SMALL, (1, 32, 24), (3, 36, 24)),
-    ),
+    with_a_start("small, with a start", twins.SMALL, 24),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("vc2, small, 24 bins", VC2, 24),
     *networks("vc2, small, 34 bins", VC2, 34),
+    with_a_start("vc2, small, with a start", VC2, 25),
     *networks("vc2, small, symmetric padding", replace(VC2, padding="symmetric"), 24),
     *networks(
         "vc2, small, other kernels, widths and epsilon",

@@ -9,6 +9,7 @@ import tensorflow as tf
 import torch
 from torch import nn
 
+from cyclegan_vc_tf.generators import START
 from cyclegan_vc_tf.torch_weights import addresses, torch_key
 from parity.runs import channels_first, channels_last, match
 
@@ -54,7 +55,7 @@ class Networks:
             noise = 0.3 * rng.standard_normal(variable.shape)
             if address.endswith("/gamma"):
                 variable.assign(1.0 + noise)
-            elif not address.endswith("/kernel"):
+            elif not address.endswith("/kernel") or address.startswith(f"{START}/"):
                 variable.assign(noise)
         match(twin, model)
         variables = addresses(model)

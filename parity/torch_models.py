@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cyclegan_vc_tf.generators import START_FRAMES
 from cyclegan_vc_tf.network_config import NetworkConfig
 
 
@@ -67,6 +68,18 @@ class Conv(nn.Module):
         for size, kernel, stride in zip(inputs.shape[2:], self.kernel, self.stride, strict=True):
             zeros[:0] = same_padding(size, kernel, stride)
         return self.convolve(F.pad(inputs, zeros), self.weight, self.bias, self.stride)
+
+
+class Start(nn.Conv1d):
+    """What a generator may begin with: a filter over frames, beside what is learned."""
+
+    def __init__(self, bins: int) -> None:
+        super().__init__(bins, bins, START_FRAMES, padding="same", bias=False)
+
+    def beside(self, learned: Tensor, features: Tensor) -> Tensor:
+        """Both, but of the level, the first bin, the filtered alone."""
+        learned = torch.cat([torch.zeros_like(learned[:, :1]), learned[:, 1:]], dim=1)
+        return learned + self(features)
 
 
 class PixelShuffle1d(nn.Module):
@@ -154,7 +167,7 @@ class Generator(nn.Module):
         )
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = conv(c[5], bins, k[6])
-        self.start = nn.Linear(bins, bins, bias=False) if config.frequency_warp else None
+        self.start = Start(bins) if config.frequency_warp else None
 
     def forward(self, features: Tensor) -> Tensor:
         """Converts (batch, bins, frames)."""
@@ -162,10 +175,7 @@ class Generator(nn.Module):
         for block in (*self.down, *self.residual, *self.up):
             hidden = block(hidden)
         outputs = self.output_conv(hidden)
-        if self.start is None:
-            return outputs
-        outputs = torch.cat([torch.zeros_like(outputs[:, :1]), outputs[:, 1:]], dim=1)
-        return outputs + self.start(features.transpose(1, 2)).transpose(1, 2)
+        return outputs if self.start is None else self.start.beside(outputs, features)
 
 
 class Discriminator(nn.Module):

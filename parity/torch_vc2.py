@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan_vc_tf.network_config import NetworkConfig
-from parity.torch_models import Conv, Gated, Residual, gate
+from parity.torch_models import Conv, Gated, Residual, Start, gate
 
 
 class PixelShuffle2d(nn.Module):
@@ -151,10 +151,11 @@ class Generator2d(nn.Module):
             self.unfold_norm = norm1d(c[2] * rows)
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = picture((c[5], 1), k[6], (1, 1))
+        self.start = Start(bins) if config.frequency_warp else None
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Converts (batch, bins, frames); the mask is (batch, 1, frames), all ones by default."""
-        bins = features.shape[1]
+        given, bins = features, features.shape[1]
         features = F.pad(features, (0, 0, 0, self.missing))
         if self.masked:
             kept = torch.ones_like(features) if mask is None else mask.expand_as(features)
@@ -177,7 +178,8 @@ class Generator2d(nn.Module):
         hidden = hidden.reshape(batch, channels, rows, columns)
         for block in self.up:
             hidden = block(hidden, picture)
-        return self.output_conv(hidden)[:, 0, :bins]
+        outputs = self.output_conv(hidden)[:, 0, :bins]
+        return outputs if self.start is None else self.start.beside(outputs, given)
 
 
 class PatchDiscriminator(nn.Module):

@@ -48,21 +48,45 @@ def formants(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.2])
 def test_the_factor_of_two_voices_is_found_without_parallel_speech(factor: float) -> None:
     sides = {"A": voice(formants(0)), "B": voice(factor * formants(1))}
-    voices = {name: Voice(each, each.std(axis=0)) for name, each in sides.items()}
+    voices = {name: Voice(each, [each], each.std(axis=0)) for name, each in sides.items()}
     assert vocal_tract.estimate(voices, CONFIG) == pytest.approx(factor, abs=0.06)
 
 
-def test_what_a_generator_begins_with_is_normalized() -> None:
+def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
+    """Voices that move equally fast: nothing is smoothed away but a few percent."""
     spectra = voice(formants(0))
-    each = Voice(spectra, spectra.std(axis=0))
-    maps = vocal_tract.start_maps({"A": each, "B": each}, 1.2, CONFIG)
+    each = Voice(spectra, [spectra], spectra.std(axis=0))
+    kernels = vocal_tract.starts({"A": each, "B": each}, 1.2, 5, CONFIG)
     normalized = (spectra - spectra.mean(axis=0)) / spectra.std(axis=0)
-    for matrix in maps.values():
-        assert (normalized @ matrix).mean(axis=0) == pytest.approx(0, abs=1e-9)
-        assert (normalized @ matrix).std(axis=0) == pytest.approx(1, abs=1e-6)
-    there = normalized @ maps["A2B"]
+    for kernel in kernels.values():
+        assert kernel.shape == (5, 24, 24)
+        # At 0 Hz, for which a filter's taps add up, it is the stretch.
+        there = normalized @ kernel.sum(axis=0)
+        assert there.mean(axis=0) == pytest.approx(0, abs=1e-9)
+        assert there.std(axis=0) == pytest.approx(1, abs=1e-6)
+    there = normalized @ kernels["A2B"].sum(axis=0)
     stretched = spectra @ vocal_tract.warp_matrix(1.2, CONFIG)
     assert there == pytest.approx((stretched - stretched.mean(axis=0)) / stretched.std(axis=0))
+
+
+def smoothed(tracks: np.ndarray) -> np.ndarray:
+    """Each track by [1/4, 1/2, 1/4]: (1 + cos ω) / 2."""
+    around = np.pad(tracks, ((1, 1), (0, 0)), mode="edge")
+    return 0.25 * around[:-2] + 0.5 * around[1:-1] + 0.25 * around[2:]
+
+
+def test_the_filter_between_noise_and_smoothed_noise_is_what_smoothed_it() -> None:
+    noise = [np.random.default_rng(seed).standard_normal((2000, 3)) for seed in range(40)]
+    filters = vocal_tract.smoothing_filters(noise, [smoothed(each) for each in noise], 5)
+    assert filters[:, 0] == pytest.approx([0, 0, 1, 0, 0], abs=1e-12), "the level stays"
+    for column in (1, 2):
+        assert filters[:, column] == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=0.01)
+
+
+def test_nothing_is_made_to_move_faster() -> None:
+    noise = [np.random.default_rng(seed).standard_normal((300, 2)) for seed in range(9)]
+    filters = vocal_tract.smoothing_filters([smoothed(each) for each in noise], noise, 5)
+    assert filters == pytest.approx(np.eye(5)[:, 2:3] * np.ones(2), abs=1e-6)
 
 
 def test_frames_are_taken_from_all_over() -> None:
