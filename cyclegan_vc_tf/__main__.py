@@ -8,6 +8,7 @@ VERBS = {
     "train": "train, or resume a training; what train.py does",
     "convert": "convert recordings; what convert.py does",
     "evaluate": "say how good a run is, in numbers and on a page",
+    "publish": "make a run small enough to pass on",
     "import": "make a run folder of a public project's checkpoint",
     "export": "write a run's networks as PyTorch's",
     "import_vocoder": "make a vocoder of a public MelGAN generator",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cyclegan_vc_tf.settings import setting
 
+RUN_DIR = "Run folder of a training, or pretrained:NAME, a model that comes with the package."
 STEP = "Step of the checkpoint, or last, or best, where the training evaluated them."
 
 
@@ -11,7 +12,7 @@ STEP = "Step of the checkpoint, or last, or best, where the training evaluated t
 class ConvertConfig:
     """One call of the converter."""
 
-    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    run_dir: str = setting("", RUN_DIR)
     input: str = setting("", "A recording, or a folder of them.", is_path=True)
     output: str = setting("", "Folder of the converted wav files.", is_path=True)
     direction: str = setting("A2B", "From A to B, or from B to A.", choices=("A2B", "B2A"))
@@ -29,7 +30,7 @@ class ConvertConfig:
 class EvaluateConfig:
     """One call of the evaluation."""
 
-    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    run_dir: str = setting("", RUN_DIR)
     step: str = setting("last", STEP)
     examples: int = setting(3, "Recordings to see and hear on the page.", least=0)
     output: str = setting(

@@ -56,8 +56,8 @@ def of_run(run: RunFolder, reference_dir: str = "") -> dict[str, EvaluationSet]:
         }
     except LookupError:
         raise InputError(
-            f"--run_dir {run.path} was imported and knows no recordings; train it further on some, "
-            "and it can be evaluated"
+            f"--run_dir {run.path} was imported or published and knows no recordings; expected one "
+            "that was trained on some"
         ) from None
     for speaker, recordings in held_out.items():
         if not recordings:

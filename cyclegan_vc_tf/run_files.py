@@ -16,6 +16,8 @@ from cyclegan_vc_tf.normalization import Statistics
 
 CONFIG = "config.json"
 LOCK = ".lock"
+PUBLISHED = "published.json"
+WEIGHTS = "weights.npz"
 
 
 def exists(path: Path) -> bool:
@@ -80,14 +82,19 @@ def write_all(
         statistics: Of the speakers A and B.
         corpus: What it keeps of its recordings.
     """
+    write_statistics(folder, statistics)
+    write_corpus(folder, corpus)
+    write_settings(folder, run_dir, config)
+
+
+def write_statistics(folder: Path, statistics: Mapping[str, Statistics]) -> None:
+    """Writes statistics of speakers."""
     arrays = {
         f"{speaker}_{name}": np.asarray(value)
         for speaker, each in statistics.items()
         for name, value in dataclasses.asdict(each).items()
     }
     np.savez(folder / "statistics.npz", **arrays)
-    write_corpus(folder, corpus)
-    write_settings(folder, run_dir, config)
 
 
 def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
@@ -104,6 +111,12 @@ def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
 def recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Names and hashes of the speakers' training recordings."""
     return {each: dict(corpus[each]["training"]) for each in family.SPEAKERS}
+
+
+def published_step(folder: Path) -> int | None:
+    """The step of a run that was made small to be passed on; None of any other."""
+    path = folder / PUBLISHED
+    return int(json.loads(path.read_text(encoding="utf-8"))["step"]) if path.exists() else None
 
 
 def imported(path: Path) -> dict[str, Any]:

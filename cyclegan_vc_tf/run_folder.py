@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import family, files, run_files, settings
+from cyclegan_vc_tf import family, files, half_precision, run_files, settings
 from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
@@ -59,6 +59,7 @@ class RunFolder:
         recordings: Names of the training recordings of the speakers A and B, and a hash of each.
         imported: Of a run whose networks were imported, what it keeps of that: "untrained" lists
             the networks that the checkpoint of "step" has without having had them from anywhere.
+        published: Of a run that was made small to be passed on, the step; it has generators alone.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class RunFolder:
     statistics: dict[str, Statistics]
     recordings: dict[str, dict[str, str]]
     imported: dict[str, Any] = dataclasses.field(default_factory=dict)
+    published: int | None = None
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -91,6 +93,13 @@ class RunFolder:
         Raises:
             InputError: There is no such checkpoint.
         """
+        if self.published is not None:
+            if step not in ("last", "best", str(self.published)):
+                raise InputError(
+                    f"there is no checkpoint of step {step}; {self.path} was published with step "
+                    f"{self.published} alone"
+                )
+            return self.published
         if step == "last":
             return self.checkpoints.pick(None)
         if step == "best":
@@ -173,11 +182,14 @@ class RunFolder:
         Raises:
             InputError: There is no such checkpoint, or it cannot be read.
         """
+        if self.published is not None:
+            generators = [f"generator_{direction}" for direction in family.DIRECTIONS]
+            networks = _build(self.config, names or generators)
+            half_precision.read(self.path / run_files.WEIGHTS, networks)
+            return networks, self.published
         step = self.checkpoints.pick(step)
         untrained = self.imported["untrained"] if self.imported.get("step") == step else []
-        # No layer has control flow for AutoGraph, which would read its source for half a second.
-        build = tf.autograph.experimental.do_not_convert(family.build)
-        networks = build(self.config, names)
+        networks = _build(self.config, names)
         networks = {name: model for name, model in networks.items() if name not in untrained}
         self.checkpoints.restore(tf.train.Checkpoint(**networks), step, whole=False)
         return networks, step
@@ -236,6 +248,7 @@ def open_folder(path: Path) -> RunFolder:
         corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
         recordings = run_files.recordings(corpus)
         imported = run_files.imported(path / IMPORTED)
+        published = run_files.published_step(path)
         with (
             (path / "statistics.npz").open("rb") as file,
             np.load(file, allow_pickle=False) as arrays,
@@ -251,4 +264,9 @@ def open_folder(path: Path) -> RunFolder:
             }
     except _DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
-    return RunFolder(path, config, statistics, recordings, imported)
+    return RunFolder(path, config, statistics, recordings, imported, published)
+
+
+def _build(config: RunConfig, names: Sequence[str] | None) -> dict[str, keras.Model]:
+    # No layer has control flow for AutoGraph, which would read its source for half a second.
+    return tf.autograph.experimental.do_not_convert(family.build)(config, names)

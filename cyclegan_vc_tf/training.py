@@ -54,6 +54,11 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
     resumed = run_files.exists(run_dir)
     if resumed:
         run = run_folder.open_folder(run_dir)
+        if run.published is not None:
+            raise InputError(
+                f"--run_dir {run_dir} is a published run, which converts and is not trained any "
+                "further; expected another"
+            )
         resuming.check_settings(run, config)
         if run.is_converted(config.training.steps):
             say(f"All {config.training.steps} steps of this run are done.")

@@ -108,5 +108,5 @@ def test_a_run_that_was_imported_knows_no_recordings(run_dir: Path, tmp_path: Pa
     corpus = {name: {"training": {}} for name in "AB"}
     (tmp_path / "run" / "corpus.json").write_text(json.dumps(corpus))
     run = run_folder.open_folder(tmp_path / "run")
-    with pytest.raises(InputError, match="knows no recordings"):
+    with pytest.raises(InputError, match="imported or published and knows no recordings"):
         evaluating.evaluate(run, 2, JudgesConfig())

@@ -57,22 +57,3 @@ def run(
     except signals.Stopped as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)
-
-
-def new_file(value: str) -> Path:
-    """The path of `--output`, which was given; at most a file is there, to be replaced."""
-    path = required("output", value)
-    if path.exists() and not path.is_file():
-        raise InputError(f"--output {path} is no file; expected a file to write")
-    return path
-
-
-def required(name: str, value: str) -> Path:
-    """The path of a flag that has no default.
-
-    Raises:
-        InputError: The flag was not given.
-    """
-    if not value:
-        raise InputError(f"--{name} is not given; see --help")
-    return Path(value)

@@ -9,7 +9,7 @@ from absl import flags
 
 from cyclegan_vc_tf import audio, settings, startup
 from cyclegan_vc_tf.calls import ConvertConfig
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 
@@ -23,9 +23,9 @@ def define(values: flags.FlagValues) -> None:
 def convert(values: flags.FlagValues) -> int:
     """Converts everything there is to convert; lists at the end what failed."""
     config = settings.from_flags(ConvertConfig, values, ConvertConfig())
-    run_dir = command.required("run_dir", config.run_dir)
-    source = command.required("input", config.input)
-    output = command.required("output", config.output)
+    run_dir = paths.run_dir(config.run_dir)
+    source = paths.required("input", config.input)
+    output = paths.required("output", config.output)
     folder, names = _recordings(source, output)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     with startup.importing():

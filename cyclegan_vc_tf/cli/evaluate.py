@@ -9,7 +9,7 @@ from absl import flags
 
 from cyclegan_vc_tf import settings, startup
 from cyclegan_vc_tf.calls import EvaluateConfig
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import JudgesConfig
 
 
@@ -22,7 +22,7 @@ def define(values: flags.FlagValues) -> None:
 def evaluate(values: flags.FlagValues) -> int:
     """Evaluates, writes the report, and prints the numbers."""
     config = settings.from_flags(EvaluateConfig, values, EvaluateConfig())
-    run_dir = command.required("run_dir", config.run_dir)
+    run_dir = paths.run_dir(config.run_dir)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     with startup.importing():
         from cyclegan_vc_tf import evaluating, report, run_folder

@@ -9,7 +9,7 @@ from absl import flags
 
 from cyclegan_vc_tf import settings
 from cyclegan_vc_tf.calls import STEP
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.settings import setting
 
@@ -18,7 +18,7 @@ from cyclegan_vc_tf.settings import setting
 class ExportConfig:
     """What to export, and where to."""
 
-    run_dir: str = setting("", "Run folder of a training.", is_path=True)
+    run_dir: str = setting("", "Run folder of a training.")
     output: str = setting("", "File to write; one that is there is replaced.", is_path=True)
     format: str = setting("torch", "Of the file: what torch.save writes.", choices=("torch",))
     layout: str = setting(
@@ -38,8 +38,8 @@ def define(values: flags.FlagValues) -> None:
 def export(values: flags.FlagValues) -> int:
     """Exports, and prints under which names the networks are in the file."""
     config = settings.from_flags(ExportConfig, values, ExportConfig())
-    run_dir = command.required("run_dir", config.run_dir)
-    output = command.new_file(config.output)
+    run_dir = paths.run_dir(config.run_dir)
+    output = paths.new_file(config.output)
     if run_dir.resolve() in output.resolve().parents:
         raise InputError(f"--output {output} lies in the run folder; expected another place")
     # TensorFlow takes seconds to import: wrong flags are refused without it.

@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 
 from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.public_layouts import LAYOUTS
@@ -50,7 +50,7 @@ def define(values: flags.FlagValues) -> None:
 def import_run(values: flags.FlagValues) -> int:
     """Imports, and prints what was and what was not taken over."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
-    run_dir = command.required("run_dir", config.run_dir).resolve()
+    run_dir = paths.required("run_dir", config.run_dir).resolve()
     if not any(config.checkpoint):
         raise InputError("--checkpoint is not given; see --help")
     # TensorFlow takes seconds to import: wrong flags are refused without it.

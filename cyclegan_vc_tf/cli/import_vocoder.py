@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from cyclegan_vc_tf import settings, torch_files
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.settings import setting
 
@@ -39,8 +39,8 @@ def define(values: flags.FlagValues) -> None:
 def import_vocoder(values: flags.FlagValues) -> int:
     """Reads the checkpoint, writes the vocoder and prints what it is."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
-    checkpoint = command.required("checkpoint", config.checkpoint)
-    output = command.new_file(config.output)
+    checkpoint = paths.required("checkpoint", config.checkpoint)
+    output = paths.new_file(config.output)
     _refuse_output(checkpoint, output)
     state = torch_files.read(checkpoint, config.key)
     # TensorFlow takes seconds to import: a wrong file is refused without it.

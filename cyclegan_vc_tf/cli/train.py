@@ -6,12 +6,10 @@ python train.py --variant=mask --source_dir=recordings/anna --target_dir=recordi
 python train.py --run_dir=runs/anna-ben --steps=200000
 """
 
-from pathlib import Path
-
 from absl import flags
 
 from cyclegan_vc_tf import settings, signals, startup
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.papers import PAPERS
 
@@ -30,7 +28,7 @@ def define(values: flags.FlagValues) -> None:
 
 def train(values: flags.FlagValues) -> int:
     """Trains; a stop on request that saved everything is a success too."""
-    run_dir = Path(settings.absolute(str(command.required("run_dir", values.run_dir)))).resolve()
+    run_dir = paths.run_dir(values.run_dir).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     with startup.importing():
         from cyclegan_vc_tf import processor, run_files, run_folder, training
