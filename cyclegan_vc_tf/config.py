@@ -180,6 +180,33 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class AugmentationConfig:
+    """How much more varied than the recordings what is learned from is; nothing by default."""
+
+    NO_NOISE_DB = 100.0
+
+    augment_gain_db: float = setting(
+        0.0, "Change a crop's level by up to so many dB, up or down.", least=0.0, most=40.0
+    )
+    augment_noise_snr_db: float = setting(
+        NO_NOISE_DB,
+        "Least signal-to-noise ratio of noise that is added to a crop's envelopes, in dB; each "
+        "crop has one between it and 30 dB more. 100 is no noise.",
+        least=-10.0,
+        most=NO_NOISE_DB,
+    )
+    augment_frequency_warp: float = setting(
+        0.0, "Stretch a crop's frequency axis by up to this share, either way.", least=0.0, most=0.3
+    )
+    augment_time_warp: float = setting(
+        0.0, "Change a crop's tempo by up to this share, either way.", least=0.0, most=0.5
+    )
+    augment_mask_frames: int = setting(
+        0, "Hide a run of up to so many frames of a crop, less than all.", least=0
+    )
+
+
+@dataclass(frozen=True)
 class VocoderConfig:
     """What makes log-mel spectra audible; mel-cepstra are always spoken by WORLD."""
 
@@ -233,5 +260,6 @@ class RunConfig:
     features: FeatureConfig = FeatureConfig()
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = TrainingConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     vocoder: VocoderConfig = VocoderConfig()
     judges: JudgesConfig = JudgesConfig()

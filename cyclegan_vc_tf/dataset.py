@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf import normalization
+from cyclegan_vc_tf.augmentation import Augmentation
 from cyclegan_vc_tf.feature_store import FeatureStore, Utterance
 from cyclegan_vc_tf.normalization import Statistics
 
@@ -24,6 +25,7 @@ class Crops:
         crop_frames: Frames in a crop.
         seed: The run's seed.
         speaker: 0 for A and 1 for B, whose visits have nothing to do with each other.
+        augmentation: What is done to a crop before it is learned from, if anything.
     """
 
     store: FeatureStore
@@ -32,6 +34,7 @@ class Crops:
     crop_frames: int
     seed: int
     speaker: int
+    augmentation: Augmentation | None = None
 
     def place(self, visit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Which utterance a visit sees, and the first frame of the crop in it.
@@ -52,11 +55,25 @@ class Crops:
         first = tf.random.stateless_uniform((), place_seed, 0, room + 1, tf.int64)
         return shuffled, first
 
-    def read(self, index: int, first: int) -> np.ndarray:
-        """One normalised crop, (crop_frames, bins) float32."""
-        utterance = self.utterances[index]
-        rows = self.store.spectra_of(utterance)[first : first + self.crop_frames]
-        crop = normalization.apply(rows, self.statistics)
+    def read(self, index: int, first: int, visit: int = 0) -> np.ndarray:
+        """One normalised crop, (crop_frames, bins) float32.
+
+        Args:
+            index: Into `utterances`.
+            first: Its first frame.
+            visit: Its number, which decides how it is augmented.
+        """
+        spectra = self.store.spectra_of(self.utterances[index])
+        if self.augmentation is None:
+            rows = spectra[first : first + self.crop_frames]
+            return self._filled_up(normalization.apply(rows, self.statistics))
+        rng = np.random.default_rng((self.seed, self.speaker, int(visit)))
+        rows = self.augmentation.cut(spectra, int(first), self.crop_frames, rng)
+        crop = normalization.apply(self.augmentation.vary(rows, rng), self.statistics)
+        return self.augmentation.hide(self._filled_up(crop), rng).astype(np.float32)
+
+    def _filled_up(self, crop: np.ndarray) -> np.ndarray:
+        """With copies of its last frame behind it, where it is too short."""
         return np.pad(crop, ((0, self.crop_frames - len(crop)), (0, 0)), mode="edge")
 
     def short(self) -> int:
@@ -66,7 +83,7 @@ class Crops:
     def visit(self, number: tf.Tensor) -> tf.Tensor:
         """The crop of one visit, (crop_frames, bins) float32, for use in a `tf.data` pipeline."""
         index, first = self.place(number)
-        crop = tf.numpy_function(self.read, (index, first), tf.float32, stateful=False)
+        crop = tf.numpy_function(self.read, (index, first, number), tf.float32, stateful=False)
         return tf.ensure_shape(crop, (self.crop_frames, len(self.statistics.mean)))
 
     def mask(self, number: tf.Tensor, longest: int) -> tf.Tensor:

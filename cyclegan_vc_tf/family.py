@@ -124,6 +124,11 @@ def check(config: RunConfig) -> None:
         raise InputError(
             f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
         )
+    if (hidden := config.augmentation.augment_mask_frames) >= training.crop_frames:
+        raise InputError(
+            f"--augment_mask_frames is {hidden}; expected fewer than the {training.crop_frames} of "
+            "a crop"
+        )
 
 
 def _lacks_a_block(network: NetworkConfig, paper: NetworkConfig) -> bool:

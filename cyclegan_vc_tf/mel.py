@@ -97,6 +97,24 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return np.log10(np.maximum(filters(config) @ magnitudes, FLOOR)).T.astype(np.float32)
 
 
+def warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
+    """What stretching the frequency axis does to log-mel spectra, F0 included.
+
+    What was at f is at factor · f, between bands by linear interpolation on the mel scale; above
+    the last band, and below the first, the spectrum goes on as it ends.
+
+    Returns:
+        (bins, bins): `spectra @ matrix` are the stretched spectra.
+    """
+    import librosa
+
+    # Slaney's filters have their peaks at equal distances on his scale.
+    highest = librosa.hz_to_mel(config.sample_rate_hz / 2)
+    peaks = np.linspace(0, highest, config.mel_bins + 2)[1:-1]
+    sources = librosa.hz_to_mel(librosa.mel_to_hz(peaks) / factor)
+    return np.stack([np.interp(sources, peaks, band) for band in np.eye(config.mel_bins)])
+
+
 def griffin_lim(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> np.ndarray:
     """Samples whose spectra are about these: the fast Griffin-Lim algorithm.
 

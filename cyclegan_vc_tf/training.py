@@ -19,7 +19,8 @@ from cyclegan_vc_tf import (
     synthesis,
     vocal_tract,
 )
-from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.augmentation import Augmentation
+from cyclegan_vc_tf.config import AugmentationConfig, RunConfig
 from cyclegan_vc_tf.conversion import Converter
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.errors import InputError, TrainingError
@@ -115,6 +116,10 @@ class _Session:
             )
             for direction, generator in self.trainer.generators.items()
         }
+        augmented = run.config.augmentation != AugmentationConfig()
+        self.augmentation = (
+            Augmentation(run.config.augmentation, run.config.features) if augmented else None
+        )
         self.held_out = HeldOut(run, speakers, converters, say)
         if self.config.evaluate_every:
             self.held_out.check_metric()
@@ -241,6 +246,7 @@ class _Session:
             self.config.crop_frames,
             self.config.seed,
             index,
+            self.augmentation,
         )
         if short := crops.short():
             folder = self.speakers[name].folder.name
