@@ -63,7 +63,7 @@ class Evaluations:
             measured = [value for value in values if value is not None]
             if step in steps and measured and len(measured) == len(values):
                 worth[step] = sign * sum(measured) / len(measured)
-        return min(worth, key=lambda step: (worth[step], step)) if worth else None
+        return min(worth, key=worth.__getitem__) if worth else None
 
     def _write(self, known: Mapping[int, Means]) -> None:
         files.write_json(self.path, {str(step): known[step] for step in sorted(known)})

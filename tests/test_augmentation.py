@@ -140,13 +140,13 @@ def test_hidden_frames_are_one_run_of_any_length_anywhere() -> None:
     assert lengths == set(range(9)) and firsts == set(range(20))
 
 
-def crops(augmentation: Augmentation | None, seed: int = 0) -> Crops:
+def crops(augmentation: Augmentation | None, seed: int = 0, speaker: int = 0) -> Crops:
     rng = np.random.default_rng(5)
     spectra = bell(1000, frames=90) + 0.1 * rng.standard_normal((90, 24))
     utterances = [SimpleNamespace(frames=90), SimpleNamespace(frames=20)]
     store = SimpleNamespace(spectra_of=lambda each: spectra[: each.frames].astype(np.float32))
     unit = Statistics(np.zeros(24), np.ones(24), 5.0, 0.2)
-    return Crops(store, utterances, unit, 32, seed, 0, augmentation)  # type: ignore[arg-type]
+    return Crops(store, utterances, unit, 32, seed, speaker, augmentation)  # type: ignore[arg-type]
 
 
 ALL = Augmentation(
@@ -169,6 +169,16 @@ def test_a_crop_is_a_function_of_seed_and_visit() -> None:
     np.testing.assert_array_equal(batches(crops(ALL), 2), whole[4:])
     assert not np.array_equal(batches(crops(ALL, seed=1), 0), whole)
     assert not np.array_equal(batches(crops(None), 0), whole)
+
+
+def test_seed_speaker_and_visit_each_make_a_difference_at_one_place() -> None:
+    made = [
+        crops(ALL, seed, speaker).read(0, 5, visit)
+        for seed, speaker, visit in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+    ]
+    for index, one in enumerate(made):
+        assert all(not np.array_equal(one, other) for other in made[:index])
+    np.testing.assert_array_equal(crops(ALL).read(0, 5, 0), made[0])
 
 
 def test_without_any_amount_nothing_happens() -> None:
