@@ -39,3 +39,22 @@ class EvaluateConfig:
         is_path=True,
     )
     json: str = setting("", "File to write the means to as well.", is_path=True)
+
+
+@dataclass(frozen=True)
+class PublicCorpusConfig:
+    """A public corpus that features are prepared of."""
+
+    corpus: str = setting(
+        "",
+        "Download a public corpus, vcc2016, vcc2018 or arctic, and prepare two of its speakers.",
+    )
+    speakers: tuple[str, ...] = setting(
+        (), "Source and target in --corpus, such as SF1,TF2; by default a usual pair."
+    )
+    corpus_dir: str = setting(
+        "", "Folder of --corpus; by default in the user's data folder.", is_path=True
+    )
+    corpus_url: str = setting(
+        "", "What the addresses of --corpus's archives begin with: a mirror, http://HOST/FOLDER."
+    )

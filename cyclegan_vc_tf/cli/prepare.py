@@ -2,22 +2,34 @@
 
 python -m cyclegan_vc_tf prepare --source_dir=recordings/anna --target_dir=recordings/ben
 python -m cyclegan_vc_tf prepare --flagfile=configs/demo_mask.flags
+python -m cyclegan_vc_tf prepare --corpus=vcc2016 --speakers=SF1,TF2
 
 Flags of a training are accepted, so that its flag file can be given; which features are made
-follows from --variant and from the flags of features.
+follows from --variant and from the flags of features. --corpus downloads a public corpus first.
 """
 
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
 from absl import flags
 
-from cyclegan_vc_tf import preparation, settings
+from cyclegan_vc_tf import corpora, features, preparation, settings
+from cyclegan_vc_tf.calls import PublicCorpusConfig
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.config import CorpusConfig, RunConfig
+from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.papers import PAPERS
+
+FOLDERS = ("source_dir", "target_dir", "held_out_source_dir", "held_out_target_dir")
+"""The flags that say where recordings are."""
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
     settings.define_flags(RunConfig, values)
+    settings.define_flags(PublicCorpusConfig, values)
     flags.DEFINE_string(
         "run_dir", "", "Run folder of a training.", flag_values=values, module_name="run"
     )
@@ -26,12 +38,41 @@ def define(values: flags.FlagValues) -> None:
 def prepare(values: flags.FlagValues) -> int:
     """Prepares both speakers and prints what was found."""
     config = settings.from_flags(RunConfig, values, PAPERS[values.variant])
-    for speaker in preparation.prepare(config.corpus, config.features).values():
+    public = settings.from_flags(PublicCorpusConfig, values, PublicCorpusConfig())
+    corpus = config.corpus
+    if public.corpus:
+        features.check(config.features)
+        corpus = _obtain(public, corpus)
+    elif public != PublicCorpusConfig():
+        raise InputError("--speakers, --corpus_dir and --corpus_url go with --corpus; expected it")
+    for speaker in preparation.prepare(corpus, config.features).values():
         print(speaker.describe(config.features))
         print(f"  features in {speaker.store.folder}")
+    if public.corpus:
+        given = (f"--{name}={getattr(corpus, name)}" for name in FOLDERS)
+        print("Flags for train.py:", " ".join(map(shlex.quote, given)), sep="\n")
     return command.DONE
 
 
 def main() -> None:
     """The command."""
     command.run(__doc__, define, prepare)
+
+
+def _obtain(public: PublicCorpusConfig, own: CorpusConfig) -> CorpusConfig:
+    """The folders of two speakers of a public corpus, downloaded where they are not there."""
+    corpus = corpora.find(public.corpus)
+    pair = corpus.pair(public.speakers)
+    given = [f"--{name}" for name in FOLDERS if getattr(own, name)]
+    if given:
+        raise InputError(f"--corpus says where recordings are; expected no {', '.join(given)}")
+    folder = platformdirs.user_data_path("cyclegan_vc_tf") / corpus.name
+    folder = Path(public.corpus_dir or folder)
+    print(corpus.describe(), flush=True)
+    # Its packages take a tenth of a second to import, and nothing else needs them.
+    from cyclegan_vc_tf import fetching
+
+    fetching.obtain(corpus, pair, folder, public.corpus_url)
+    sides = (corpora.TRAIN, corpora.HELD_OUT)
+    places = [str(folder / side / speaker) for side in sides for speaker in pair]
+    return replace(own, **dict(zip(FOLDERS, places, strict=True)))  # type: ignore[arg-type]
