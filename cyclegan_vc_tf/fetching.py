@@ -90,7 +90,9 @@ def _download(
     # What is expected of the file is checked below, with words that say what to do.
     pooch.get_logger().setLevel("WARNING")
     try:
-        with bar(desc=f"Downloading {archive.name}", unit="B", unit_scale=True) as progress:
+        # The server's total takes the place of this one, without which pooch sees no bar.
+        about = f"Downloading {archive.name}"
+        with bar(total=1, desc=about, unit="B", unit_scale=True) as progress:
             downloader = pooch.HTTPDownloader(progress, CHUNK_BYTES, timeout=TIMEOUT_S)
             pooch.retrieve(address, None, fname=archive.name, path=downloads, downloader=downloader)
         found = _recordings(archive, speakers, downloads / archive.name, path)
@@ -106,9 +108,12 @@ def _download(
 
 def _reason(error: requests.RequestException) -> str:
     """Why a download failed, in a few words."""
-    if isinstance(error, requests.HTTPError) and error.response is not None:
+    if error.response is not None:
+        # pooch leaves it open.
+        error.response.close()
         return f"the server answers {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
+    # Silence in the midst of a download is no Timeout.
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return f"the server is silent for {TIMEOUT_S} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off before the end"
