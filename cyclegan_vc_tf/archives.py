@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -40,6 +41,9 @@ def members(path: Path) -> list[str]:
                 (each.name, _target(each) if each.issym() or each.islnk() else None, each.isfile())
                 for each in archive.getmembers()
             ]
+            # tarfile takes a damaged header for the end.
+            if any(rest.strip(b"\0") for rest in iter(partial(archive.fileobj.read, 2**20), b"")):
+                raise tarfile.ReadError("a damaged header")
         for name, target, _ in entries:
             if _climbs(name):
                 raise InputError(

@@ -149,7 +149,8 @@ CORPORA = {
             licence="Creative Commons Attribution 4.0, https://creativecommons.org/licenses/by/4.0/",
             citation="J. Lorenzo-Trueba, J. Yamagishi, T. Toda, D. Saito, F. Villavicencio, "
             "T. Kinnunen, Z. Ling: The Voice Conversion Challenge 2018: Promoting Development of "
-            "Parallel and Nonparallel Methods. Odyssey 2018, arXiv:1804.04262.",
+            "Parallel and Nonparallel Methods. Odyssey 2018, arXiv:1804.04262. Its authors ask for "
+            "two papers of 2016 as well, which docs/corpora.md names.",
             usual=("VCC2SF3", "VCC2TM1"),
             archives=(
                 Archive("vcc2018_database_training.zip", _VCC2018_SOURCES + _VCC2018_TARGETS),

@@ -46,8 +46,6 @@ def obtain(corpus: Corpus, speakers: Sequence[str], folder: Path, url: str = "")
         raise InputError(f"--corpus_url is {url!r}; expected an address that begins with http")
     with _writing(folder), files.locked(folder / "lock", wait=True):
         missing = [each for each in speakers if not _is_there(folder, each)]
-        if not missing:
-            return
         partial = folder / PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -197,8 +195,8 @@ def _unpack(
 
 
 def _put_in_place(folder: Path, partial: Path, speaker: str) -> None:
-    # The training folder comes last: while it is missing, both are made anew.
-    for side in (HELD_OUT, TRAIN):
+    # A kill between the two leaves one, and both are made anew.
+    for side in (TRAIN, HELD_OUT):
         place = folder / side / speaker
         place.parent.mkdir(exist_ok=True)
         if place.exists():

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cyclegan_vc_tf import archives
@@ -107,6 +108,26 @@ def test_what_is_cut_off_or_damaged_is_no_whole_archive(tmp_path: Path, kind: st
         path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
         with pytest.raises(InputError, match="it is no whole archive"):
             archives.members(path)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_damage_in_a_later_block_of_bzip2_is_seen(tmp_path: Path, place: float) -> None:
+    """Also in a header, which tarfile takes for the archive's end."""
+    noise = np.random.default_rng(0).bytes(3_000_000)
+    path = write(tmp_path / "a.tar.bz2", {f"{each}.wav": noise for each in range(2)})
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * place)] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="it is no whole archive"):
+        archives.members(path)
+
+
+def test_a_damaged_header_of_a_tar_file_is_seen(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tar", FILES)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"corpus/a.wav", b"corpus/x.wav", 1))
+    with pytest.raises(InputError, match=r"it is no whole archive \(a damaged header\)"):
+        archives.members(path)
 
 
 def test_a_zip_file_that_asks_for_a_password_is_refused(tmp_path: Path) -> None:

@@ -530,6 +530,10 @@ def test_a_call_that_is_stopped_in_a_download(
         assert left == set()
     else:
         assert len(left) == 1 and left.pop().startswith(fetching.PARTIAL)
+        # As a kill while unpacking leaves it.
+        stale = folder / fetching.PARTIAL / "train" / "SF1" / "100003.wav"
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(b"RIFF")
     server.trouble = ""
     server.go_on.set()
     assert prepare("vcc2016", server).returncode == 0
@@ -537,14 +541,16 @@ def test_a_call_that_is_stopped_in_a_download(
     assert not any("partial" in str(path) for path in folder.rglob("*"))
 
 
-def test_a_speaker_whose_training_folder_is_missing_is_made_anew(
-    serve, prepare, voices, tmp_path: Path
+@pytest.mark.parametrize("side", ["train", "held_out"])
+def test_a_speaker_of_whom_one_folder_is_missing_is_made_anew(
+    side: str, serve, prepare, voices, tmp_path: Path
 ) -> None:
     """As after a kill between the two renames."""
     server = serve["arctic"]
     assert prepare("arctic", server).returncode == 0
-    shutil.rmtree(tmp_path / "corpus" / "train" / "bdl")
-    (tmp_path / "corpus" / "held_out" / "bdl" / "arctic_b0490.wav").write_bytes(b"")
+    shutil.rmtree(tmp_path / "corpus" / side / "bdl")
+    (left,) = (tmp_path / "corpus").glob("[th]*/bdl")
+    next(left.iterdir()).write_bytes(b"")
     assert prepare("arctic", server).returncode == 0
     assert wavs(tmp_path / "corpus") == expected_wavs("arctic", voices)
 
