@@ -1,6 +1,7 @@
 """What a run is evaluated on: recordings it never learned from, and references for them."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,4 +112,10 @@ def transcripts(path: Path) -> dict[str, str]:
 
 
 def _by_name(folder: Path, names: list[str]) -> dict[str, Path]:
-    return {Path(name).with_suffix("").as_posix(): folder / name for name in names}
+    """Recordings by their names without endings; where these are the same, with them."""
+    bare = {name: Path(name).with_suffix("").as_posix() for name in names}
+    often = Counter(bare.values())
+    return {
+        bare[name] if often[bare[name]] == 1 else Path(name).as_posix(): folder / name
+        for name in names
+    }

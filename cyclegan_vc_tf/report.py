@@ -36,14 +36,19 @@ SMOOTHED_POINTS = 100
 """A curve of more points is drawn with its running mean over a fiftieth of them."""
 
 
+CURVES = ("evaluation/", "gradient_norm/", "loss/", "score/")
+"""Beginnings of the names of scalars that say how a training went; others are its settings."""
+
+
 def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
     """Writes one page with everything in it: tables, pictures and sound; it fetches nothing.
 
     Args:
         evaluation: What it shows.
         path: Of the page.
-        curves: Scalars of the training; may be empty.
+        curves: Scalars of the training, of which `CURVES` are drawn; may be empty.
     """
+    drawn = {name: curve for name, curve in curves.items() if name.startswith(CURVES)}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cyclegan_vc_tf", "templates"),
         autoescape=True,
@@ -60,7 +65,7 @@ def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
         directions=[
             _direction(evaluation, name, systems) for name, systems in evaluation.scores.items()
         ],
-        curves=_png(training_curves(curves)) if curves else "",
+        curves=_png(training_curves(drawn)) if drawn else "",
     )
     # A recording's name may hold bytes that are no text.
     files.write_text(path, page.encode(errors="backslashreplace").decode())

@@ -90,6 +90,17 @@ def test_recordings_are_parallel_by_their_names_without_endings(run: RunFolder) 
     assert apart.parallel == ["b", "a"]
 
 
+def test_recordings_that_differ_in_their_endings_alone_are_all_there(tmp_path: Path) -> None:
+    corpus = {}
+    for speaker, names in (("A", ["1.wav", "1.flac", "2.wav"]), ("B", ["1.wav", "2.flac"])):
+        touch(tmp_path / speaker, *names)
+        about = {"folder": "x", "training": {}, "held_out_folder": str(tmp_path / speaker)}
+        corpus[speaker] = about | {"held_out": names}
+    one = evaluation_sets.of_run(run_of(tmp_path, corpus))["A2B"]
+    assert list(one.sources) == ["1.wav", "1.flac", "2"]
+    assert one.parallel == ["2"]
+
+
 def test_references_may_lie_elsewhere(run: RunFolder, tmp_path: Path) -> None:
     """In A what the held-out sentences of B are in A's voice, and the other way round."""
     folder = tmp_path / "references"

@@ -21,6 +21,9 @@ STATISTICS = {
 }
 
 
+LARGEST_WEIGHTS_BYTES = 12_000_000
+
+
 @pytest.fixture
 def run(tmp_path: Path, small_config: RunConfig) -> run_folder.RunFolder:
     """An untrained run with a checkpoint of step 3."""
@@ -134,6 +137,15 @@ def test_a_model_of_another_name_is_refused_and_all_are_named() -> None:
     with pytest.raises(InputError, match="there is no pretrained:nobody") as refused:
         pretrained.find("pretrained:nobody")
     assert all(name in str(refused.value) for name in pretrained.names())
+
+
+def test_the_models_are_of_two_variants_small_and_have_cards() -> None:
+    runs = [run_folder.open_folder(pretrained.find(f"pretrained:{n}")) for n in pretrained.names()]
+    assert len({run.config.network.variant for run in runs}) >= 2
+    for run in runs:
+        assert (run.path / "weights.npz").stat().st_size <= LARGEST_WEIGHTS_BYTES
+        card = (run.path / "card.md").read_text()
+        assert "Apache-2.0" in card and "synthetic" in card and "MCD" in card
 
 
 @pytest.mark.parametrize("name", pretrained.names())

@@ -111,6 +111,13 @@ def page(evaluation: Evaluation, tmp_path: Path) -> Page:
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
+def test_settings_are_no_curves(evaluation: Evaluation, tmp_path: Path) -> None:
+    for name, there in (("weight/cycle", False), ("score/real_A", True)):
+        report.write_html(evaluation, tmp_path / "page.html", {name: ([1, 2], [3.0, 2.0])})
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ("Scalars of the training" in page) == there
+
+
 def test_a_page_refers_to_nothing_outside_and_runs_nothing(page: Page, tmp_path: Path) -> None:
     assert page.open == [], "every element is closed"
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
