@@ -8,14 +8,15 @@ VERBS = {
     "train": "train, or resume a training; what train.py does",
     "convert": "convert recordings; what convert.py does",
     "evaluate": "say how good a run is, in numbers and on a page",
+    "inspect": "say what a run folder holds, and what is wrong with it",
     "publish": "make a run small enough to pass on",
     "import": "make a run folder of a public project's checkpoint",
     "export": "write a run's networks as PyTorch's",
     "import_vocoder": "make a vocoder of a public MelGAN generator",
 }
 
-ROOMS = {"import": "import_run"}
-"""Modules of verbs that no module can be named as."""
+ROOMS = {"import": "import_run", "inspect": "inspect_run"}
+"""Modules of verbs that no module can be named as, or that Python has one of."""
 
 
 def main() -> None:

@@ -65,6 +65,18 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
             yield True
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file `path`; nothing is written to find out."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def is_pattern(path: Path | str) -> bool:
     """Whether TensorFlow takes a path for a pattern when it reads checkpoints."""
     return bool(set("*?[]\\") & set(str(path)))

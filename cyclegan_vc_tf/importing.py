@@ -92,7 +92,7 @@ def import_run(
     }
 
     def fill(folder: Path) -> None:
-        files.write_json(folder / run_folder.IMPORTED, origin)
+        files.write_json(folder / run_files.IMPORTED, origin)
         Checkpoints(folder / "checkpoints").save(trainer.checkpoint, step, keep=1)
 
     run = run_folder.create(run_dir, config, told, corpus, fill)

@@ -4,12 +4,14 @@ FOLDER/config.json      the settings, without folders
 FOLDER/statistics.npz   both speakers' statistics
 FOLDER/corpus.json      no recordings
 FOLDER/published.json   of which step it is
+FOLDER/versions.json    of what trained it, where the run knows
 FOLDER/weights.npz      the generators' weights
 FOLDER/card.md          what it is: data, licence, settings, how good it is
 """
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 from cyclegan_vc_tf import family, files, half_precision, report_texts, run_files, settings
@@ -51,6 +53,8 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
     files.write_json(output / run_files.PUBLISHED, {"step": step})
     run_files.write_statistics(output, run.statistics)
     run_files.write_corpus(output, nothing)
+    if run.versions.path.exists():
+        shutil.copyfile(run.versions.path, output / run_files.VERSIONS)
     # Last, for a folder with settings is a run.
     files.write_json(output / run_files.CONFIG, dataclasses.asdict(config))
     return output / run_files.WEIGHTS

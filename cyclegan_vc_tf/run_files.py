@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,22 @@ CONFIG = "config.json"
 LOCK = ".lock"
 PUBLISHED = "published.json"
 WEIGHTS = "weights.npz"
+IMPORTED = "imported.json"
+STATISTICS = "statistics.npz"
+CORPUS = "corpus.json"
+EVALUATIONS = "evaluations.json"
+VERSIONS = "versions.json"
+
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What reading JSON and NumPy files raises when they are not what they should be."""
 
 
 def exists(path: Path) -> bool:
@@ -94,18 +111,48 @@ def write_statistics(folder: Path, statistics: Mapping[str, Statistics]) -> None
         for speaker, each in statistics.items()
         for name, value in dataclasses.asdict(each).items()
     }
-    np.savez(folder / "statistics.npz", **arrays)
+    np.savez(folder / STATISTICS, **arrays)
 
 
 def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
     """Writes what a run keeps of its recordings."""
-    files.write_json(folder / "corpus.json", corpus)
+    files.write_json(folder / CORPUS, corpus)
 
 
 def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
     """Writes the settings into `folder`, which is to be known as `run_dir`."""
     files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
     files.write_json(folder / CONFIG, dataclasses.asdict(config))
+
+
+def read_settings(folder: Path) -> RunConfig:
+    """The settings of a run.
+
+    Raises:
+        InputError: One of them is none of this version's; anything of `DAMAGE` for other damage.
+    """
+    return settings.from_dict(RunConfig, json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+
+
+def read_corpus(folder: Path) -> dict[str, Any]:
+    """What a run keeps of its recordings, with names and hashes of both speakers'."""
+    corpus = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
+    recordings(corpus)
+    return corpus
+
+
+def read_statistics(folder: Path) -> dict[str, Statistics]:
+    """Both speakers' statistics."""
+    with (folder / STATISTICS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {
+            speaker: Statistics(
+                mean=arrays[f"{speaker}_mean"],
+                deviation=arrays[f"{speaker}_deviation"],
+                log_f0_mean=float(arrays[f"{speaker}_log_f0_mean"]),
+                log_f0_deviation=float(arrays[f"{speaker}_log_f0_deviation"]),
+            )
+            for speaker in family.SPEAKERS
+        }
 
 
 def recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:

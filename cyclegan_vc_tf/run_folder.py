@@ -6,16 +6,15 @@ RUN/statistics.npz          both speakers' statistics
 RUN/corpus.json             training and held-out recordings, with a hash of each file
 RUN/imported.json           of a run whose networks are a public checkpoint's: of which
 RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
+RUN/versions.json           of what trained it, from which step on
 RUN/evaluations.json        what checkpoints were worth, where the training evaluated them
 RUN/events.out.tfevents.*   for TensorBoard
 RUN/converted/              held-out recordings, converted at the end
 """
 
 import dataclasses
-import json
 import os
 import shutil
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,29 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import family, files, half_precision, run_files, settings
+from cyclegan_vc_tf import family, files, half_precision, run_files
 from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.evaluations import Evaluations
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.versions import Versions
 
-IMPORTED = "imported.json"
 CONVERTED = "converted/step.txt"
-
-# What reading JSON and NumPy files raises when they are not what they should be.
-_DAMAGE = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
 
 
 @dataclass(frozen=True)
@@ -77,7 +64,12 @@ class RunFolder:
     @property
     def evaluations(self) -> Evaluations:
         """What its checkpoints were worth."""
-        return Evaluations(self.path / "evaluations.json")
+        return Evaluations(self.path / run_files.EVALUATIONS)
+
+    @property
+    def versions(self) -> Versions:
+        """Of what trained it."""
+        return Versions(self.path / run_files.VERSIONS)
 
     def save(self, checkpoint: tf.train.Checkpoint, step: int) -> None:
         """Writes a checkpoint, and removes those that are not to be kept."""
@@ -243,26 +235,12 @@ def open_folder(path: Path) -> RunFolder:
         )
     run_files.refuse_patterns(path)
     try:
-        data = json.loads((path / run_files.CONFIG).read_text(encoding="utf-8"))
-        config = settings.from_dict(RunConfig, data)
-        corpus = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
-        recordings = run_files.recordings(corpus)
-        imported = run_files.imported(path / IMPORTED)
+        config = run_files.read_settings(path)
+        recordings = run_files.recordings(run_files.read_corpus(path))
+        imported = run_files.imported(path / run_files.IMPORTED)
         published = run_files.published_step(path)
-        with (
-            (path / "statistics.npz").open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            statistics = {
-                speaker: Statistics(
-                    mean=arrays[f"{speaker}_mean"],
-                    deviation=arrays[f"{speaker}_deviation"],
-                    log_f0_mean=float(arrays[f"{speaker}_log_f0_mean"]),
-                    log_f0_deviation=float(arrays[f"{speaker}_log_f0_deviation"]),
-                )
-                for speaker in family.SPEAKERS
-            }
-    except _DAMAGE as error:
+        statistics = run_files.read_statistics(path)
+    except run_files.DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
     return RunFolder(path, config, statistics, recordings, imported, published)
 

@@ -176,6 +176,7 @@ class _Session:
         config, step = self.config, self.first_step
         summaries.purge_events(self.run.path, step or -1)
         self.run.evaluations.forget_after(step)
+        self.run.versions.note(step)
         source, target = (self._crops(index) for index in range(len(family.SPEAKERS)))
         masked = family.FAMILY[self.run.config.network.variant].masked
         longest_mask = config.longest_mask if masked else None

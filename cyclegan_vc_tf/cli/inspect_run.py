@@ -1,0 +1,52 @@
+"""Says what a run folder holds, and what is wrong with it if it is damaged.
+
+python -m cyclegan_vc_tf inspect --run_dir=runs/anna-ben
+
+The exit status is 0 for a run folder in order, 1 for a damaged one, 2 where there is none.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import flags
+
+from cyclegan_vc_tf import files, settings, startup
+from cyclegan_vc_tf.calls import RUN_DIR
+from cyclegan_vc_tf.cli import command, paths
+from cyclegan_vc_tf.errors import in_a_line
+from cyclegan_vc_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """What to look through."""
+
+    run_dir: str = setting("", RUN_DIR)
+    json: str = setting("", "File to write what was found to as well.", is_path=True)
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the command's flags."""
+    settings.define_flags(InspectConfig, values)
+
+
+def inspect(values: flags.FlagValues) -> int:
+    """Looks through a run folder, and prints what it holds and what is wrong."""
+    config = settings.from_flags(InspectConfig, values, InspectConfig())
+    run_dir = paths.run_dir(config.run_dir)
+    # TensorFlow takes seconds to import: wrong flags are refused without it.
+    with startup.importing():
+        from cyclegan_vc_tf import inspection, inspection_texts
+
+    found = inspection.inspect(run_dir)
+    print("\n".join(inspection_texts.lines_of(found.facts)))
+    for problem in found.problems:
+        print(f"damaged: {in_a_line(str(problem))}")
+    if config.json:
+        files.write_json(Path(config.json), found.as_json())
+    return command.SOME_FAILED if found.problems else command.DONE
+
+
+def main() -> None:
+    """The command."""
+    command.run(__doc__, define, inspect)
