@@ -173,6 +173,13 @@ class TrainingConfig:
         resumable=True,
     )
 
+    profile_steps: str = setting(
+        "",
+        "First and last step, with a comma between them, that TensorFlow's profiler looks at, for "
+        "TensorBoard; by default none.",
+        resumable=True,
+    )
+
     @property
     def longest_mask(self) -> int:
         """Most frames of a crop that are hidden."""

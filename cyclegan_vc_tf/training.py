@@ -11,6 +11,7 @@ from cyclegan_vc_tf import (
     family,
     preparation,
     processor,
+    profiling,
     resuming,
     run_files,
     run_folder,
@@ -28,6 +29,7 @@ from cyclegan_vc_tf.generation import begin_with
 from cyclegan_vc_tf.generators import START_FRAMES
 from cyclegan_vc_tf.held_out import HeldOut
 from cyclegan_vc_tf.preparation import Speaker
+from cyclegan_vc_tf.profiling import Profile
 from cyclegan_vc_tf.progress import Speed, bar
 from cyclegan_vc_tf.run_folder import RunFolder
 from cyclegan_vc_tf.signals import stop_request
@@ -68,6 +70,7 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
         run_files.check_free(run_dir)
     # What can be refused is refused before any work is done.
     family.check(config)
+    profiling.bounds(config.training.profile_steps)
     synthesis.vocoder(config.features, config.vocoder)
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
@@ -186,6 +189,7 @@ class _Session:
             stop_request() as stop,
             closing(events(str(self.run.path))) as writer,
             writer.as_default(),
+            closing(Profile(self.run.path, profiling.bounds(config.profile_steps))) as profile,
             bar(desc="Training", unit="step", initial=step, total=config.steps) as progress,
         ):
             if step == 0:
@@ -194,7 +198,8 @@ class _Session:
             for batch in pairs:
                 step += 1
                 logged = step % config.log_every == 0 or step == config.steps
-                report, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
+                with profile.of(step):
+                    report, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
                 if not finite:
                     names = (name for name, value in report.items() if not isfinite(value))
                     name = next(names)

@@ -34,6 +34,7 @@ ROWS = (
         "dialogue",
         "pretrained",
         "products",
+        "profiling",
         "settings",
         "torch_files",
         "versions",

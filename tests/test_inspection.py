@@ -159,6 +159,18 @@ def deeper_config(run: run_folder.RunFolder) -> None:
     (run.path / "config.json").write_text(json.dumps(data))
 
 
+def other_names(run: run_folder.RunFolder) -> None:
+    """Of values of the same shapes."""
+    trainer = Trainer(run.config)
+    saved = tf.train.Checkpoint(
+        step=trainer.step,
+        generator_optimizer=trainer.generator_optimizer,
+        discriminator_optimizer=trainer.discriminator_optimizer,
+        **{name.replace("A2B", "A2C"): model for name, model in trainer.networks.items()},
+    )
+    run.checkpoints.save(saved, 4, keep=2)
+
+
 def damage_statistics(run: run_folder.RunFolder) -> None:
     path = run.path / "statistics.npz"
     path.write_bytes(path.read_bytes()[:300])
@@ -263,6 +275,7 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
         (impossible_config, "config.json: no networks can be built (--generator_widths has 1"),
         (other_config, "of other shapes than the networks of the settings"),
         (deeper_config, "ckpt-4 cannot be read ("),
+        (other_names, "ckpt-4 cannot be read ("),
         (damage_statistics, "statistics.npz cannot be read"),
         (lose_statistics, "statistics.npz is missing; restore it"),
         (statistics_without_numbers, "B_mean is NaN or infinite"),

@@ -118,8 +118,8 @@ def test_only_the_course_of_a_run_may_change_on_a_resume() -> None:
     """Steps, intervals and the number of workers; a change of anything else is named."""
     may_change = {
         "steps", "workers", "log_every", "checkpoint_every", "keep_checkpoints", "convert_every",
-        "convert_utterances", "evaluate_every", "best_metric", "reference_dir", "transcripts",
-        "whisper_model", "vocoder", "vocoder_checkpoint", "griffin_lim_iterations",
+        "convert_utterances", "profile_steps", "evaluate_every", "best_metric", "reference_dir",
+        "transcripts", "whisper_model", "vocoder", "vocoder_checkpoint", "griffin_lim_iterations",
     }  # fmt: skip
     other = {int: 77, float: 0.77, bool: True, str: "other", tuple: (7,)}
     for section, field, _ in settings.fields_of(RunConfig):
