@@ -120,6 +120,15 @@ def to_flags(config: Any) -> str:
     return "".join(lines)
 
 
+def by_name(config: Any) -> dict[str, bool | int | float | str]:
+    """Every setting by its flag's name; those with several values as text with commas."""
+    found = {}
+    for section, field, _ in fields_of(type(config)):
+        value = getattr(getattr(config, section) if section else config, field.name)
+        found[field.name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return found
+
+
 def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
     """Settings from what `dataclasses.asdict` made of them, also after a way through JSON.
 

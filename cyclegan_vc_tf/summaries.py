@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from tensorboard.plugins.hparams import api as hparams
 
-from cyclegan_vc_tf import files
+from cyclegan_vc_tf import files, settings
 from cyclegan_vc_tf.config import FeatureConfig
 from cyclegan_vc_tf.features import Features
 from cyclegan_vc_tf.synthesis import Vocoder
@@ -31,6 +32,19 @@ def write_scalars(values: Mapping[str, float], step: int) -> None:
 def write_text(name: str, text: str, step: int) -> None:
     """Writes preformatted text."""
     tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()), step)
+
+
+def write_settings(config: Any) -> None:
+    """Writes all settings of a run for TensorBoard's HPARAMS tab, which compares runs by them.
+
+    What the runs came to, that tab takes from the scalars.
+    """
+    # A folder's name may hold bytes that are no text.
+    values = {
+        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in settings.by_name(config).items()
+    }
+    hparams.hparams(values)
 
 
 def write_example(

@@ -194,6 +194,7 @@ class _Session:
         ):
             if step == 0:
                 summaries.write_text("configuration", settings.to_flags(self.run.config), step)
+                summaries.write_settings(self.run.config)
             speed = Speed(step, frames_per_step=2 * config.batch_size * config.crop_frames)
             for batch in pairs:
                 step += 1

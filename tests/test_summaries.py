@@ -6,9 +6,11 @@ import matplotlib._pylab_helpers
 import numpy as np
 import tensorflow as tf
 from conftest import voice
+from tensorboard.plugins.hparams import plugin_data_pb2
 
-from cyclegan_vc_tf import features, summaries, synthesis, world
-from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf import features, settings, summaries, synthesis, world
+from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig, RunConfig, TrainingConfig
+from cyclegan_vc_tf.network_config import NetworkConfig
 
 
 def test_a_tone_is_where_it_belongs_in_its_spectrogram() -> None:
@@ -98,3 +100,30 @@ def test_events_of_steps_that_are_repeated_are_purged(tmp_path: Path) -> None:
     assert steps_in(tmp_path) in ([1, 2, 4], [1, 2, 3])
     summaries.purge_events(tmp_path, -1)
     assert steps_in(tmp_path) == []
+
+
+def test_settings_can_be_compared_in_tensorboard(tmp_path: Path) -> None:
+    """Read back from the event file: each one, with its type; folders that are no text too."""
+    config = RunConfig(
+        corpus=CorpusConfig(source_dir="/voices/\udce4nna"),
+        network=NetworkConfig(channels=4, discriminator_sigmoid=True),
+        training=TrainingConfig(cycle_weight=7.5, seed=3),
+    )
+    with tf.summary.create_file_writer(str(tmp_path)).as_default() as writer:
+        summaries.write_settings(config)
+    writer.close()
+    [found] = [
+        value.metadata.plugin_data.content
+        for path in tmp_path.iterdir()
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        for value in tf.compat.v1.Event.FromString(record).summary.value
+        if value.metadata.plugin_data.plugin_name == "hparams"
+    ]
+    said = plugin_data_pb2.HParamsPluginData.FromString(found).session_start_info.hparams
+    fields = [field for _, field, _ in settings.fields_of(RunConfig)]
+    assert set(said) == {field.name for field in fields}
+    assert said["cycle_weight"].number_value == 7.5 and said["seed"].number_value == 3
+    assert said["discriminator_sigmoid"].bool_value and said["variant"].string_value == "vc1"
+    assert said["deterministic"].WhichOneof("kind") == "bool_value"
+    assert said["discriminator_widths"].string_value == "1,2,4,8"
+    assert said["source_dir"].string_value == "/voices/\\udce4nna"
