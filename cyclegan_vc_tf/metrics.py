@@ -86,16 +86,28 @@ def f0_errors(one: Analysed, other: Analysed) -> dict[str, float | None]:
 def modulation_spectrum_db(spoken: Analysed) -> np.ndarray:
     """Power of how each mel-cepstral coefficient but the zeroth moves, by modulation frequency.
 
-    Of Hann windows of `MODULATION_FRAMES`, half of each over the next (Welch's method), each
-    without its mean; a shorter recording is followed by zeros.
-
     Returns:
         (MODULATION_FRAMES // 2, order): without the frequency 0.
 
     Source: Takamichi et al., 2014, "A postfilter to modify the modulation spectrum in HMM-based
         speech synthesis".
     """
-    tracks = spoken.mel_cepstra[:, 1:] - spoken.mel_cepstra[:, 1:].mean(axis=0)
+    return modulation_power_db(spoken.mel_cepstra[:, 1:])
+
+
+def modulation_power_db(tracks: np.ndarray) -> np.ndarray:
+    """Power of how each track moves, by modulation frequency.
+
+    Of Hann windows of `MODULATION_FRAMES`, half of each over the next (Welch's method), each
+    without its mean; a shorter recording is followed by zeros.
+
+    Args:
+        tracks: (frames, tracks).
+
+    Returns:
+        (MODULATION_FRAMES // 2, tracks): without the frequency 0.
+    """
+    tracks = tracks - tracks.mean(axis=0)
     missing = max(0, MODULATION_FRAMES - len(tracks))
     tracks = np.pad(tracks, ((0, missing), (0, 0)))
     _, power = scipy.signal.welch(tracks, nperseg=MODULATION_FRAMES, axis=0)

@@ -9,6 +9,7 @@ RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
 RUN/versions.json           of what trained it, from which step on
 RUN/evaluations.json        what checkpoints were worth, where the training evaluated them
 RUN/events.out.tfevents.*   for TensorBoard
+RUN/projector/              utterances as points, for TensorBoard's projector
 RUN/converted/              held-out recordings, converted at the end
 """
 

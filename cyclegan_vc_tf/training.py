@@ -28,6 +28,7 @@ from cyclegan_vc_tf.errors import InputError, TrainingError
 from cyclegan_vc_tf.generation import begin_with
 from cyclegan_vc_tf.generators import START_FRAMES
 from cyclegan_vc_tf.held_out import HeldOut
+from cyclegan_vc_tf.insight import Insight
 from cyclegan_vc_tf.preparation import Speaker
 from cyclegan_vc_tf.profiling import Profile
 from cyclegan_vc_tf.progress import Speed, bar
@@ -124,6 +125,7 @@ class _Session:
             Augmentation(run.config.augmentation, run.config.features) if augmented else None
         )
         self.held_out = HeldOut(run, speakers, converters, say)
+        self.insight = Insight(run, speakers, converters, say)
         if self.config.evaluate_every:
             self.held_out.check_metric()
         self.first_step = self._restore()
@@ -224,6 +226,8 @@ class _Session:
                     raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
                 if convert:
                     self.held_out.write_examples(step)
+                if convert or (config.convert_every and step == config.steps):
+                    self.insight.write(step)
                 if evaluate:
                     found = self.held_out.evaluate(step)
                     progress.clear()

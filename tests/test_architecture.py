@@ -78,7 +78,7 @@ ROWS = (
     {"conversion", "evaluation_sets", "exporting", "publishing", "resuming", "summaries"},
     {"evaluation", "trainer"},
     {"damage", "evaluating", "importing", "report"},
-    {"held_out", "inspection"},
+    {"held_out", "insight", "inspection"},
     {"training"},
     {"cli"},
     {"__main__"},

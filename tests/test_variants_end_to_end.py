@@ -74,9 +74,9 @@ def test_a_variant_from_recordings_to_converted_speech(
         assert np.isfinite(found[tag, 4])
     others = other_events(run_dir)
     seen = {tag.rpartition("/")[2] for tag in others if tag.startswith(("images", "audio"))}
-    assert seen == {"source", "converted", "cycled", "spectrograms"} | (
-        set() if log_mel else {"f0"}
-    )
+    assert seen == {
+        "source", "converted", "cycled", "spectrograms", "modulation_spectrum", "global_variance"
+    } | (set() if log_mel else {"f0"})  # fmt: skip
     assert all(steps == {2, 4} for tag, steps in others.items() if "spectrograms" in tag)
 
     config = run_folder.open_folder(run_dir).config
