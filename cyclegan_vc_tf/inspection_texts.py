@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLUMNS = 100
-LABEL = 16
+LABEL = 17
 
 TOTALS = ("generator", "discriminator")
 
