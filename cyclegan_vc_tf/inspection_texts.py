@@ -145,13 +145,12 @@ def _versions(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = facts["versions"]
     last = max(known)
     text = ", ".join(f"{name} {version}" for name, version in known[last].items())
-    if len(known) > 1 or last:
-        text += f", from step {last} on"
-    if min(known):
-        text += "; before: not recorded"
-    elif len(known) > 1:
-        text += f"; others from {_listed([step for step in known if step < last])}"
-    return [("versions", text)]
+    told = [("versions", text)]
+    if last:
+        others = f"; others before, from step {[*known][-2]} on" if len(known) > 1 else ""
+        unknown = f"; before {min(known)}: not recorded" if min(known) else ""
+        told.append(("", f"from step {last} on{others}{unknown}"))
+    return told
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:

@@ -21,10 +21,10 @@ def rows_of(path: Path) -> list[list[str]]:
 
 
 def test_a_point_is_worked_out_by_hand() -> None:
-    spectra = np.array([[1.0, 10.0], [5.0, 10.0]], np.float32)
+    spectra = np.array([[1.0, 10.0], [9.0, 10.0]], np.float32)
     statistics = Statistics(np.array([1.0, 4.0]), np.array([2.0, 3.0]), 0.0, 0.0)
-    # In units of the speaker: 0 and 2; 2 and 2.
-    np.testing.assert_allclose(insight.point(spectra, statistics), [1.0, 2.0, 1.0, 0.0])
+    # In units of the speaker: 0 and 4; 2 and 2.
+    np.testing.assert_allclose(insight.point(spectra, statistics), [2.0, 2.0, 2.0, 0.0])
 
 
 def test_a_swaying_feature_is_at_its_modulation_frequency() -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import run_here, variables
 
 import cyclegan_vc_tf
-from cyclegan_vc_tf import inspection, inspection_texts, publishing, run_folder
+from cyclegan_vc_tf import inspection, inspection_texts, pretrained, publishing, run_folder
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
@@ -237,6 +237,10 @@ def damage_note_of_an_import(run: run_folder.RunFolder) -> None:
     (run.path / "imported.json").write_text("{}")
 
 
+def damage_note_of_a_publication(run: run_folder.RunFolder) -> None:
+    (run.path / "published.json").write_text("{}")
+
+
 def killed_writer_of_a_checkpoint(run: run_folder.RunFolder) -> None:
     (run.path / "checkpoints" / ".writing").mkdir()
 
@@ -290,6 +294,7 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
         (cut_evaluations, "evaluations.json is damaged (Expecting value"),
         (damage_versions, "versions.json is damaged"),
         (damage_note_of_an_import, "imported.json cannot be read"),
+        (damage_note_of_a_publication, "published.json cannot be read"),
         (killed_writer_of_a_checkpoint, ".writing was left by a process that was killed"),
         (killed_writer_of_settings, ".config.json.0123abcd.partial was left by"),
         (killed_maker_of_the_run, ".run.partial was left by"),
@@ -338,7 +343,8 @@ def test_evaluations_and_versions_are_shown(run: run_folder.RunFolder) -> None:
     assert "checkpoints     of steps 3, 4; last 4, best 3" in lines
     [versions] = [line for line in lines if line.startswith("versions")]
     assert f"tensorflow {tf.__version__}, numpy {np.__version__}, python 3." in versions
-    assert "from step" not in versions and "before" not in versions
+    assert len(versions) < 100 and "…" not in versions
+    assert not any("from step" in line for line in lines) and "before" not in versions
 
 
 def test_versions_are_noted_where_they_change(
@@ -373,15 +379,20 @@ def test_a_training_notes_its_versions(corpus: Path, tmp_path: Path) -> None:
     assert "from step" not in "".join(inspected(run, status=0))
     run.versions.path.unlink()
     assert run_here("train.py", *again, "--steps=3").returncode == 0
-    assert any("from step 2 on; before: not" in line for line in inspected(run, status=0))
+    assert any(
+        "from step 2 on; before 2: not recorded" in line for line in inspected(run, status=0)
+    )
 
 
 def test_published_runs_are_inspected_and_their_weights_read(
-    run: run_folder.RunFolder, tmp_path: Path
+    run: run_folder.RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.versions.note(0)
-    publishing.publish(run, 4, tmp_path / "published", "Two made-up voices.")
-    published = run_folder.open_folder(tmp_path / "published")
+    publishing.publish(run, 4, tmp_path / "models" / "low-high", "Two made-up voices.")
+    published = run_folder.open_folder(tmp_path / "models" / "low-high")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "models")
+    by_name = run_here("inspect_run", "--run_dir=pretrained:low-high")
+    assert (by_name.returncode, by_name.stdout.splitlines()) == (0, inspected(published, status=0))
     lines = inspected(published, status=0)
     assert "steps            4 of 4, published" in lines
     assert "corpus          no recordings" in lines
@@ -436,5 +447,8 @@ def test_the_longest_of_everything_fits_too(variant: str) -> None:
         }
     )
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    assert "                from step 400000 on; others before, from step 399000 on" in "\n".join(
+        lines
+    )
     assert [line for line in lines if "cycled_B" in line and "…" not in line]
     assert lines[0].endswith("long/run")
