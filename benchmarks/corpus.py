@@ -19,10 +19,11 @@ import numpy as np
 
 from benchmarks import sizes
 from benchmarks.worker import memory_mb
-from cyclegan_vc_tf import family, feature_store, preparation
+from cyclegan_vc_tf import family, feature_store, preparation, utterances
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.dataset import Crops, training_pairs
-from cyclegan_vc_tf.feature_store import FeatureStore, Recording
+from cyclegan_vc_tf.feature_store import FeatureStore
+from cyclegan_vc_tf.utterances import Recording, Utterance
 
 UTTERANCE_S = 5.0
 """Length of each made-up recording."""
@@ -69,8 +70,9 @@ def write(folder: Path, minutes: float, config: RunConfig, seed: int) -> Feature
     f0_hz = np.full(frames, 150.0)
     for recording in recordings:
         spectra = rng.standard_normal((frames, features.bins), np.float32)
-        part = feature_store.part_path(folder, recording)
-        feature_store.write_part(part, recording.key, f0_hz, spectra)
+        entry = Utterance(recording, recording.key, 0, frames, end_s=UTTERANCE_S)
+        part = utterances.part_path(folder, recording)
+        utterances.write_part(part, [(entry, f0_hz, spectra)])
     return feature_store.pack(FeatureStore(folder), recordings, features.bins)
 
 

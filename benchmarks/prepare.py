@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks import turns
 from cyclegan_vc_tf import audio, files, preparation, world
-from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 
 GROSS = 0.2
 """Share by which F0 differs in a gross error."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,35 +14,14 @@ import soxr
 from cyclegan_vc_tf import files
 from cyclegan_vc_tf.errors import InputError
 
-EXTENSIONS = frozenset(
-    {
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".au",
-        ".bwf",
-        ".caf",
-        ".flac",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".rf64",
-        ".snd",
-        ".sph",
-        ".w64",
-        ".voc",
-        ".wav",
-        ".wave",
-    }
-)
+EXTENSIONS = frozenset({
+    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
+    ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
+})  # fmt: skip
 """File name endings of the formats that libsndfile reads and that say what they hold."""
 
 BLOCK_SAMPLES = 2**21
 """Longer recordings are read, resampled and written block by block: 44 s each at 48 kHz."""
-
-EXACT = frozenset({"WAV", "WAVEX", "FLAC", "AIFF", "W64", "RF64", "AU"})
-"""Formats in which a sample is found whatever was read before it."""
 
 SHORTEST_RESAMPLED = 64
 """Samples below which soxr's filter sees hardly anything but the zeros around them."""
@@ -124,45 +104,65 @@ def read_at(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, Recording]:
     Raises:
         AudioError: As for `read`.
     """
+    with opened(path) as sound:
+        source_hz = int(sound.samplerate)
+        rate_hz = rate_hz or source_hz
+        parts = blocks(sound)
+        samples = next(parts)[1]
+        count = len(samples)
+        if count != BLOCK_SAMPLES:
+            return resample(samples, source_hz, rate_hz), Recording(source_hz, count)
+        bring = _stream(source_hz, rate_hz)
+        samples = bring(samples, False).copy()
+        for _, block in parts:
+            count += len(block)
+            more = bring(block, len(block) < BLOCK_SAMPLES)
+            # Grows in its place; nothing else refers to it.
+            samples.resize(len(samples) + len(more), refcheck=False)
+            samples[len(samples) - len(more) :] = more
+    samples.resize(resampled_length(count, source_hz, rate_hz), refcheck=False)
+    return samples, Recording(source_hz, count)
+
+
+class _Forward(soundfile.SoundFile):
+    """Read from beginning to end: after a seek, a lossy decoder goes on with other samples."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """A recording to read from, with `blocks`; what fails meanwhile is an AudioError.
+
+    Raises:
+        AudioError: The file cannot be read.
+    """
     try:
-        with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-            source_hz = int(sound.samplerate)
-            rate_hz = rate_hz or source_hz
-            blocks = _mono(sound)
-            samples = next(blocks)
-            count = len(samples)
-            if count != BLOCK_SAMPLES:
-                return resample(samples, source_hz, rate_hz), Recording(source_hz, count)
-            bring = _stream(source_hz, rate_hz)
-            samples = bring(samples, False).copy()
-            for block in blocks:
-                count += len(block)
-                more = bring(block, len(block) < BLOCK_SAMPLES)
-                # Grows in its place; nothing else refers to it.
-                samples.resize(len(samples) + len(more), refcheck=False)
-                samples[len(samples) - len(more) :] = more
+        with path.open("rb") as file, _Forward(file.fileno(), closefd=False) as sound:
+            if soundfile.SoundFile.seekable(sound):
+                # As `soundfile.read` does, for after a seek mp3 is decoded with other rounding.
+                sound.seek(0)
+            yield sound
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
     except (soundfile.SoundFileError, TypeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         raise AudioError(f"cannot be read as audio ({reason})") from error
-    samples.resize(resampled_length(count, source_hz, rate_hz), refcheck=False)
-    return samples, Recording(source_hz, count)
 
 
-def _mono(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Blocks of samples, channels averaged, (samples,) float32; the last alone is not full.
+def blocks(sound: soundfile.SoundFile) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """A recording block by block; the last one alone, which may be empty, is not full.
 
-    A file with a lossy coding is one block: soundfile seeks after each read, and such a decoder
-    goes on from there with other samples.
+    Yields:
+        Channels, (samples, channels), and their average, (samples,), float32.
+
+    Raises:
+        AudioError: It has no samples, or NaN or infinite ones.
     """
     begun, full = 0, True
-    length = BLOCK_SAMPLES if sound.format in EXACT else -1
-    if sound.seekable():
-        # As `soundfile.read` does, for after a seek mp3 is decoded with other rounding.
-        sound.seek(0)
     while full:
-        channels = sound.read(length, dtype="float32", always_2d=True)
+        channels = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
         full = len(channels) == BLOCK_SAMPLES
         samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
         if begun == samples.size == 0:
@@ -172,7 +172,7 @@ def _mono(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
             first_s = (begun + int(np.argmin(finite))) / sound.samplerate
             raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
         begun += len(samples)
-        yield np.ascontiguousarray(samples)
+        yield channels, np.ascontiguousarray(samples)
 
 
 def duration_s(path: Path) -> float:

@@ -2,38 +2,9 @@
 
 from dataclasses import asdict, dataclass, field
 
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.network_config import NetworkConfig
 from cyclegan_vc_tf.settings import setting
-
-
-@dataclass(frozen=True)
-class CorpusConfig:
-    """Whose recordings a run learns from."""
-
-    source_dir: str = setting("", "Folder of recordings of speaker A.", is_path=True)
-    target_dir: str = setting("", "Folder of recordings of speaker B.", is_path=True)
-    held_out_source_dir: str = setting(
-        "", "Folder of recordings of A that are never trained on.", is_path=True
-    )
-    held_out_target_dir: str = setting(
-        "",
-        "Folder of recordings of B that are never trained on; a file named as one of A's holds "
-        "the same sentence.",
-        is_path=True,
-    )
-    held_out_fraction: float = setting(
-        0.1,
-        "Share of a speaker's recordings to hold out, chosen by a hash of their file names, where "
-        "no held-out folder is given.",
-        least=0.0,
-        most=0.9,
-    )
-    features_dir: str = setting(
-        "", "Folder of the feature stores; by default in the user's cache folder.", is_path=True
-    )
-    workers: int = setting(
-        0, "Processes that prepare features; 0 is one a core.", least=0, resumable=True
-    )
 
 
 @dataclass(frozen=True)
@@ -263,7 +234,7 @@ class JudgesConfig:
 class RunConfig:
     """All settings of a run; those of the 2017 paper by default."""
 
-    corpus: CorpusConfig = CorpusConfig()
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
     features: FeatureConfig = FeatureConfig()
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = TrainingConfig()

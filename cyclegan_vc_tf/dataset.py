@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from cyclegan_vc_tf import normalization
 from cyclegan_vc_tf.augmentation import Augmentation
-from cyclegan_vc_tf.feature_store import FeatureStore, Utterance
+from cyclegan_vc_tf.feature_store import FeatureStore
 from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.utterances import Utterance
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
     STORE/index.json                what is in it; renamed into place last
     STORE/spectra-KEY.npy           (frames, bins) float32, utterance after utterance
     STORE/f0_hz-KEY.npy             (frames,) float32, 0 where unvoiced or not analysed
+    STORE/cuts.tsv                  where recordings were cut into pieces, if they were
     STORE/parts/KEY.npz             one recording's features, until they are packed
 
 Writing and reading stand side by side here. A store belongs to one folder of recordings and one
@@ -10,64 +11,30 @@ set of feature settings.
 """
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from cyclegan_vc_tf import files
 from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.errors import in_a_line
+from cyclegan_vc_tf.utterances import (
+    ARRAYS,
+    Recording,
+    Utterance,
+    entries_of_part,
+    key_of,
+    read_part,
+)
 
-FORMAT = 2
+FORMAT = 3
 """Raised when features of the same settings would come out differently."""
 
-
-@dataclass(frozen=True)
-class Recording:
-    """A file as it was found: what tells whether it has changed since."""
-
-    name: str
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, folder: Path, name: str) -> "Recording":
-        """The recording `name`, relative to `folder`, as it is now."""
-        status = (folder / name).stat()
-        return cls(name, status.st_size, status.st_mtime_ns)
-
-    @property
-    def key(self) -> str:
-        """Names its part; another size or time is another key."""
-        return _key([self.name, self.size, self.modified_ns])
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A recording in the store.
-
-    Attributes:
-        recording: The file it was made of.
-        sha256: Of the file's bytes; empty where they could not be read.
-        start: Its first frame in the arrays.
-        frames: How many it has; 0 where it was skipped.
-        skipped: Why it is not in the arrays; empty where it is.
-    """
-
-    recording: Recording
-    sha256: str
-    start: int
-    frames: int
-    skipped: str = ""
-
-    @property
-    def name(self) -> str:
-        """The file's name, relative to the speaker's folder."""
-        return self.recording.name
+CUTS = "cuts.tsv"
 
 
 class FeatureStore:
@@ -75,26 +42,30 @@ class FeatureStore:
 
     Attributes:
         folder: Where it is.
-        utterances: Those that can be used, sorted by name.
+        utterances: Those that can be used, sorted by the file's name.
         skipped: Those that cannot.
         spectra: Mel-cepstra or log-mel spectra, (frames, bins) float32, memory-mapped.
         f0_hz: (frames,) float32, memory-mapped.
+        key: Of its index; another content, another key.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        entries, key = _read_index(folder)
+        entries, self.key = _read_index(folder)
         self.utterances = [entry for entry in entries if not entry.skipped]
         self.skipped = [entry for entry in entries if entry.skipped]
         if entries:
-            self.spectra = _map(_array_path(folder, "spectra", key))
-            self.f0_hz = _map(_array_path(folder, "f0_hz", key))
+            self.spectra = _map(_array_path(folder, "spectra", self.key))
+            self.f0_hz = _map(_array_path(folder, "f0_hz", self.key))
 
     @property
-    def entries(self) -> dict[Recording, Utterance]:
+    def entries(self) -> dict[Recording, list[Utterance]]:
         """Everything that was read, by the file it was made of."""
-        entries = (*self.utterances, *self.skipped)
-        return {entry.recording: entry for entry in entries if entry.sha256}
+        found: dict[Recording, list[Utterance]] = {}
+        for entry in sorted((*self.utterances, *self.skipped), key=lambda each: each.piece or 0):
+            if entry.sha256:
+                found.setdefault(entry.recording, []).append(entry)
+        return found
 
     def spectra_of(self, utterance: Utterance) -> np.ndarray:
         """(frames, bins) float32, a view of the mapped array."""
@@ -104,36 +75,52 @@ class FeatureStore:
         """(frames,) float32, a view of the mapped array."""
         return self.f0_hz[utterance.start : utterance.start + utterance.frames]
 
+    def read(
+        self, name: str, utterances: Iterable[Utterance], most_frames: int
+    ) -> Iterator[np.ndarray]:
+        """Reads utterances one after the other, without mapping them into memory.
 
-def store_folder(features_dir: Path, speaker_dir: Path, config: FeatureConfig) -> Path:
-    """Where the store of a speaker's folder is: another setting that counts, another store."""
-    key = _key([FORMAT, str(speaker_dir), config.used])
+        Args:
+            name: "spectra" or "f0_hz".
+            utterances: Of this store.
+            most_frames: A longer utterance comes in several pieces.
+
+        Yields:
+            (frames, bins) or (frames,) float32.
+        """
+        mapped = getattr(self, name)
+        shape, values = mapped.shape[1:], int(np.prod(mapped.shape[1:]))
+        with _array_path(self.folder, name, self.key).open("rb") as file:
+            head = file.seek(0, 2) - mapped.nbytes
+            for each in utterances:
+                file.seek(head + 4 * values * each.start)
+                for begun in range(0, each.frames, most_frames):
+                    frames = min(most_frames, each.frames - begun)
+                    yield np.fromfile(file, "<f4", frames * values).reshape(frames, *shape)
+
+
+def store_folder(
+    features_dir: Path,
+    speaker_dir: Path,
+    config: FeatureConfig,
+    splitting: Mapping[str, float] | None = None,
+) -> Path:
+    """Where the store of a speaker's folder is: another setting that counts, another store.
+
+    Args:
+        features_dir: Of all stores.
+        speaker_dir: The recordings.
+        config: The analysis.
+        splitting: How they are cut into pieces; nothing where they are not.
+    """
+    key = key_of([FORMAT, str(speaker_dir), config.used, dict(splitting or {})])
     return features_dir / f"{speaker_dir.name}-{key}"
-
-
-def part_path(store: Path, recording: Recording) -> Path:
-    """Where the features of one recording wait to be packed."""
-    return store / "parts" / f"{recording.key}.npz"
-
-
-def write_part(
-    path: Path, sha256: str, f0_hz: np.ndarray, spectra: np.ndarray, skipped: str = ""
-) -> None:
-    """Writes the features of one recording, or why there are none."""
-    with files.replacing(path) as partial, partial.open("wb") as file:
-        np.savez(
-            file,
-            f0_hz=f0_hz.astype(np.float32),
-            spectra=spectra,
-            sha256=np.array(sha256),
-            skipped=np.array(skipped),
-        )
 
 
 def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> FeatureStore:
     """Makes the store hold exactly `recordings`, from its parts and from what it has.
 
-    The index is renamed into place last: killed before that, the old store still stands.
+    One utterance is in memory at a time. Until the new index is in place, the old store stands.
 
     Args:
         old: The store as it is.
@@ -143,25 +130,20 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
     store, known = old.folder, old.entries
     utterances, start = [], 0
     for recording in recordings:
-        entry = known.get(recording) or _entry_of_part(store, recording)
-        utterances.append(dataclasses.replace(entry, start=start))
-        start += entry.frames
+        for entry in known.get(recording) or entries_of_part(store, recording):
+            utterances.append(dataclasses.replace(entry, start=start))
+            start += entry.frames
     index = {"format": FORMAT, "utterances": [dataclasses.asdict(each) for each in utterances]}
-    key = _key(index)
-    spectra = _new_array(store, "spectra", key, (start, bins))
-    f0_hz = _new_array(store, "f0_hz", key, (start,))
-    for new in utterances:
-        if not new.frames:
-            continue
-        rows = slice(new.start, new.start + new.frames)
-        if new.recording in known:
-            entry = known[new.recording]
-            spectra[rows], f0_hz[rows] = old.spectra_of(entry), old.f0_hz_of(entry)
-        else:
-            with np.load(part_path(store, new.recording), allow_pickle=False) as part:
-                spectra[rows], f0_hz[rows] = part["spectra"], part["f0_hz"]
-    spectra.flush()
-    f0_hz.flush()
+    key = key_of(index)
+    with (
+        _new_array(store, "f0_hz", key, (start,)) as f0_hz_file,
+        _new_array(store, "spectra", key, (start, bins)) as spectra_file,
+    ):
+        for recording in recordings:
+            for f0_hz, spectra in _arrays_of(old, known.get(recording), recording):
+                f0_hz_file.write(np.ascontiguousarray(f0_hz, np.float32).data)
+                spectra_file.write(np.ascontiguousarray(spectra, np.float32).data)
+    _write_cuts(store, utterances)
     files.write_text(store / "index.json", json.dumps({**index, "key": key}))
     _remove_leftovers(store, key)
     return FeatureStore(store)
@@ -178,7 +160,7 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
             for each in index["utterances"]
         ]
         frames = sum(entry.frames for entry in entries)
-        for name in ("spectra", "f0_hz"):
+        for name in ARRAYS:
             if len(_map(_array_path(store, name, index["key"]))) != frames:
                 return [], ""
     except (OSError, ValueError, KeyError, TypeError):
@@ -186,24 +168,42 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
     return entries, index["key"]
 
 
-def _entry_of_part(store: Path, recording: Recording) -> Utterance:
-    with np.load(part_path(store, recording), allow_pickle=False) as part:
-        return Utterance(
-            recording, str(part["sha256"]), 0, len(part["f0_hz"]), str(part["skipped"])
-        )
+def _arrays_of(
+    old: FeatureStore, known: list[Utterance] | None, recording: Recording
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """F0 and spectra of each utterance of a recording that has frames."""
+    if known is not None:
+        for entry in known:
+            if entry.frames:
+                yield old.f0_hz_of(entry), old.spectra_of(entry)
+        return
+    yield from read_part(old.folder, recording)
 
 
 def _array_path(store: Path, name: str, key: str) -> Path:
     return store / f"{name}-{key}.npy"
 
 
-def _new_array(store: Path, name: str, key: str, shape: tuple[int, ...]) -> np.memmap:
-    """An array file of this shape to fill; one of no frames is written as it is."""
-    path = _array_path(store, name, key)
-    if 0 in shape:
-        np.save(path, np.zeros(shape, np.float32))
-        return np.zeros(shape, np.float32).view(np.memmap)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+@contextmanager
+def _new_array(store: Path, name: str, key: str, shape: tuple[int, ...]) -> Iterator[IO[bytes]]:
+    """An array file of this shape, to write float32 values to; whole or not there."""
+    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with files.replacing(_array_path(store, name, key)) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, about)
+        yield file
+
+
+def _write_cuts(store: Path, utterances: Sequence[Utterance]) -> None:
+    """A table of the pieces, for people to read, if there are any."""
+    lines = [
+        f"{in_a_line(each.name)}\t{each.begin_s:.3f}\t{each.end_s:.3f}\t{in_a_line(each.skipped)}\n"
+        for each in utterances
+        if each.piece is not None
+    ]
+    if lines:
+        files.write_text(store / CUTS, "".join(["piece\tbegin_s\tend_s\tskipped\n", *lines]))
+    else:
+        (store / CUTS).unlink(missing_ok=True)
 
 
 def _map(path: Path) -> np.ndarray:
@@ -215,13 +215,9 @@ def _map(path: Path) -> np.ndarray:
 
 def _remove_leftovers(store: Path, key: str) -> None:
     """Removes parts that are packed, arrays of an earlier index, and what a kill left behind."""
-    keep = {_array_path(store, name, key) for name in ("spectra", "f0_hz")}
+    keep = {_array_path(store, name, key) for name in ARRAYS}
     for path in (*store.glob("parts/*"), *store.glob("parts/.*"), *store.glob("*.npy")):
         if path not in keep:
             path.unlink(missing_ok=True)
     for path in store.glob(f".*{files.PARTIAL_SUFFIX}"):
         path.unlink(missing_ok=True)
-
-
-def _key(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]

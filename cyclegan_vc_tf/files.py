@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and folders that one process writes at a time."""
 
 import fcntl
+import hashlib
 import json
 import os
 import uuid
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 PARTIAL_SUFFIX = ".partial"
+
+_BLOCK_BYTES = 2**20
 
 
 @contextmanager
@@ -44,6 +47,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Writes `data` to `path` as JSON to be read by people too, whole or not at all."""
     write_text(path, json.dumps(data, indent=1) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, read block by block, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -14,12 +14,32 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from cyclegan_vc_tf import audio, feature_store, features, files, mel, normalization, workers
-from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
+from cyclegan_vc_tf import (
+    analysis,
+    audio,
+    feature_store,
+    features,
+    files,
+    mel,
+    normalization,
+    silences,
+    utterances,
+    workers,
+)
+from cyclegan_vc_tf.analysis import analyse_file
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.feature_store import FeatureStore, Recording, Utterance
+from cyclegan_vc_tf.feature_store import FeatureStore
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.progress import bar
+from cyclegan_vc_tf.utterances import Recording, Utterance
+
+MOST_SKIPPED = 20
+"""Recordings, or pieces, that were skipped and are named one by one."""
+
+MOST_FRAMES = 2**16
+"""Frames of an utterance that are in memory at once when statistics are taken."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,7 @@ class Speaker:
         store: Their features.
         training: The utterances that are learned from.
         held_out_dir: Where the recordings are that are not.
-        held_out: Their names, relative to it.
+        held_out: Their names, relative to it: whole files.
         statistics: Of the training utterances.
     """
 
@@ -53,7 +73,15 @@ class Speaker:
             f"{pitch}{len(self.held_out)} held out, "
             f"{len(self.store.skipped)} skipped"
         ]
-        lines += [f"  skipped {each.name}: {each.skipped}" for each in self.store.skipped]
+        skipped = self.store.skipped
+        lines += [f"  skipped {each.name}: {each.skipped}" for each in skipped[:MOST_SKIPPED]]
+        if len(skipped) > MOST_SKIPPED:
+            lines.append(f"  and {len(skipped) - MOST_SKIPPED} more")
+        if not self.held_out and any(each.piece is not None for each in self.training):
+            lines.append(
+                "  nothing is held out, for that would be whole files; give a held-out folder to "
+                "hear speech that was not learned from"
+            )
         return "\n".join(lines)
 
 
@@ -62,7 +90,7 @@ def recordings_of(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
     return {
         name: {
             "folder": str(speaker.folder),
-            "training": {each.name: each.sha256 for each in speaker.training},
+            "training": {each.recording.name: each.sha256 for each in speaker.training},
             "held_out_folder": str(speaker.held_out_dir),
             "held_out": speaker.held_out,
         }
@@ -86,6 +114,7 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
     }
     # What can be refused is refused before any work is done.
     features.check(config)
+    silences.check(corpus)
     found = {}
     for side, (flag, folder, held_out_dir) in sides.items():
         if not folder:
@@ -106,9 +135,10 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
         training = _usable(flag, Path(folder), store)
         if held_out is None:
             held_out_dir = folder
-            _, held_out = split([each.name for each in training], corpus.held_out_fraction)
+            usable = list(dict.fromkeys(each.recording.name for each in training))
+            _, held_out = split(usable, corpus.held_out_fraction)
             apart = set(held_out)
-            training = [each for each in training if each.name not in apart]
+            training = [each for each in training if each.recording.name not in apart]
         statistics = statistics_of(store, training, config)
         prepared[side] = Speaker(
             Path(folder), store, training, Path(held_out_dir), held_out, statistics
@@ -124,11 +154,11 @@ def prepare_store(
     Args:
         folder: A speaker's recordings.
         names: Those to use, relative to `folder`.
-        corpus: Where stores are, and how many processes work.
+        corpus: Where stores are, whether recordings are split, and how many processes work.
         config: The analysis.
     """
     features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
-    store_dir = feature_store.store_folder(features_dir, folder, config)
+    store_dir = feature_store.store_folder(features_dir, folder, config, corpus.splitting)
     with files.locked(store_dir / "lock", wait=True):
         store = FeatureStore(store_dir)
         recordings = [Recording.of(folder, name) for name in names]
@@ -136,40 +166,13 @@ def prepare_store(
         pending = [
             recording
             for recording in recordings
-            if recording not in known and not feature_store.part_path(store_dir, recording).exists()
+            if recording not in known and not utterances.part_path(store_dir, recording).exists()
         ]
         if pending:
-            _analyse_all(folder, pending, store_dir, config, corpus.workers)
-        if set(recordings) == set(known):
-            return store
-        return feature_store.pack(store, recordings, config.bins)
-
-
-def analyse_file(
-    folder: Path, store_dir: Path, config: FeatureConfig, recording: Recording
-) -> None:
-    """Writes the part of one recording, or the reason why it cannot be used; in a worker."""
-    path = folder / recording.name
-    f0_hz, spectra = _nothing(config)
-    sha256, skipped = "", ""
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        samples, sample_rate_hz = audio.read(path)
-        if audio.is_silent(samples):
-            raise audio.AudioError("is silent")
-        samples = audio.resample(samples, sample_rate_hz, config.sample_rate_hz)
-        all_f0_hz, all_spectra = features.analyse_for_training(samples, config)
-        if config.spectra == "mel_cepstra" and not all_f0_hz.any():
-            raise audio.AudioError("has no voiced frame")
-        f0_hz, spectra = all_f0_hz, all_spectra
-    except audio.AudioError as error:
-        skipped = str(error)
-    except OSError as error:
-        # Without a hash, it is tried again the next time.
-        skipped = f"cannot be opened ({error.strerror})"
-    feature_store.write_part(
-        feature_store.part_path(store_dir, recording), sha256, f0_hz, spectra, skipped
-    )
+            _analyse_all(folder, pending, store_dir, config, corpus)
+        if set(recordings) != set(known):
+            store = feature_store.pack(store, recordings, config.bins)
+        return store
 
 
 def split(names: Sequence[str], held_out_fraction: float) -> tuple[list[str], list[str]]:
@@ -194,16 +197,14 @@ def statistics_of(
 
     Those of an F0 that was not analysed are zero; a log-mel band has a least deviation.
     """
-    mean, deviation = normalization.moments(
-        lambda: (store.spectra_of(utterance) for utterance in utterances)
-    )
+    mean, deviation = normalization.moments(lambda: store.read("spectra", utterances, MOST_FRAMES))
 
     if config.spectra == "log_mel":
         return Statistics(mean, np.maximum(deviation, mel.LEAST_DEVIATION), 0.0, 0.0)
 
     def voiced_log_f0() -> Iterator[np.ndarray]:
-        for utterance in utterances:
-            f0_hz = store.f0_hz_of(utterance).astype(np.float64)
+        for read_hz in store.read("f0_hz", utterances, MOST_FRAMES):
+            f0_hz = read_hz.astype(np.float64)
             yield np.log(f0_hz[f0_hz > 0])
 
     log_f0_mean, log_f0_deviation = normalization.moments(voiced_log_f0)
@@ -240,21 +241,16 @@ def _analyse_all(
     pending: Sequence[Recording],
     store_dir: Path,
     config: FeatureConfig,
-    processes: int,
+    corpus: CorpusConfig,
 ) -> None:
     """Analyses recordings in worker processes, with a progress bar."""
-    processes = min(processes or workers.cores(), len(pending))
-    task = partial(analyse_file, folder, store_dir, config)
+    processes = min(corpus.workers or workers.cores(), len(pending))
+    task = partial(analyse_file, folder, store_dir, config, corpus)
     with bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
         for recording, survived in workers.each(task, pending, processes):
             if not survived:
                 reason = "killed its worker (out of memory, or a fault in the analysis)"
-                part = feature_store.part_path(store_dir, recording)
                 # Without a hash, it is tried again the next time.
-                feature_store.write_part(part, "", *_nothing(config), reason)
+                skipped = analysis.skipped(recording, "", reason, config)
+                utterances.write_part(utterances.part_path(store_dir, recording), [skipped])
             progress.update()
-
-
-def _nothing(config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
-    """F0 and spectra of no frames."""
-    return np.zeros(0), np.zeros((0, config.bins), np.float32)

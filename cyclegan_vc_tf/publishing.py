@@ -15,7 +15,8 @@ import shutil
 from pathlib import Path
 
 from cyclegan_vc_tf import family, files, half_precision, report_texts, run_files, settings
-from cyclegan_vc_tf.config import CorpusConfig, JudgesConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.config import JudgesConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.run_folder import RunFolder
 

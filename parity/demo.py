@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.dataset import Crops, training_pairs
 from cyclegan_vc_tf.preparation import Speaker, prepare
 

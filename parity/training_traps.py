@@ -13,9 +13,9 @@ from torch import nn
 from cyclegan_vc_tf import losses, optimizer
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.dataset import Crops
-from cyclegan_vc_tf.feature_store import Utterance
 from cyclegan_vc_tf.generators import vc1_generator
 from cyclegan_vc_tf.network_config import NetworkConfig
+from cyclegan_vc_tf.utterances import Utterance
 from parity import adams, torch_step
 from parity.compare import difference
 from parity.precision import precision

@@ -25,7 +25,8 @@ from conftest import (
 )
 
 from cyclegan_vc_tf import training
-from cyclegan_vc_tf.config import CorpusConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.errors import TrainingError
 from cyclegan_vc_tf.trainer import Trainer
 

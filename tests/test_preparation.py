@@ -14,8 +14,9 @@ import pytest
 import soundfile
 from conftest import REPOSITORY, run_command, voice, write_voices
 
-from cyclegan_vc_tf import audio, feature_store, features, preparation
-from cyclegan_vc_tf.config import CorpusConfig, FeatureConfig
+from cyclegan_vc_tf import audio, feature_store, features, files, preparation
+from cyclegan_vc_tf.config import FeatureConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.feature_store import FeatureStore
 
@@ -41,10 +42,10 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the recordings that are analysed from here on, in this process."""
     names: list[str] = []
 
-    def in_this_process(folder, pending, store_dir, config, processes):  # type: ignore[no-untyped-def]
+    def in_this_process(folder, pending, store_dir, config, corpus):  # type: ignore[no-untyped-def]
         for recording in pending:
             names.append(recording.name)
-            preparation.analyse_file(folder, store_dir, config, recording)
+            preparation.analyse_file(folder, store_dir, config, corpus, recording)
 
     monkeypatch.setattr(preparation, "_analyse_all", in_this_process)
     return names
@@ -130,10 +131,10 @@ def test_work_that_was_done_before_a_kill_is_kept(
 ) -> None:
     done = preparation.analyse_file
 
-    def killed_at_the_third(folder, store_dir, config, recording):  # type: ignore[no-untyped-def]
+    def killed_at_the_third(folder, store_dir, config, corpus, recording):  # type: ignore[no-untyped-def]
         if recording.name == "02.wav":
             raise KeyboardInterrupt
-        done(folder, store_dir, config, recording)
+        done(folder, store_dir, config, corpus, recording)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(preparation, "analyse_file", killed_at_the_third)
@@ -201,15 +202,15 @@ def test_what_cannot_be_used_is_named_with_its_reason(
 def test_what_could_not_be_opened_is_tried_again(
     recordings: Path, settings: CorpusConfig, analysed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Path.read_bytes
+    read = files.sha256
 
-    def locked(path: Path) -> bytes:
+    def locked(path: Path) -> str:
         if path.name == "01.wav":
             raise PermissionError(13, "Permission denied", str(path))
         return read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", locked)
+        patch.setattr(files, "sha256", locked)
         [skipped] = prepare(recordings, settings).skipped
     assert (skipped.name, skipped.skipped) == ("01.wav", "cannot be opened (Permission denied)")
     analysed.clear()
