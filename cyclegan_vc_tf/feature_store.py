@@ -4,6 +4,7 @@
     STORE/spectra-KEY.npy           (frames, bins) float32, utterance after utterance
     STORE/f0_hz-KEY.npy             (frames,) float32, 0 where unvoiced or not analysed
     STORE/cuts.tsv                  where recordings were cut into pieces, if they were
+    STORE/summary.json, .png        what is in it, for people; see `corpus_summary`
     STORE/parts/KEY.npz             one recording's features, until they are packed
 
 Writing and reading stand side by side here. A store belongs to one folder of recordings and one

@@ -17,6 +17,7 @@ import platformdirs
 from cyclegan_vc_tf import (
     analysis,
     audio,
+    corpus_summary,
     feature_store,
     features,
     files,
@@ -76,7 +77,8 @@ class Speaker:
         skipped = self.store.skipped
         lines += [f"  skipped {each.name}: {each.skipped}" for each in skipped[:MOST_SKIPPED]]
         if len(skipped) > MOST_SKIPPED:
-            lines.append(f"  and {len(skipped) - MOST_SKIPPED} more")
+            path = self.store.folder / corpus_summary.NUMBERS
+            lines.append(f"  and {len(skipped) - MOST_SKIPPED} more, by reason in {path}")
         if not self.held_out and any(each.piece is not None for each in self.training):
             lines.append(
                 "  nothing is held out, for that would be whole files; give a held-out folder to "
@@ -172,6 +174,7 @@ def prepare_store(
             _analyse_all(folder, pending, store_dir, config, corpus)
         if set(recordings) != set(known):
             store = feature_store.pack(store, recordings, config.bins)
+        corpus_summary.write(store, config)
         return store
 
 

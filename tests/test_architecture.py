@@ -68,6 +68,7 @@ ROWS = (
     {
         "analysis",
         "augmentation",
+        "corpus_summary",
         "family",
         "generation",
         "melgan_public",

@@ -100,6 +100,12 @@ def test_short_sounds_are_joined_or_widened_and_clicks_left_out(cut_s) -> None: 
     assert cut_s(noise(click, 36.0)) == []
 
 
+def test_nothing_is_joined_across_a_long_pause_or_to_something_too_long(cut_s) -> None:  # type: ignore[no-untyped-def]
+    assert cut_s(noise([(2.0, 3.0), (4.6, 6.2)], 12.0)) == near([(1.5, 3.5), (4.4, 6.4)])
+    # 9.9 s, and the silence around it would be more than 10.
+    assert cut_s(noise([(1.0, 9.0), (9.5, 10.9)], 12.0)) == near([(0.85, 9.15), (9.25, 11.2)])
+
+
 def test_pieces_never_overlap_nor_grow_too_long(cut_s) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(5)
     for corpus in (SPLIT, replace(SPLIT, shortest_piece_s=0.5, longest_piece_s=3.0)):

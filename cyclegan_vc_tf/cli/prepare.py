@@ -5,7 +5,8 @@ python -m cyclegan_vc_tf prepare --flagfile=configs/demo_mask.flags
 python -m cyclegan_vc_tf prepare --corpus=vcc2016 --speakers=SF1,TF2
 
 Flags of a training are accepted, so that its flag file can be given; which features are made
-follows from --variant and from the flags of features. --corpus downloads a public corpus first.
+follows from --variant and from the flags of features. --corpus downloads a public corpus first;
+--split_silence cuts long recordings into utterances. A table says what each folder holds.
 """
 
 import shlex
@@ -15,7 +16,7 @@ from pathlib import Path
 import platformdirs
 from absl import flags
 
-from cyclegan_vc_tf import corpora, features, preparation, settings
+from cyclegan_vc_tf import corpora, corpus_summary, features, preparation, settings
 from cyclegan_vc_tf.calls import PublicCorpusConfig
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import CorpusConfig, RunConfig
@@ -47,7 +48,9 @@ def prepare(values: flags.FlagValues) -> int:
         raise InputError("--speakers, --corpus_dir and --corpus_url go with --corpus; expected it")
     for speaker in preparation.prepare(corpus, config.features).values():
         print(speaker.describe(config.features))
+        print(corpus_summary.table(corpus_summary.read(speaker.store.folder)))
         print(f"  features in {speaker.store.folder}")
+        print(f"  picture: {speaker.store.folder / corpus_summary.PICTURE}")
     if public.corpus:
         given = (f"--{name}={getattr(corpus, name)}" for name in FOLDERS)
         print("Flags for train.py:", " ".join(map(shlex.quote, given)), sep="\n")
@@ -66,8 +69,7 @@ def _obtain(public: PublicCorpusConfig, own: CorpusConfig) -> CorpusConfig:
     given = [f"--{name}" for name in FOLDERS if getattr(own, name)]
     if given:
         raise InputError(f"--corpus says where recordings are; expected no {', '.join(given)}")
-    folder = platformdirs.user_data_path("cyclegan_vc_tf") / corpus.name
-    folder = Path(public.corpus_dir or folder)
+    folder = Path(public.corpus_dir or platformdirs.user_data_path("cyclegan_vc_tf") / corpus.name)
     print(corpus.describe(), flush=True)
     # Its packages take a tenth of a second to import, and nothing else needs them.
     from cyclegan_vc_tf import fetching
