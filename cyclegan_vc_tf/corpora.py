@@ -10,6 +10,7 @@ from itertools import chain
 from cyclegan_vc_tf.errors import InputError, listed
 
 TRAIN, HELD_OUT = "train", "held_out"
+SIDES = (TRAIN, HELD_OUT)
 """The two folders of a corpus, each with a folder a speaker."""
 
 

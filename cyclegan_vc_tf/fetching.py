@@ -9,7 +9,7 @@ import pooch
 import requests
 
 from cyclegan_vc_tf import archives, files
-from cyclegan_vc_tf.corpora import HELD_OUT, TRAIN, Archive, Corpus
+from cyclegan_vc_tf.corpora import SIDES, Archive, Corpus
 from cyclegan_vc_tf.errors import InputError, listed
 from cyclegan_vc_tf.progress import bar
 
@@ -64,7 +64,7 @@ def obtain(corpus: Corpus, speakers: Sequence[str], folder: Path, url: str = "")
 
 
 def _is_there(folder: Path, speaker: str) -> bool:
-    return all((folder / side / speaker).is_dir() for side in (TRAIN, HELD_OUT))
+    return all((folder / side / speaker).is_dir() for side in SIDES)
 
 
 def _kept(archive: Archive, speakers: Sequence[str], path: Path) -> dict[str, dict[str, str]]:
@@ -196,7 +196,7 @@ def _unpack(
 
 def _put_in_place(folder: Path, partial: Path, speaker: str) -> None:
     # A kill between the two leaves one, and both are made anew.
-    for side in (TRAIN, HELD_OUT):
+    for side in SIDES:
         place = folder / side / speaker
         place.parent.mkdir(exist_ok=True)
         if place.exists():

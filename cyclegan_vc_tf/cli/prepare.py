@@ -19,7 +19,8 @@ from absl import flags
 from cyclegan_vc_tf import corpora, corpus_summary, features, preparation, settings
 from cyclegan_vc_tf.calls import PublicCorpusConfig
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import CorpusConfig, RunConfig
+from cyclegan_vc_tf.config import RunConfig
+from cyclegan_vc_tf.corpus_config import CorpusConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.papers import PAPERS
 
@@ -75,6 +76,5 @@ def _obtain(public: PublicCorpusConfig, own: CorpusConfig) -> CorpusConfig:
     from cyclegan_vc_tf import fetching
 
     fetching.obtain(corpus, pair, folder, public.corpus_url)
-    sides = (corpora.TRAIN, corpora.HELD_OUT)
-    places = [str(folder / side / speaker) for side in sides for speaker in pair]
+    places = [str(folder / side / each) for side in corpora.SIDES for each in pair]
     return replace(own, **dict(zip(FOLDERS, places, strict=True)))  # type: ignore[arg-type]
