@@ -94,9 +94,9 @@ def timed(step: Callable[[], Any], steps: int) -> Turn:
     return Turn(wall_s, cpu_s, memory_mb("VmHWM"))
 
 
-def memory_mb(name: str) -> float:
-    """Memory of this process, in MB of 10^6 bytes: what the system counts under a name."""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+def memory_mb(name: str, process: str = "self") -> float:
+    """Memory of a process, in MB of 10^6 bytes: what the system counts under a name."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     (kib,) = re.findall(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
     return int(kib) * 1024 / 1e6
 
