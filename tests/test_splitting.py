@@ -1,13 +1,18 @@
 """Preparation with --split_silence: pieces in the store; where files count, whole files."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import voice, write_voices
+from conftest import REPOSITORY, voice, write_voices
 
 from cyclegan_vc_tf import audio, feature_store, features, preparation
 from cyclegan_vc_tf.config import FeatureConfig
@@ -18,10 +23,10 @@ DIO = FeatureConfig(f0_method="dio")
 MEL = FeatureConfig(spectra="log_mel")
 RATE_HZ = 16_000
 
-SOUNDS_S = ((0.5, 3.0), (3.6, 6.6), (9.0, 12.5))
+SOUNDS_S = ((0.5, 3.0), (3.6, 6.6), (9.0, 11.2))
 """Voiced, in 14 s."""
 
-CUTS_S = ((0.34, 3.16), (3.44, 6.76), (8.84, 12.66))
+CUTS_S = ((0.34, 3.16), (3.44, 6.76), (8.84, 11.36))
 """Half of 0.3 s of silence, which is eight moments of 20 ms, stays on either side."""
 
 
@@ -118,12 +123,13 @@ def test_a_changed_file_redoes_only_its_own_pieces(
     kept = np.array(before.spectra_of(before.utterances[-1]))
     analysed.clear()
     wave, _ = soundfile.read(folder / "a.wav")
-    soundfile.write(folder / "a.wav", wave[: 12 * RATE_HZ], RATE_HZ)
+    soundfile.write(folder / "a.wav", wave[: round(11.3 * RATE_HZ)], RATE_HZ)
     (folder / "b.wav").unlink()
     after = prepare(folder, settings)
     assert analysed == ["a.wav"]
-    assert [each.name for each in after.utterances][2:4] == ["a.wav#0002", "c.flac#0000"]
-    assert after.utterances[2].end_s == 12.0
+    names = [f"{name}#000{number}" for name in ("a.wav", "c.flac") for number in range(3)]
+    assert [each.name for each in after.utterances] == names
+    assert after.utterances[2].end_s == 11.3
     assert len(after.spectra) == sum(each.frames for each in after.utterances)
     np.testing.assert_array_equal(after.spectra_of(after.utterances[-1]), kept)
     assert len((after.folder / "cuts.tsv").read_text().splitlines()) == 7
@@ -219,3 +225,69 @@ def test_one_file_is_not_held_out_and_a_held_out_folder_is(
     assert (target.held_out, len(target.training)) == ([], 3)
     assert "nothing is held out, for that would be whole files" in target.describe(DIO)
     assert "nothing is held out" not in source.describe(DIO)
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    """Every file of a store, but for the lock."""
+    return {
+        path.relative_to(store).as_posix(): path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def test_a_preparation_killed_at_any_moment_goes_on(
+    tmp_path: Path, settings: CorpusConfig, analysed: list[str]
+) -> None:
+    """SIGKILL, over and over; what was finished is never done again, and the store is the same."""
+    folder = tmp_path / "anna"
+    for number in range(6):
+        write_long(folder / f"{number}.wav", seed=number)
+    names = {path.name for path in folder.iterdir()}
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from cyclegan_vc_tf import audio, preparation\n"
+        "from cyclegan_vc_tf.config import FeatureConfig\n"
+        "from cyclegan_vc_tf.corpus_config import CorpusConfig\n"
+        "if __name__ == '__main__':\n"
+        "    corpus = CorpusConfig(features_dir=sys.argv[2], workers=2, split_silence=True)\n"
+        "    folder = Path(sys.argv[1])\n"
+        "    preparation.prepare_store(\n"
+        "        folder, audio.find(folder), corpus, FeatureConfig(f0_method='dio'))\n"
+    )
+    (tmp_path / "prepare.py").write_text(code)
+    killed = tmp_path / "killed"
+    command = [sys.executable, str(tmp_path / "prepare.py"), str(folder), str(killed)]
+    rng = np.random.default_rng(8)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    found: dict[Path, tuple[int, int]] = {}
+    kills = 0
+    for parts in (1, 2, 4, 6):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(list(killed.glob("*/parts/*.npz"))) < parts:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0.0, 0.15))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        # The workers end with their parent, in a moment; they may still finish a part.
+        time.sleep(1.0)
+        now = {
+            path: (path.stat().st_ino, path.stat().st_mtime_ns)
+            for path in killed.glob("*/parts/*.npz")
+        }
+        if not list(killed.glob("*/index.json")):
+            assert all(now[path] == before for path, before in found.items()), "done again"
+        found = now
+    assert kills >= 2
+    done = len(names) if list(killed.glob("*/index.json")) else len(found)
+    analysed.clear()
+    resumed = prepare(folder, replace(settings, features_dir=str(killed)))
+    assert len(analysed) == len(names) - done
+    whole = prepare(folder, settings)
+    assert len(whole.utterances) == 18
+    assert contents(resumed.folder) == contents(whole.folder)
+    assert set(contents(whole.folder)) == {
+        "index.json", "cuts.tsv", "summary.json", "summary.png", f"spectra-{whole.key}.npy",
+        f"f0_hz-{whole.key}.npy",
+    }  # fmt: skip
