@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLUMNS = 100
-LABEL = 17
+LABEL = 16
 
 TOTALS = ("generator", "discriminator")
 
@@ -38,7 +38,7 @@ def lines_of(facts: Mapping[str, Any]) -> list[str]:
     told.append(("checkpoints", checkpoints(facts)))
     told += _versions(facts)
     told.append(("on disk", _sizes(facts["bytes"])))
-    return [_fitting(f"{label:{LABEL}}", text) for label, text in told]
+    return [_fitting(f"{label:{LABEL - 1}} ", text) for label, text in told]
 
 
 def features(used: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import librosa
 import numpy as np
-import scipy.signal
 
 DECIBELS = 10.0 / np.log(10.0)
 """Of a factor e in power."""
@@ -108,6 +107,8 @@ def modulation_power_db(tracks: np.ndarray) -> np.ndarray:
         (MODULATION_FRAMES // 2, tracks): without the frequency 0.
     """
     tracks = tracks - tracks.mean(axis=0)
+    import scipy.signal  # Takes long, and trainings import this module.
+
     missing = max(0, MODULATION_FRAMES - len(tracks))
     tracks = np.pad(tracks, ((0, missing), (0, 0)))
     _, power = scipy.signal.welch(tracks, nperseg=MODULATION_FRAMES, axis=0)

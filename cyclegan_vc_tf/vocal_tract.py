@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf import world
@@ -75,6 +73,9 @@ def estimate(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
     Source: Eide and Gish, 1996, "A parametric approach to vocal tract length normalization", and
         Lee and Rose, 1996, by maximum likelihood.
     """
+    # Here and below: a second of imports, which a training that is resumed does without.
+    from sklearn.mixture import GaussianMixture
+
     with threadpool_limits(1):  # Products of a few hundred rows: more threads only wait.
         models = {
             name: GaussianMixture(COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0).fit(
@@ -153,6 +154,8 @@ def smoothing_filters(
 
 def _modulation_power(utterances: Sequence[np.ndarray]) -> np.ndarray:
     """Welch's mean over utterances, (MODULATION_FRAMES // 2 + 1, bins)."""
+    import scipy.signal
+
     longer = [
         np.pad(each - each.mean(axis=0), ((0, max(0, MODULATION_FRAMES - len(each))), (0, 0)))
         for each in utterances

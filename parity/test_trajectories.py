@@ -22,7 +22,7 @@ def test_another_adam_is_seen_at_once(corpus: Demo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "steps", "window", "nudges"), [("float64", 100, 10, 3), ("float32", 300, 25, 3)]
+    ("dtype", "steps", "window", "nudges"), [("float64", 100, 10, 3), ("float32", 150, 25, 3)]
 )
 def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
     corpus: Demo, dtype: str, steps: int, window: int, nudges: int

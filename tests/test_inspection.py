@@ -394,7 +394,7 @@ def test_published_runs_are_inspected_and_their_weights_read(
     by_name = run_here("inspect_run", "--run_dir=pretrained:low-high")
     assert (by_name.returncode, by_name.stdout.splitlines()) == (0, inspected(published, status=0))
     lines = inspected(published, status=0)
-    assert "steps            4 of 4, published" in lines
+    assert "steps           4 of 4, published" in lines
     assert "corpus          no recordings" in lines
     assert any(line.startswith("versions") and "tensorflow" in line for line in lines)
     weights = published.path / "weights.npz"
@@ -412,7 +412,7 @@ def test_imported_runs_are_inspected(run: run_folder.RunFolder) -> None:
     nothing = {name: {"training": {}} for name in "AB"}
     (run.path / "corpus.json").write_text(json.dumps(nothing))
     lines = inspected(run, status=0)
-    assert "steps            4 of 4; imported at step 3 without discriminator_A" in lines
+    assert "steps           4 of 4; imported at step 3 without discriminator_A" in lines
 
 
 @pytest.mark.parametrize("variant", PAPERS)
