@@ -79,7 +79,7 @@ def inspect(path: Path) -> Inspection:
         if config is not None:
             try:
                 family.check(config)
-                trainer = tf.autograph.experimental.do_not_convert(Trainer)(config)
+                trainer = Trainer(config)
                 facts["parameters"] = _parameters(trainer.networks)
             except (InputError, ValueError) as error:
                 what = f"{path / run_files.CONFIG}: no networks can be built ({error})"

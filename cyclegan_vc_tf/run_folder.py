@@ -177,12 +177,12 @@ class RunFolder:
         """
         if self.published is not None:
             generators = [f"generator_{direction}" for direction in family.DIRECTIONS]
-            networks = _build(self.config, names or generators)
+            networks = family.build(self.config, names or generators)
             half_precision.read(self.path / run_files.WEIGHTS, networks)
             return networks, self.published
         step = self.checkpoints.pick(step)
         untrained = self.imported["untrained"] if self.imported.get("step") == step else []
-        networks = _build(self.config, names)
+        networks = family.build(self.config, names)
         networks = {name: model for name, model in networks.items() if name not in untrained}
         self.checkpoints.restore(tf.train.Checkpoint(**networks), step, whole=False)
         return networks, step
@@ -244,8 +244,3 @@ def open_folder(path: Path) -> RunFolder:
     except run_files.DAMAGE as error:
         raise InputError(f"--run_dir {path} is damaged: {error}") from error
     return RunFolder(path, config, statistics, recordings, imported, published)
-
-
-def _build(config: RunConfig, names: Sequence[str] | None) -> dict[str, keras.Model]:
-    # No layer has control flow for AutoGraph, which would read its source for half a second.
-    return tf.autograph.experimental.do_not_convert(family.build)(config, names)

@@ -50,7 +50,7 @@ class Trainer:
             **{f"discriminator_{name}": model for name, model in self.discriminators.items()},
         }
 
-    @tf.function
+    @tf.function(autograph=False)  # No step has control flow for it to find.
     def train_step(
         self,
         real_a: tf.Tensor,
