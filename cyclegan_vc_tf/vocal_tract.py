@@ -4,6 +4,7 @@ A generator that begins with that stretch has all words from its first step, and
 Spectra of a higher voice also move faster, for its periods are shorter; they begin smoothed.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,9 +75,12 @@ def estimate(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
         Lee and Rose, 1996, by maximum likelihood.
     """
     # Here and below: a second of imports, which a training that is resumed does without.
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    with threadpool_limits(1):  # Products of a few hundred rows: more threads only wait.
+    # Products of a few hundred rows: more threads only wait. A mixture need not be the very best.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         models = {
             name: GaussianMixture(COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0).fit(
                 _normalized(voice.spectra)

@@ -24,6 +24,15 @@ REPOSITORY = Path(__file__).parents[1]
 SMALL_NETWORK = NetworkConfig(channels=4, residual_blocks=1)
 
 
+LONGEST = ("test_end_to_end", "test_variants_end_to_end", "test_trajectories")
+"""Files of several minutes each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: nobody is to wait for the last of them."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 def voice(
     f0_hz: float, seconds: float, seed: int, sample_rate_hz: int = 16_000, formant_hz: float = 700
 ) -> np.ndarray:

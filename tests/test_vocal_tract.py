@@ -52,6 +52,14 @@ def test_the_factor_of_two_voices_is_found_without_parallel_speech(factor: float
     assert vocal_tract.estimate(voices, CONFIG) == pytest.approx(factor, abs=0.06)
 
 
+def test_voices_without_structure_give_a_factor_and_no_warning() -> None:
+    """Noise, whose mixture has not converged after its 30 steps; here, warnings are errors."""
+    noise = np.random.default_rng(0).standard_normal((2, 1500, 24))
+    voices = [Voice(each, [each], each.std(axis=0)) for each in noise]
+    sides = dict(zip("AB", voices, strict=True))
+    assert vocal_tract.estimate(sides, CONFIG) in vocal_tract.FACTORS
+
+
 def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
     """Voices that move equally fast: nothing is smoothed away but a few percent."""
     spectra = voice(formants(0))
