@@ -94,7 +94,7 @@ def _corpus(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (
             f"speaker {speaker}",
-            f"{each['training']} utterances, {each['held_out']} held out, {each['folder']}",
+            f"{each['training']} recordings, {each['held_out']} held out, {each['folder']}",
         )
         for speaker, each in facts["corpus"].items()
     ]

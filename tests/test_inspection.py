@@ -81,7 +81,7 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
     for said in (
         "vc1 (Kaneko and Kameoka, 2017, arXiv:1711.11293)",
-        "speaker A       5 utterances, 1 held out, ",
+        "speaker A       5 recordings, 1 held out, ",
         "24 mel-cepstra each 5 ms, 16000 Hz; F0 by dio, 71 to 800 Hz",
         "4 of 4",
         "  total         generator 6 (-50%)",
