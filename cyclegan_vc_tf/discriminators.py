@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from cyclegan_vc_tf.layers import Convolutions, gate, instance_norm
+from cyclegan_vc_tf.layers import Convolutions, gate, instance_norm, without_autograph
 from cyclegan_vc_tf.network_config import NetworkConfig
 
 VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
@@ -14,6 +14,7 @@ VC2_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 2), (1, 1))
 """Of the five blocks of CycleGAN-VC2's; the last can be left out, as public code does."""
 
 
+@without_autograph
 def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
     """The 2-D discriminator of CycleGAN-VC: a PatchGAN, one score a patch of the picture.
 
@@ -41,6 +42,7 @@ def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
     return keras.Model(inputs, scores, name=name)
 
 
+@without_autograph
 def vc2_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
     """The PatchGAN of CycleGAN-VC2, whose last layer is a convolution too; of VC3 and Mask.
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
-import tensorflow as tf
 
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.discriminators import vc1_discriminator, vc2_discriminator
@@ -154,8 +153,6 @@ def network_names(config: RunConfig) -> list[str]:
     return [f"generator_{each}" for each in DIRECTIONS] + [f"discriminator_{j}" for j in judges]
 
 
-# No layer has control flow for AutoGraph to find, which would read the source of each.
-@tf.autograph.experimental.do_not_convert
 def build(config: RunConfig, names: Sequence[str] | None = None) -> dict[str, keras.Model]:
     """Networks of a run by name, by default all."""
     bins, network, seed = config.features.bins, config.network, config.training.seed

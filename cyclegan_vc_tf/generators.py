@@ -13,6 +13,7 @@ from cyclegan_vc_tf.layers import (
     PixelShuffle2D,
     gate,
     instance_norm,
+    without_autograph,
 )
 from cyclegan_vc_tf.network_config import NetworkConfig
 
@@ -50,6 +51,7 @@ def generate(
     return generator([features, mask], **options)
 
 
+@without_autograph
 def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
     """The 1-D generator of CycleGAN-VC.
 
@@ -79,6 +81,7 @@ def vc1_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
     return keras.Model(inputs, outputs, name=name)
 
 
+@without_autograph
 def vc2_generator(
     name: str,
     bins: int,

@@ -17,6 +17,10 @@ from cyclegan_vc_tf.products import Conv1D, Conv2D
 
 Padding = Literal["same", "symmetric"]
 
+without_autograph = tf.autograph.experimental.do_not_convert
+"""For what puts layers together: none has control flow for AutoGraph to find, which would read the
+source of each."""
+
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class GatedLinearUnit(keras.layers.Layer):

@@ -141,6 +141,7 @@ class Architecture:
         return shapes
 
 
+@tf.autograph.experimental.do_not_convert  # No layer has control flow for it to find.
 def melgan_generator(
     bins: int = 80,
     channels: int = 32,
