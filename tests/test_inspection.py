@@ -13,6 +13,7 @@ from conftest import run_here, variables
 
 import cyclegan_vc_tf
 from cyclegan_vc_tf import inspection, inspection_texts, pretrained, publishing, run_folder
+from cyclegan_vc_tf.checkpoints import Checkpoints
 from cyclegan_vc_tf.config import RunConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
@@ -32,8 +33,26 @@ LOSSES = {
 }
 
 
+@pytest.fixture(scope="module")
+def learned(small_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training leaves beside its settings: checkpoints of steps 3 and 4, and losses."""
+    folder = tmp_path_factory.mktemp("learned")
+    trainer = Trainer(small_config)
+    for step in (3, 4):
+        Checkpoints(folder / "checkpoints").save(trainer.checkpoint, step, keep=2)
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        for name, curve in LOSSES.items():
+            for step, value in curve.items():
+                tf.summary.scalar(f"loss/{name}", value, step)
+    writer.close()
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path: Path, small_config: RunConfig, corpus: Path) -> run_folder.RunFolder:
+def run(
+    tmp_path: Path, small_config: RunConfig, corpus: Path, learned: Path
+) -> run_folder.RunFolder:
     """An untrained run with checkpoints of steps 3 and 4, and losses in an event file."""
     recordings = {}
     for speaker, folder in (("A", "low"), ("B", "high")):
@@ -47,15 +66,7 @@ def run(tmp_path: Path, small_config: RunConfig, corpus: Path) -> run_folder.Run
             "held_out": names[:1],
         }
     run = run_folder.create(tmp_path / "run", small_config, STATISTICS, recordings)
-    trainer = Trainer(small_config)
-    for step in (3, 4):
-        run.checkpoints.save(trainer.checkpoint, step, keep=2)
-    writer = tf.summary.create_file_writer(str(run.path))
-    with writer.as_default():
-        for name, curve in LOSSES.items():
-            for step, value in curve.items():
-                tf.summary.scalar(f"loss/{name}", value, step)
-    writer.close()
+    shutil.copytree(learned, run.path, dirs_exist_ok=True)
     return run
 
 

@@ -351,7 +351,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -
     corpus = corpus_of(tmp_path)
     for index in range(20):
         name = Path(corpus.source_dir) / f"long{index}.wav"
-        soundfile.write(name, voice(110.0, 4.0, seed=index), 16_000)
+        soundfile.write(name, voice(110.0, 2.0, seed=index), 16_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "cyclegan_vc_tf", "prepare", "--workers=2"]
         + [f"--{name}={getattr(corpus, name)}" for name in ("source_dir", "target_dir")]
