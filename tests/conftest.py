@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
 
 from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
 from cyclegan_vc_tf.network_config import NetworkConfig
@@ -94,7 +95,7 @@ def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
     command = importlib.import_module(f"cyclegan_vc_tf.cli.{door.removesuffix('.py')}")
     streams = [io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2)]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = sys.argv
+    before, determinism = sys.argv, tf_config.is_op_determinism_enabled()
     sys.argv = [door, *map(str, arguments)]
     try:
         with (
@@ -105,6 +106,9 @@ def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
             command.main()
     finally:
         sys.argv = before
+        # `--deterministic` is for the whole process, which other tests go on in.
+        if not determinism:
+            tf_config.disable_op_determinism()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     output, errors = (stream.buffer.getvalue().decode() for stream in streams)

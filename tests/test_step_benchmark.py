@@ -381,7 +381,7 @@ def test_without_tensorflow_loaded_the_benchmark_starts() -> None:
 def test_a_profile_knows_which_operations_ran() -> None:
     """A product of matrices, twice a step, and nothing of another kind that is as dear."""
     matrix = tf.random.stateless_normal((512, 512), (0, 1))
-    step = tf.function(lambda: matrix @ (matrix @ tf.random.uniform((512, 512))))
+    step = tf.function(lambda: matrix @ (matrix @ tf.random.stateless_uniform((512, 512), (0, 2))))
     step()
     begun_s = time.perf_counter()
     found = step_profile.kinds(step, steps=20)
