@@ -118,6 +118,8 @@ import a_task
 from cyclegan_vc_tf import dialogue
 
 if __name__ == "__main__":
+    # As in a terminal, also where whoever runs the tests ignores Ctrl-C, which is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         list(dialogue.each(a_task.task, [1], 1, abs))
     except KeyboardInterrupt:
