@@ -102,6 +102,13 @@ class TrainingConfig:
         least=0.0,
         most=1e6,
     )
+    pairing_rounds: int = setting(
+        0,
+        "How often --frequency_warp's stretch is learned anew from each speaker's frames and "
+        "those of the other that are nearest to them.",
+        least=0,
+        most=100,
+    )
     mask_fraction: float = setting(
         0.5, "mask: longest run of frames to fill in, as a share of a crop.", least=0.0, most=1.0
     )

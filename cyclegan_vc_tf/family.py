@@ -49,7 +49,7 @@ FAMILY = {
         paper="Kaneko and Kameoka, 2017, arXiv:1711.11293",
         generator=vc1_generator,
         discriminator=vc1_discriminator,
-        own=("frequency_warp",),
+        own=("frequency_warp", "pairing_rounds"),
     ),
     "vc2": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2019, arXiv:1904.04631",
@@ -57,7 +57,7 @@ FAMILY = {
         discriminator=vc2_discriminator,
         two_step=True,
         optional_block=True,
-        own=("frequency_warp",),
+        own=("frequency_warp", "pairing_rounds"),
     ),
     "vc3": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2020, arXiv:2010.11672",
@@ -119,6 +119,11 @@ def check(config: RunConfig) -> None:
         raise InputError(
             "--frequency_warp stretches the envelopes of mel-cepstra, and --spectra is "
             f"{config.features.spectra}; leave one of them out"
+        )
+    if training.pairing_rounds and not network.frequency_warp:
+        raise InputError(
+            f"--pairing_rounds is {training.pairing_rounds}, and there is no stretch to begin "
+            "with; give --frequency_warp too, or leave it out"
         )
     if training.crop_frames % FRAME_MULTIPLE:
         raise InputError(

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from cyclegan_vc_tf import (
     family,
+    normalization,
+    pairing,
     preparation,
     processor,
     profiling,
@@ -161,15 +163,19 @@ class _Session:
 
     def _begin_with_warp(self) -> None:
         """Has the generators begin with what the vocal tracts differ by."""
-        config, voices = self.run.config.features, {}
+        config, statistics = self.run.config.features, self.run.statistics
+        voices, normalized = {}, {}
         for name, speaker in self.speakers.items():
             spectra = [speaker.store.spectra_of(each) for each in speaker.training]
             whole = spectra[:: -(-len(spectra) // MOST_UTTERANCES)]
-            frames, deviation = vocal_tract.some(spectra), self.run.statistics[name].scale
+            frames, deviation = vocal_tract.some(spectra), statistics[name].scale
             voices[name] = vocal_tract.Voice(frames, whole, deviation)
+            normalized[name] = [normalization.apply(each, statistics[name]) for each in whole]
         factor = vocal_tract.estimate(voices, config)
         self.say(f"The target's formants lie {factor:.3f} times as high as the source's.")
         for direction, kernel in vocal_tract.starts(voices, factor, START_FRAMES, config).items():
+            sides = normalized[direction[0]], normalized[direction[2]]
+            kernel = pairing.refined(kernel, *sides, self.config.pairing_rounds)
             begin_with(self.trainer.generators[direction], kernel)
 
     def _fit(self) -> bool:

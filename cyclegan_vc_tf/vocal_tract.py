@@ -168,10 +168,10 @@ def _modulation_power(utterances: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean(powers, axis=0)
 
 
-def some(utterances: Sequence[np.ndarray]) -> np.ndarray:
-    """At most `MOST_FRAMES` of utterances' frames, evenly from all over, (frames, bins) float64."""
+def some(utterances: Sequence[np.ndarray], most: int = MOST_FRAMES) -> np.ndarray:
+    """At most so many of utterances' frames, evenly from all over, (frames, bins) float64."""
     frames = sum(map(len, utterances))
-    every = -(-frames // MOST_FRAMES)
+    every = -(-frames // most)
     return np.concatenate([each[::every] for each in utterances]).astype(np.float64)
 
 

@@ -72,6 +72,7 @@ ROWS = (
         "family",
         "generation",
         "melgan_public",
+        "pairing",
         "public_files",
         "public_weights",
     },
