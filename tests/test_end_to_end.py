@@ -268,6 +268,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
         "train.py", "--flagfile=configs/demo.flags", f"--run_dir={run_dir}",
         f"--features_dir={tmp_path}/features", "--channels=4", "--log_every=10",
         "--checkpoint_every=10", "--convert_every=20", "--convert_utterances=1",
+        "--crop_frames=128",
     ]  # fmt: skip
     printed = finished(*command, "--steps=30")
     assert "heart: 80 training utterances" in printed and "michael: 80" in printed
