@@ -73,7 +73,15 @@ def refined(
 
 
 def convolved(utterance: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """What a convolution over frames with a kernel (taps, bins, bins) makes of (frames, bins)."""
+    """What a convolution over frames makes of an utterance, whose ends go on as they are.
+
+    Args:
+        utterance: (frames, bins).
+        kernel: (taps, bins, bins), taps odd.
+
+    Returns:
+        (frames, bins). A layer, which pads with zeros, differs at both ends.
+    """
     reach = len(kernel) // 2
     beside = _beside(utterance, range(-reach, reach + 1))
     return beside @ kernel.reshape(-1, kernel.shape[-1])
