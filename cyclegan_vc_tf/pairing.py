@@ -5,6 +5,7 @@ sound. Its nearest neighbours there are pairs to learn a better map from, which 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,36 +15,67 @@ from cyclegan_vc_tf.vocal_tract import some
 MOST_FRAMES = 12_000
 """Of each speaker that are paired."""
 
-AROUND = (-4, -2, 0, 2, 4)
+AROUND = (-6, -3, 0, 3, 6)
 """Frames beside one, by which its neighbours are found: a sound alone is easily mistaken."""
+
+VOICED = 2.0
+"""What voicing counts in a comparison; a deviation of the level, or of a coefficient that the map
+gets right, counts 1."""
 
 RIDGE = 0.01
 """Of the regression, for a pair: coefficients have a variance of 1."""
 
 
-def refined(
-    kernel: np.ndarray,
-    source: Sequence[np.ndarray],
-    target: Sequence[np.ndarray],
-    rounds: int,
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Side:
+    """Utterances of one speaker, as they are compared with the other's.
+
+    Attributes:
+        spectra: Normalised mel-cepstra, each (frames, bins).
+        voiced: Which of their frames are, each (frames,).
+    """
+
+    spectra: Sequence[np.ndarray]
+    voiced: Sequence[np.ndarray]
+
+    def around(self, spectra: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+        """What is compared of each frame: its surroundings and their voicing.
+
+        Args:
+            spectra: These utterances', converted or not.
+            weights: Of each coefficient, (bins,).
+
+        Returns:
+            (frames, offsets · (bins + 1)), of `MOST_FRAMES` at most.
+        """
+        compared = (
+            _beside(np.column_stack([each * weights, VOICED * voiced]), AROUND)
+            for each, voiced in zip(spectra, self.voiced, strict=True)
+        )
+        return some(list(compared), MOST_FRAMES)
+
+
+def refined(kernel: np.ndarray, source: Side, target: Side, rounds: int) -> np.ndarray:
     """A linear map learned from pairs of frames, over and over.
 
     In each round every frame of the source, converted, is paired with the nearest of the target,
     and every frame of the target with the nearest of those; ridge regression gives the next map,
-    scaled so that its outputs have the target's deviations. Column 0, the level, stays as it was.
+    scaled so that its outputs have the target's deviations. In the next round a coefficient counts
+    as much as what the map made of it correlates with its pairs. Column 0, the level, is compared,
+    and stays as it was.
 
     Args:
         kernel: What to begin with, (taps, bins, bins), of a convolution over frames.
-        source: Normalised mel-cepstra of utterances, each (frames, bins).
-        target: Likewise, of other sentences.
+        source: Who is converted.
+        target: Who is to be heard, in other sentences.
         rounds: How often; 0 gives `kernel`.
 
     Returns:
         (taps, bins, bins).
 
     Source: Erro, Moreno and Bonafonte, 2010, "INCA algorithm for training voice conversion systems
-        from nonparallel corpora", with one linear map for all frames.
+        from nonparallel corpora", with one linear map for all frames; voicing, level and weights
+        are ours.
     """
     if not rounds:
         return kernel
@@ -51,13 +83,12 @@ def refined(
 
     taps, bins, _ = kernel.shape
     reach = taps // 2
-    seen = some([_beside(each, range(-reach, reach + 1)) for each in source], MOST_FRAMES)
-    spoken = some(target, MOST_FRAMES)
-    wanted = some([_beside(each[:, 1:], AROUND) for each in target], MOST_FRAMES)
-    level = kernel[:, :, 0]
+    seen = some([_beside(each, range(-reach, reach + 1)) for each in source.spectra], MOST_FRAMES)
+    spoken = some(target.spectra, MOST_FRAMES)
+    level, weights = kernel[:, :, 0], np.ones(bins)
     for _ in range(rounds):
-        converted = [convolved(each, kernel)[:, 1:] for each in source]
-        found = some([_beside(each, AROUND) for each in converted], MOST_FRAMES)
+        converted = [convolved(each, kernel) for each in source.spectra]
+        found, wanted = source.around(converted, weights), target.around(target.spectra, weights)
         # More threads only wait for each other beside TensorFlow's.
         with threadpool_limits(1, "blas"):
             forth = pairwise_distances_argmin(found, wanted)
@@ -66,6 +97,7 @@ def refined(
         columns = np.concatenate([spoken[forth], spoken])
         squares = rows.T @ rows + RIDGE * len(rows) * np.eye(rows.shape[1])
         matrix = np.linalg.solve(squares, rows.T @ columns)
+        weights[1:] = _correlations(rows @ matrix, columns)[1:]
         matrix /= np.maximum((seen @ matrix).std(axis=0), 1e-12)
         kernel = matrix.reshape(taps, bins, bins)
         kernel[:, :, 0] = level
@@ -91,3 +123,10 @@ def _beside(utterance: np.ndarray, offsets: Sequence[int]) -> np.ndarray:
     """Each frame with those at these offsets, (frames, offsets · bins); the ends go on."""
     frames = np.arange(len(utterance))[:, np.newaxis] + np.asarray(offsets)
     return utterance[np.clip(frames, 0, len(utterance) - 1)].reshape(len(utterance), -1)
+
+
+def _correlations(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Pearson's of each column, (columns,); 0 where one of the two never changes."""
+    ours, theirs = ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)
+    scale = np.sqrt(np.square(ours).sum(axis=0) * np.square(theirs).sum(axis=0))
+    return (ours * theirs).sum(axis=0) / np.maximum(scale, 1e-12)

@@ -164,18 +164,22 @@ class _Session:
     def _begin_with_warp(self) -> None:
         """Has the generators begin with what the vocal tracts differ by."""
         config, statistics = self.run.config.features, self.run.statistics
-        voices, normalized = {}, {}
+        voices, sides = {}, {}
         for name, speaker in self.speakers.items():
-            spectra = [speaker.store.spectra_of(each) for each in speaker.training]
-            whole = spectra[:: -(-len(spectra) // MOST_UTTERANCES)]
-            frames, deviation = vocal_tract.some(spectra), statistics[name].scale
-            voices[name] = vocal_tract.Voice(frames, whole, deviation)
-            normalized[name] = [normalization.apply(each, statistics[name]) for each in whole]
+            store, utterances = speaker.store, speaker.training
+            some = utterances[:: -(-len(utterances) // MOST_UTTERANCES)]
+            spectra = [store.spectra_of(each) for each in some]
+            frames = vocal_tract.some([store.spectra_of(each) for each in utterances])
+            voices[name] = vocal_tract.Voice(frames, spectra, statistics[name].scale)
+            sides[name] = pairing.Side(
+                [normalization.apply(each, statistics[name]) for each in spectra],
+                [store.f0_hz_of(each) > 0 for each in some],
+            )
         factor = vocal_tract.estimate(voices, config)
         self.say(f"The target's formants lie {factor:.3f} times as high as the source's.")
         for direction, kernel in vocal_tract.starts(voices, factor, START_FRAMES, config).items():
-            sides = normalized[direction[0]], normalized[direction[2]]
-            kernel = pairing.refined(kernel, *sides, self.config.pairing_rounds)
+            source, target = sides[direction[0]], sides[direction[2]]
+            kernel = pairing.refined(kernel, source, target, self.config.pairing_rounds)
             begin_with(self.trainer.generators[direction], kernel)
 
     def _fit(self) -> bool:
