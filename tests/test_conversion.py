@@ -289,7 +289,8 @@ def test_a_recording_that_a_process_dies_of_has_failed(
     done = conversion.convert_files(one, outputs)
     assert done.failed == {tmp_path / f"{name}.wav": conversion.DIED for name in "ab"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.wav"]
-    assert len(questions) == 2
+    # The second may have asked before it was killed.
+    assert len(questions) in (2, 3)
 
 
 def test_few_seconds_of_speech_start_no_process(

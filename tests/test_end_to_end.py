@@ -293,7 +293,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
         assert tag in tags
     assert found["learning_rate/generator", 40] == pytest.approx(5e-4)
     assert found["weight/cycle", 40] == 3.0
-    assert found["weight/regularization", 40] == 2.0
+    assert found["weight/regularization", 40] == 1.0
     assert "loss/identity_A" not in tags, "a loss of weight 0 is not worked out"
     ratio = found["speed/frames_per_second", 40] / found["speed/steps_per_second", 40]
     assert ratio == pytest.approx(2 * 8 * 128, rel=1e-5), "two speakers, batch 8, 128 frames"
