@@ -106,7 +106,7 @@ def test_a_round_is_what_plain_loops_make_of_it(rounds: int) -> None:
         pairs = [(i, nearest(one, theirs)) for i, one in enumerate(ours)]
         pairs += [(nearest(one, ours), i) for i, one in enumerate(theirs)]
         rows = np.array([seen[i] for i, _ in pairs])
-        wanted = np.array([np.concatenate(target.spectra)[j] for _, j in pairs])
+        wanted = np.concatenate(target.spectra)[[j for _, j in pairs]]
         # Ridge regression as least squares with rows of its own.
         ridge = np.sqrt(0.01 * len(rows)) * np.eye(rows.shape[1])
         matrix, *_ = np.linalg.lstsq(
@@ -186,6 +186,7 @@ def test_a_training_begins_with_the_map_that_was_learned(
         sides[name] = Side(spectra, [each.f0_hz > 0 for each in spoken])
     for direction in ("A2B", "B2A"):
         plain, learned = starts[direction, 0], starts[direction, 2]
+        np.testing.assert_array_equal(learned[:, :, 0], plain[:, :, 0])
         source, target = sides[direction[0]], sides[direction[2]]
         for given, side in zip(compared.pop(0), (source, target), strict=True):
             for ours, theirs in zip(given.voiced, side.voiced, strict=True):
