@@ -193,8 +193,13 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """What makes log-mel spectra audible; mel-cepstra are always spoken by WORLD."""
+    """What makes converted spectra audible; mel-cepstra are always spoken by WORLD."""
 
+    limit_power: bool = setting(
+        False,
+        "Of mel-cepstra: let no frame be louder than it was before the conversion.",
+        resumable=True,
+    )
     vocoder: str = setting(
         "griffin_lim",
         "Of log-mel spectra: griffin_lim, which needs no training, or melgan.",

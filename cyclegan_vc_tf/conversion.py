@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyclegan_vc_tf import audio, dialogue, features, normalization, pieces, synthesis, workers
+from cyclegan_vc_tf import (
+    audio,
+    dialogue,
+    features,
+    normalization,
+    pieces,
+    synthesis,
+    workers,
+    world,
+)
 from cyclegan_vc_tf.config import FeatureConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.features import Features
@@ -55,7 +64,7 @@ class Converter:
         source: Statistics of who speaks.
         target: Statistics of who is to be heard.
         config: The analysis.
-        vocoder: What makes log-mel spectra audible.
+        vocoder: What makes converted spectra audible.
 
     Raises:
         InputError: The vocoder cannot be had.
@@ -123,13 +132,16 @@ class Converter:
         return too_short or audio.is_silent(samples)
 
     def convert_features(self, spoken: Features, options: F0Options = F0Options()) -> Features:
-        """Converts spectra, and WORLD's F0; its aperiodicity stays as it is.
+        """Converts spectra, and WORLD's F0; its aperiodicity stays as it is, and loudness may.
 
         F0 is in log-mel spectra themselves: the options have no say in it, see `check`.
         """
         spectra = self.convert_spectra(spoken.spectra)
         if not isinstance(spoken, WorldFeatures):
             return replace(spoken, spectra=spectra)
+        if self.vocoder.limit_power:
+            most = world.log_power(spoken.spectra, self.config)
+            spectra = world.limit_power(spectra, most, self.config)
         f0_hz = spoken.f0_hz
         if options.convert:
             f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)

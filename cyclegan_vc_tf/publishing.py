@@ -46,8 +46,10 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
         raise InputError(f"--run_dir {run.path} has no {', '.join(sorted(missing))}; train it")
     output.mkdir(parents=True, exist_ok=True)
     config = dataclasses.replace(
-        run.config, corpus=CorpusConfig(), judges=JudgesConfig(), vocoder=VocoderConfig()
-    )
+        run.config, corpus=CorpusConfig(), judges=JudgesConfig(),
+        # Whoever converts with it chooses a vocoder; what was measured is kept.
+        vocoder=VocoderConfig(limit_power=run.config.vocoder.limit_power),
+    )  # fmt: skip
     nothing: dict[str, dict] = {speaker: {"training": {}} for speaker in family.SPEAKERS}
     half_precision.write(output / run_files.WEIGHTS, networks)
     files.write_text(output / "card.md", card(run, step, about))

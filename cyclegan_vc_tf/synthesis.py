@@ -23,18 +23,23 @@ def vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> V
 
     Args:
         config: The analysis.
-        choice: For log-mel spectra; mel-cepstra are spoken by WORLD.
+        choice: Of what speaks log-mel spectra; mel-cepstra are spoken by WORLD.
 
     Raises:
-        InputError: The vocoder that was chosen cannot speak them.
+        InputError: What was chosen is not for them.
     """
     if config.spectra == "mel_cepstra":
-        if choice != VocoderConfig():
+        if choice != VocoderConfig(limit_power=choice.limit_power):
             raise InputError(
                 "--vocoder and what belongs to it cannot be given: this run's mel-cepstra are "
                 "spoken by WORLD"
             )
         whole = _world(config)
+    elif choice.limit_power:
+        raise InputError(
+            "--limit_power cannot be given: this run converts log-mel spectra, and it is of "
+            "mel-cepstra"
+        )
     elif choice.vocoder == "griffin_lim":
         whole = _griffin_lim(config, choice.griffin_lim_iterations)
     else:

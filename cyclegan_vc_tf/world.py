@@ -121,6 +121,31 @@ def decode(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return pyworld.decode_spectral_envelope(coded, config.sample_rate_hz, fft_size(config))
 
 
+def log_power(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Natural logarithm of each frame's power, over both sides of the spectrum, (frames,).
+
+    The zeroth coefficient is the mean of the logarithm instead, which a peak hardly moves.
+    """
+    power = decode(mel_cepstra, config)
+    return np.log(2 * power.sum(axis=1) - power[:, 0] - power[:, -1])
+
+
+def limit_power(mel_cepstra: np.ndarray, most: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Frames as they are, but those that are louder are only as loud as allowed.
+
+    Args:
+        mel_cepstra: (frames, bins).
+        most: What each may have at most, as `log_power` measures it, (frames,).
+        config: The analysis.
+
+    Returns:
+        (frames, bins) float32, with other zeroth coefficients where a frame was louder.
+    """
+    limited = mel_cepstra.astype(np.float32)
+    limited[:, 0] -= np.maximum(log_power(mel_cepstra, config) - most, 0.0)
+    return limited
+
+
 def synthesize(spoken: WorldFeatures, config: FeatureConfig) -> np.ndarray:
     """WORLD synthesis, the inverse of `analyse`: whole frame periods, (samples,) float64."""
     return pyworld.synthesize(

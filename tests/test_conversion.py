@@ -83,6 +83,25 @@ def test_features_are_undone_with_the_targets_statistics() -> None:
     np.testing.assert_array_equal(converted.aperiodicity, spoken.aperiodicity)
 
 
+def test_no_frame_gets_louder_where_the_power_is_limited() -> None:
+    """The generator raises all peaks: c1 to c23 are half as large again."""
+    spoken = features.analyse(LOW, DIO)
+    one = Statistics(np.zeros(24), np.ones(24), np.log(110.0), 0.1)
+
+    def peaky(spectra: np.ndarray) -> np.ndarray:
+        return spectra * np.where(np.arange(24) == 0, 1.0, 1.5)
+
+    before = world.log_power(spoken.spectra, DIO)
+    found = {}
+    for limit in (False, True):
+        vocoder = VocoderConfig(limit_power=limit)
+        found[limit] = Converter(peaky, one, one, DIO, vocoder).convert_features(spoken).spectra
+    free, limited = (world.log_power(found[limit], DIO) for limit in (False, True))
+    assert (free > before + 1.0).mean() > 0.5
+    np.testing.assert_allclose(limited, np.minimum(free, before), rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(found[True][:, 1:], found[False][:, 1:])
+
+
 def test_each_direction_maps_f0_its_own_way() -> None:
     generator = identity_generator()
     up = Converter(generator, LOW_STATISTICS, HIGH_STATISTICS, DIO).convert(LOW)
@@ -249,6 +268,7 @@ def test_worker_processes_make_the_same_files(
         soundfile.write(tmp_path / "in" / f"{name}.wav", LOW[begin:end], rate_hz)
     (tmp_path / "in" / "c.wav").write_text("no audio")
     one, options = converter(small_generator()), F0Options(convert=False, semitones=5.0)
+    one.vocoder = VocoderConfig(limit_power=True)
     expected = one.convert(audio.read(tmp_path / "in" / "a.wav")[0], options)
     made, done = [], []
     for cores in (1, 2):

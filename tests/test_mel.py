@@ -215,3 +215,8 @@ def test_melgan_needs_a_file_and_world_has_no_choice() -> None:
         synthesis.vocoder(CONFIG, choice)
     with pytest.raises(InputError, match="mel-cepstra are spoken by WORLD"):
         synthesis.vocoder(FeatureConfig(), choice)
+
+
+def test_the_power_of_log_mel_is_not_limited() -> None:
+    with pytest.raises(InputError, match="--limit_power cannot be given"):
+        synthesis.vocoder(CONFIG, VocoderConfig(limit_power=True))

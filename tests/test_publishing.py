@@ -1,5 +1,6 @@
 """Runs made small to be passed on, and the models that come with the package."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import soundfile
 from conftest import REPOSITORY, run_here, voice
 
 from cyclegan_vc_tf import audio, half_precision, pretrained, publishing, run_folder, world
-from cyclegan_vc_tf.config import FeatureConfig, RunConfig
+from cyclegan_vc_tf.config import FeatureConfig, RunConfig, VocoderConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.normalization import Statistics
 from cyclegan_vc_tf.torch_weights import addresses
@@ -50,6 +51,14 @@ def test_generators_are_what_half_precision_leaves_of_them(
         for address, variable in addresses(network).items():
             expected = whole[address].numpy().astype(np.float16).astype(np.float32)
             np.testing.assert_array_equal(variable.numpy(), expected)
+
+
+def test_it_is_as_loud_as_it_was_measured(run: run_folder.RunFolder, tmp_path: Path) -> None:
+    chosen = VocoderConfig(limit_power=True, griffin_lim_iterations=5)
+    published = publish(
+        run.with_settings(dataclasses.replace(run.config, vocoder=chosen)), tmp_path / "published"
+    )
+    assert published.config.vocoder == VocoderConfig(limit_power=True)
 
 
 def test_it_converts_through_the_command_and_knows_nobody_s_folders(

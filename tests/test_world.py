@@ -105,6 +105,50 @@ def test_mel_cepstra_of_many_dimensions_give_back_the_envelope() -> None:
     assert np.abs(error_db[:, 5:400]).mean() < 1.0
 
 
+def test_power_is_that_of_the_whole_spectrum() -> None:
+    """Parseval: an impulse of height h has the power h² in each of a transform's points."""
+    config = FeatureConfig()
+    impulse = np.zeros(world.fft_size(config))
+    impulse[0] = 0.3
+    spectrum = np.abs(np.fft.fft(impulse)) ** 2
+    half = spectrum[: len(spectrum) // 2 + 1]
+    flat = world.encode(np.stack([half, 4 * half]), config)
+    expected = np.log([spectrum.sum(), 4 * spectrum.sum()])
+    np.testing.assert_allclose(world.log_power(flat, config), expected, rtol=1e-5)
+
+
+def test_a_peak_has_the_power_that_the_mean_of_the_logarithm_hides() -> None:
+    config = FeatureConfig(mel_cepstra=60)
+    bins = world.fft_size(config) // 2 + 1
+    flat, peaked = np.ones(bins), np.ones(bins)
+    peaked[100:110] = 1e4
+    coded = world.encode(np.stack([flat, peaked]), config)
+    # Twelve thousandths of the axis rise by ln 10⁴; of the power, all but a hundredth are there.
+    assert coded[1, 0] - coded[0, 0] < 0.3
+    power = world.decode(coded[1:], config)[0]
+    both_sides = np.concatenate([power, power[-2:0:-1]])
+    assert world.log_power(coded, config)[1] == pytest.approx(np.log(both_sides.sum()))
+    assert both_sides.sum() > 40 * 2 * bins
+
+
+def test_what_is_louder_than_allowed_is_made_just_as_loud() -> None:
+    config = FeatureConfig()
+    coded = np.random.default_rng(0).normal(0.0, 1.0, (5, 24)).astype(np.float32)
+    loud = world.log_power(coded, config)
+    most = loud + np.array([-3.0, -0.5, 0.0, 0.5, 3.0])
+    limited = world.limit_power(coded, most, config)
+    np.testing.assert_allclose(
+        world.log_power(limited, config), np.minimum(loud, most), rtol=0, atol=1e-5
+    )
+    np.testing.assert_array_equal(limited[2:], coded[2:])
+    # The shape of an envelope stays: a factor for all of its bins.
+    np.testing.assert_allclose(
+        world.decode(limited[:2], config),
+        world.decode(coded[:2], config) * np.exp([[-3.0], [-0.5]]),
+        rtol=1e-4,
+    )
+
+
 def test_world_speaks_a_voice_again() -> None:
     config = FeatureConfig()
     wave = voice(120.0, 1.0, seed=6)
