@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cyclegan_vc_tf import modulation
 from cyclegan_vc_tf.vocal_tract import some
 
 MOST_FRAMES = 12_000
@@ -24,6 +25,10 @@ gets right, counts 1."""
 
 RIDGE = 0.01
 """Of the regression, for a pair: coefficients have a variance of 1."""
+
+MOST_GAIN = 2.0
+"""Of what is to move as the target does: pairs are never quite in time, so that maps make less
+movement than there was."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,10 @@ def refined(kernel: np.ndarray, source: Side, target: Side, rounds: int) -> np.n
     """A linear map learned from pairs of frames, over and over.
 
     In each round every frame of the source, converted, is paired with the nearest of the target,
-    and every frame of the target with the nearest of those; ridge regression gives the next map,
-    scaled so that its outputs have the target's deviations. In the next round a coefficient counts
-    as much as what the map made of it correlates with its pairs. Column 0, the level, is compared,
-    and stays as it was.
+    and every frame of the target with the nearest of those; ridge regression gives the next map
+    from a frame to a frame, and a filter for each coefficient has its outputs move as the target's
+    do, with the target's deviations. In the next round a coefficient counts as much as what the
+    map made of it correlates with its pairs. Column 0, the level, is compared, and stays as it was.
 
     Args:
         kernel: What to begin with, (taps, bins, bins), of a convolution over frames.
@@ -82,9 +87,7 @@ def refined(kernel: np.ndarray, source: Side, target: Side, rounds: int) -> np.n
     from sklearn.metrics import pairwise_distances_argmin  # A second, which a resume does without.
 
     taps, bins, _ = kernel.shape
-    reach = taps // 2
-    seen = some([_beside(each, range(-reach, reach + 1)) for each in source.spectra], MOST_FRAMES)
-    spoken = some(target.spectra, MOST_FRAMES)
+    seen, spoken = (some(side.spectra, MOST_FRAMES) for side in (source, target))
     level, weights = kernel[:, :, 0], np.ones(bins)
     for _ in range(rounds):
         converted = [convolved(each, kernel) for each in source.spectra]
@@ -95,13 +98,31 @@ def refined(kernel: np.ndarray, source: Side, target: Side, rounds: int) -> np.n
             back = pairwise_distances_argmin(wanted, found)
         rows = np.concatenate([seen, seen[back]])
         columns = np.concatenate([spoken[forth], spoken])
-        squares = rows.T @ rows + RIDGE * len(rows) * np.eye(rows.shape[1])
+        squares = rows.T @ rows + RIDGE * len(rows) * np.eye(bins)
         matrix = np.linalg.solve(squares, rows.T @ columns)
         weights[1:] = _correlations(rows @ matrix, columns)[1:]
-        matrix /= np.maximum((seen @ matrix).std(axis=0), 1e-12)
-        kernel = matrix.reshape(taps, bins, bins)
+        kernel = _as_lively(matrix, source.spectra, target.spectra, taps)
         kernel[:, :, 0] = level
     return kernel
+
+
+def _as_lively(
+    matrix: np.ndarray, source: Sequence[np.ndarray], target: Sequence[np.ndarray], taps: int
+) -> np.ndarray:
+    """A map whose outputs have the target's deviations and modulation spectra, (taps, bins, bins).
+
+    Args:
+        matrix: From a frame to a frame, (bins, bins).
+        source: What it is for, each (frames, bins).
+        target: Whose movement is wanted.
+        taps: Of the filters.
+    """
+    deviations = np.concatenate([each @ matrix for each in source]).std(axis=0)
+    matrix = matrix / np.maximum(deviations, 1e-12)
+    mapped = [each @ matrix for each in source]
+    kernel = modulation.filters(mapped, target, taps, MOST_GAIN)[:, np.newaxis] * matrix
+    converted = np.concatenate([convolved(each, kernel) for each in source])
+    return kernel / np.maximum(converted.std(axis=0), 1e-12)
 
 
 def convolved(utterance: np.ndarray, kernel: np.ndarray) -> np.ndarray:

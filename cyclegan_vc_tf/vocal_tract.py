@@ -11,16 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cyclegan_vc_tf import world
+from cyclegan_vc_tf import modulation, world
 from cyclegan_vc_tf.config import FeatureConfig
 
 FACTORS = np.round(np.exp(np.linspace(np.log(0.7), np.log(1 / 0.7), 29)), 4)
 """Those that are tried, a step of 2.5 % from one to the next."""
 
 COMPONENTS, MOST_FRAMES = 16, 4_000
-MODULATION_FRAMES = 256
-"""Of a window of modulation spectra."""
-
 PROBE = 0.1
 """By how much a coefficient is moved to see what becomes of it; its logarithm is linear in it."""
 
@@ -122,50 +119,9 @@ def starts(
         deviation = (voice.spectra @ matrix).std(axis=0)
         scaled = voice.deviation[:, np.newaxis] * matrix / np.maximum(deviation, 1e-12)
         stretched = [utterance @ matrix for utterance in voice.utterances]
-        smoothing = smoothing_filters(stretched, voices[direction[2]].utterances, taps)
+        smoothing = modulation.filters(stretched, voices[direction[2]].utterances, taps)
         kernels[direction] = smoothing[:, np.newaxis] * scaled
     return kernels
-
-
-def smoothing_filters(
-    source: Sequence[np.ndarray], target: Sequence[np.ndarray], taps: int
-) -> np.ndarray:
-    """Filters over frames under which trajectories move no faster than a target's do.
-
-    For each coefficient the symmetric filter that is 1 at 0 Hz and otherwise nearest, by least
-    squares, to the square root of what the target's modulation spectrum is of the source's, where
-    that is below 1. The zeroth coefficient, the level, is left as it is.
-
-    Args:
-        source: Utterances, each (frames, bins).
-        target: Utterances of whatever sentences.
-        taps: Length of the filters, odd.
-
-    Returns:
-        (taps, bins).
-
-    Source: the idea is that of Takamichi et al., 2014, "A postfilter to modify the modulation
-        spectrum in HMM-based speech synthesis".
-    """
-    power = [_modulation_power(utterances) for utterances in (source, target)]
-    gain = np.sqrt(np.minimum(power[1] / np.maximum(power[0], 1e-12), 1.0))
-    gain[:, 0] = 1.0
-    turns = np.pi * np.outer(np.linspace(0, 1, len(gain)), np.arange(1, taps // 2 + 1))
-    # The gain of a symmetric filter is 1 + Σ 2 h_k (cos kω - 1), if it is 1 at ω = 0.
-    side, *_ = np.linalg.lstsq(2 * (np.cos(turns) - 1), gain - 1, rcond=None)
-    return np.concatenate([side[::-1], 1 - 2 * side.sum(axis=0, keepdims=True), side])
-
-
-def _modulation_power(utterances: Sequence[np.ndarray]) -> np.ndarray:
-    """Welch's mean over utterances, (MODULATION_FRAMES // 2 + 1, bins)."""
-    import scipy.signal
-
-    longer = [
-        np.pad(each - each.mean(axis=0), ((0, max(0, MODULATION_FRAMES - len(each))), (0, 0)))
-        for each in utterances
-    ]
-    powers = [scipy.signal.welch(each, nperseg=MODULATION_FRAMES, axis=0)[1] for each in longer]
-    return np.mean(powers, axis=0)
 
 
 def some(utterances: Sequence[np.ndarray], most: int = MOST_FRAMES) -> np.ndarray:

@@ -77,26 +77,6 @@ def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
     assert there == pytest.approx((stretched - stretched.mean(axis=0)) / stretched.std(axis=0))
 
 
-def smoothed(tracks: np.ndarray) -> np.ndarray:
-    """Each track by [1/4, 1/2, 1/4]: (1 + cos ω) / 2."""
-    around = np.pad(tracks, ((1, 1), (0, 0)), mode="edge")
-    return 0.25 * around[:-2] + 0.5 * around[1:-1] + 0.25 * around[2:]
-
-
-def test_the_filter_between_noise_and_smoothed_noise_is_what_smoothed_it() -> None:
-    noise = [np.random.default_rng(seed).standard_normal((2000, 3)) for seed in range(40)]
-    filters = vocal_tract.smoothing_filters(noise, [smoothed(each) for each in noise], 5)
-    assert filters[:, 0] == pytest.approx([0, 0, 1, 0, 0], abs=1e-12), "the level stays"
-    for column in (1, 2):
-        assert filters[:, column] == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=0.01)
-
-
-def test_nothing_is_made_to_move_faster() -> None:
-    noise = [np.random.default_rng(seed).standard_normal((300, 2)) for seed in range(9)]
-    filters = vocal_tract.smoothing_filters([smoothed(each) for each in noise], noise, 5)
-    assert filters == pytest.approx(np.eye(5)[:, 2:3] * np.ones(2), abs=1e-6)
-
-
 def test_frames_are_taken_from_all_over() -> None:
     utterances = [np.full((30_000, 2), float(index)) for index in range(3)]
     frames = vocal_tract.some(utterances)
