@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from conftest import run_here
 
-from cyclegan_vc_tf import audio, family, features, normalization, pairing, run_folder
+from cyclegan_vc_tf import (
+    audio,
+    family,
+    features,
+    modulation,
+    normalization,
+    pairing,
+    run_folder,
+)
 from cyclegan_vc_tf.config import RunConfig, TrainingConfig
 from cyclegan_vc_tf.errors import InputError
 from cyclegan_vc_tf.pairing import Side
@@ -72,13 +80,36 @@ def test_the_level_stays_and_deviations_are_the_targets() -> None:
     assert converted[:, 1:].std(axis=0) == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("way", ["slower", "faster"])
+def test_what_is_converted_moves_as_the_target_does(way: str) -> None:
+    """One voice is that of before, the other has been smoothed by [1/4, 1/2, 1/4]."""
+    lively, slow = said(1), other_voice(2)
+    for each in slow.spectra:
+        each[1:-1] = 0.25 * each[:-2] + 0.5 * each[1:-1] + 0.25 * each[2:]
+    deviation = np.concatenate(slow.spectra).std(axis=0)
+    slow = Side([each / deviation for each in slow.spectra], slow.voiced)
+    source, target = (lively, slow) if way == "slower" else (slow, lively)
+    kernel = pairing.refined(np.pad(THROUGH, ((1, 1), (0, 0), (0, 0))), source, target, 3)
+    converted = [pairing.convolved(each, kernel) for each in source.spectra]
+    # Up to half of the highest frequency; beyond it hardly anything is left to make more of.
+    was, found, wanted = (
+        np.log(modulation.spectrum(each)[16:65, 1:])
+        for each in (source.spectra, converted, target.spectra)
+    )
+    assert np.abs((was - wanted).mean(axis=0)).min() > 0.4
+    assert np.abs((found - wanted).mean(axis=0)).max() < 0.2
+
+
 def test_no_round_is_no_change() -> None:
     assert pairing.refined(THROUGH, Side([], []), Side([], []), 0) is THROUGH
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_a_round_is_what_plain_loops_make_of_it(rounds: int) -> None:
-    """Every frame of both sides with its nearest, five frames compared; then least squares."""
+    """Every frame of both sides with its nearest, five frames compared; then least squares.
+
+    And the filter that `test_modulation.py` knows, which doubles at most.
+    """
     source, target = said(1, 2), other_voice(2, 2)
     weights, kernel = np.ones(BINS), THROUGH
 
@@ -97,11 +128,18 @@ def test_a_round_is_what_plain_loops_make_of_it(rounds: int) -> None:
             ]
         ).reshape(sum(map(len, spectra)), -1)
 
+    def by(kernel: np.ndarray) -> np.ndarray:
+        return np.array(
+            [
+                sum(at(spoken, f + i) @ kernel[1 + i] for i in (-1, 0, 1))
+                for spoken in source.spectra
+                for f in range(len(spoken))
+            ]
+        )
+
     for _ in range(rounds):
-        three = [[at(u, f + i) for i in (-1, 0, 1)] for u in source.spectra for f in range(len(u))]
-        seen = np.array(three).reshape(len(three), -1)
-        converted = seen @ kernel.reshape(-1, BINS)
-        ours = around(np.split(converted, 2), source.voiced)
+        seen = np.concatenate(source.spectra)
+        ours = around(np.split(by(kernel), 2), source.voiced)
         theirs = around(list(target.spectra), target.voiced)
         pairs = [(i, nearest(one, theirs)) for i, one in enumerate(ours)]
         pairs += [(nearest(one, ours), i) for i, one in enumerate(theirs)]
@@ -115,7 +153,10 @@ def test_a_round_is_what_plain_loops_make_of_it(rounds: int) -> None:
         )  # fmt: skip
         for k in range(1, BINS):
             weights[k] = np.corrcoef((rows @ matrix)[:, k], wanted[:, k])[0, 1]
-        kernel = (matrix / (seen @ matrix).std(axis=0)).reshape(TAPS, BINS, BINS)
+        matrix /= (seen @ matrix).std(axis=0)
+        moved = modulation.filters(np.split(seen @ matrix, 2), target.spectra, TAPS, 2.0)
+        kernel = np.array([[row * taps for row in matrix] for taps in moved])
+        kernel /= by(kernel).std(axis=0)
         kernel[:, :, 0] = THROUGH[:, :, 0]
     assert pairing.refined(THROUGH, source, target, rounds) == pytest.approx(kernel, abs=1e-8)
 
