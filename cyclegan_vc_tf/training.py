@@ -167,7 +167,7 @@ class _Session:
         voices, sides = {}, {}
         for name, speaker in self.speakers.items():
             store, utterances = speaker.store, speaker.training
-            some = utterances[:: -(-len(utterances) // MOST_UTTERANCES)]
+            some = vocal_tract.evenly(utterances, MOST_UTTERANCES)
             spectra = [store.spectra_of(each) for each in some]
             frames = vocal_tract.some([store.spectra_of(each) for each in utterances])
             voices[name] = vocal_tract.Voice(frames, spectra, statistics[name].scale)

@@ -7,12 +7,15 @@ Spectra of a higher voice also move faster, for its periods are shorter; they be
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf import modulation, world
 from cyclegan_vc_tf.config import FeatureConfig
+
+Each = TypeVar("Each")
 
 FACTORS = np.round(np.exp(np.linspace(np.log(0.7), np.log(1 / 0.7), 29)), 4)
 """Those that are tried, a step of 2.5 % from one to the next."""
@@ -122,6 +125,12 @@ def starts(
         smoothing = modulation.filters(stretched, voices[direction[2]].utterances, taps)
         kernels[direction] = smoothing[:, np.newaxis] * scaled
     return kernels
+
+
+def evenly(utterances: Sequence[Each], most: int) -> list[Each]:
+    """At most so many of them, from all over."""
+    count = min(len(utterances), most)
+    return [utterances[index * len(utterances) // count] for index in range(count)]
 
 
 def some(utterances: Sequence[np.ndarray], most: int = MOST_FRAMES) -> np.ndarray:

@@ -77,6 +77,14 @@ def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
     assert there == pytest.approx((stretched - stretched.mean(axis=0)) / stretched.std(axis=0))
 
 
+def test_utterances_are_taken_evenly() -> None:
+    assert vocal_tract.evenly(range(7), 7) == vocal_tract.evenly(range(7), 200) == [*range(7)]
+    assert vocal_tract.evenly(range(7), 3) == [0, 2, 4]
+    assert vocal_tract.evenly([], 3) == []
+    # Of 201, 200; not half of them.
+    assert len(set(vocal_tract.evenly(range(201), 200))) == 200
+
+
 def test_frames_are_taken_from_all_over() -> None:
     utterances = [np.full((30_000, 2), float(index)) for index in range(3)]
     frames = vocal_tract.some(utterances)
