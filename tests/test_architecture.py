@@ -19,6 +19,7 @@ ROWS = (
         "files",
         "inspection_texts",
         "metrics",
+        "modulation",
         "pieces",
         "processor",
         "progress",
