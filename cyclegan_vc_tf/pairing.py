@@ -117,9 +117,9 @@ def _as_lively(
         target: Whose movement is wanted.
         taps: Of the filters.
     """
-    deviations = np.concatenate([each @ matrix for each in source]).std(axis=0)
-    matrix = matrix / np.maximum(deviations, 1e-12)
     mapped = [each @ matrix for each in source]
+    deviations = np.maximum(np.concatenate(mapped).std(axis=0), 1e-12)
+    mapped = [each / deviations for each in mapped]
     kernel = modulation.filters(mapped, target, taps, MOST_GAIN)[:, np.newaxis] * matrix
     converted = np.concatenate([convolved(each, kernel) for each in source])
     return kernel / np.maximum(converted.std(axis=0), 1e-12)
