@@ -18,22 +18,23 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks import turns, worker
-from cyclegan_vc_tf import audio, world
-from cyclegan_vc_tf.config import FeatureConfig
+from benchmarks.harness import turns, worker
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.features import world
 
 WARM_UP_S = 2.0
 
 
 def ours(run_dir: Path, samples: np.ndarray) -> float:
     """Seconds of this project's conversion."""
-    from cyclegan_vc_tf import run_folder
-    from cyclegan_vc_tf.conversion import Converter
+    from cyclegan_vc_tf.conversion.converter import Converter
+    from cyclegan_vc_tf.runs import run_folder
 
-    run = run_folder.open_folder(run_dir)
-    generator, _ = run.load_generator("A2B")
-    speakers = run.statistics
-    one = Converter(generator, speakers["A"], speakers["B"], run.config.features)
+    run = run_folder.open_run(run_dir)
+    generator, _ = run.load_generator(Direction.A2B)
+    one = Converter.for_run(run, Direction.A2B, generator)
     one.convert(samples[: round(WARM_UP_S * turns.RATE_HZ)])
     begun = time.perf_counter()
     one.convert(samples)
@@ -45,7 +46,7 @@ def ports(width: str, samples: np.ndarray) -> float:
     import torch
 
     from benchmarks.demo_run import WIDTHS
-    from parity.torch_models import Generator
+    from parity.companion.vc1 import Generator
 
     torch.set_num_threads(1)
     config = FeatureConfig(f0_method="harvest")
@@ -73,7 +74,7 @@ def measure(way: str, width: str, folder: str) -> None:
     """Prints the seconds of one way; in a process of its own."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     work = Path(folder)
-    samples, _ = audio.read(work / "a.wav")
+    samples, _ = audio_files.read(work / "a.wav")
     print(ports(width, samples) if way == "ports" else ours(work / way, samples))
 
 

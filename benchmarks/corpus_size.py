@@ -19,15 +19,16 @@ from tempfile import TemporaryDirectory
 import matplotlib
 import numpy as np
 import soundfile
-
-matplotlib.use("Agg")
-
 from matplotlib import pyplot as plt
 
-from benchmarks import machine, sizes, turns, worker
-from cyclegan_vc_tf import audio, files, preparation
-from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.corpus_config import CorpusConfig
+from benchmarks.harness import machine, sizes, turns, worker
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.system import files as files_module
+
+matplotlib.use("Agg")
 
 HOURS = (0.2, 0.75, 3.0)
 
@@ -67,8 +68,8 @@ class Cost:
 def utterances(audio_dir: Path) -> Iterator[np.ndarray]:
     """Recordings at 16 kHz, each with a pause behind it, over and over again."""
     noise = 1e-5 * np.random.default_rng(0).standard_normal(round(PAUSE_S * turns.RATE_HZ))
-    for name in cycle(audio.find(audio_dir)):
-        speech, _ = audio.read_at(audio_dir / name, turns.RATE_HZ)
+    for name in cycle(audio_files.find(audio_dir)):
+        speech, _ = audio_files.read_resampled(audio_dir / name, turns.RATE_HZ)
         yield np.concatenate([speech, noise.astype(np.float32)])
 
 
@@ -96,14 +97,14 @@ def write_corpus(folder: Path, audio_dir: Path, kind: str, hours: float) -> None
 def prepare(folder: Path, features_dir: Path, split: bool) -> Cost:
     """Prepares a folder in this process and its workers; measures both."""
     corpus = CorpusConfig(features_dir=str(features_dir), split_silence=split)
-    config, names = FeatureConfig(f0_method="dio"), audio.find(folder)
+    config, names = FeatureConfig(f0_method="dio"), audio_files.find(folder)
     peaks: dict[str, float] = {}
     ended = threading.Event()
     watch = threading.Thread(target=_watch_children, args=(peaks, ended), daemon=True)
     begun = time.perf_counter()
     watch.start()
     store = preparation.prepare_store(folder, names, corpus, config)
-    preparation.statistics_of(store, store.utterances, config)
+    preparation.compute_statistics(store, store.utterances, config)
     seconds = time.perf_counter() - begun
     ended.set()
     watch.join()
@@ -175,7 +176,7 @@ def draw(path: Path, found: Mapping[str, Mapping[float, Cost]], about: str) -> N
         axes.legend(fontsize=7)
     figure.suptitle(about, fontsize=9)
     figure.tight_layout()
-    with files.replacing(path) as partial:
+    with files_module.replacing(path) as partial:
         figure.savefig(partial, format="png", dpi=110)
     plt.close(figure)
 
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kind: {f"{hours:.3f}": asdict(cost) for hours, cost in costs.items()}
             for kind, costs in found.items()
         }
-        files.write_json(given.json, {**numbers, "machine": asdict(about)})
+        files_module.write_json(given.json, {**numbers, "machine": asdict(about)})
 
 
 if __name__ == "__main__":

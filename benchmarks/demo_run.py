@@ -4,15 +4,17 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf import family, run_folder
-from cyclegan_vc_tf.config import FeatureConfig, RunConfig
-from cyclegan_vc_tf.network_config import NetworkConfig
-from cyclegan_vc_tf.normalization import Statistics
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.network import NetworkConfig
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.runs import run_folder
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 WIDTHS = {
     "demo": NetworkConfig(channels=32, residual_blocks=1, discriminator_widths=(1, 1, 2, 2)),
@@ -30,8 +32,8 @@ def create(path: Path, width: str, f0_method: str) -> None:
         for speaker, log_f0 in (("A", 5.2), ("B", 4.6))
     }
     corpus: dict[str, dict] = {speaker: {"training": {}} for speaker in statistics}
-    run = run_folder.create(path, config, statistics, corpus)
-    networks = family.build(config, ["generator_A2B"])
+    run = run_folder.create_run(path, config, statistics, corpus)
+    networks = registry.build_networks(config, ["generator_A2B"])
     run.checkpoints.save(tf.train.Checkpoint(**networks), 1, keep=1)
 
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import sizes
-from benchmarks.worker import WARM_UP
-from cyclegan_vc_tf import files, processor
-from cyclegan_vc_tf.config import RunConfig
+from benchmarks.harness import sizes
+from benchmarks.harness.worker import WARM_UP
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system import files, processor
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class InputWait:
 
 def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
     """Makes so many steps on a corpus of so many minutes, after some that do not count."""
-    processor.prepare()
+    processor.configure_process()
     # TensorFlow reads its settings when it is first used.
-    from benchmarks.corpus import crops_of_both
-    from cyclegan_vc_tf import family
-    from cyclegan_vc_tf.dataset import training_pairs
-    from cyclegan_vc_tf.trainer import Trainer
+    from benchmarks.harness.corpus import crops_of_both
+    from cyclegan_vc_tf.data.dataset import training_pairs
+    from cyclegan_vc_tf.models import registry
+    from cyclegan_vc_tf.training.trainer import Trainer
 
     training, trainer = config.training, Trainer(config)
-    masked = family.FAMILY[config.network.variant].masked
+    masked = registry.VARIANTS[config.network.variant].masked
     with tempfile.TemporaryDirectory() as place:
         crops = crops_of_both(Path(place), minutes, config)
         pairs = iter(

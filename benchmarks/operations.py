@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from benchmarks.work import ADAM_PASSES, WEIGHT_BYTES, Work
+from benchmarks.harness.work import ADAM_PASSES, WEIGHT_BYTES, Work
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks import turns
-from cyclegan_vc_tf import audio, files, preparation, world
-from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.corpus_config import CorpusConfig
+from benchmarks.harness import turns
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.features import world
+from cyclegan_vc_tf.system import files
 
 GROSS = 0.2
 """Share by which F0 differs in a gross error."""
@@ -31,7 +34,7 @@ def prepared_s(folder: Path, processes: int) -> float:
     with TemporaryDirectory() as store:
         corpus = CorpusConfig(features_dir=store, workers=processes)
         begun = time.perf_counter()
-        preparation.prepare_store(folder, audio.find(folder), corpus, FeatureConfig())
+        preparation.prepare_store(folder, audio_files.find(folder), corpus, FeatureConfig())
         return time.perf_counter() - begun
 
 

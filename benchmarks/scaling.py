@@ -14,16 +14,15 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks import machine, sizes, worker
-from cyclegan_vc_tf import files
-from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.papers import PAPERS
+from benchmarks.harness import machine, sizes, worker
+from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system import files
+
+matplotlib.use("Agg")
 
 SHORTEST_S = 4.0
 """A point's steps take about as long, if not more."""
@@ -61,7 +60,7 @@ Points = Mapping[int, Any]
 
 def varied(sweep: Sweep, value: int) -> RunConfig:
     """The 2017 paper's settings at one point."""
-    paper = PAPERS["vc1"]
+    paper = PRESETS["vc1"]
     network, training = replace(paper.network, channels=sweep.channels), paper.training
     if sweep.axis == "channels":
         network = replace(network, channels=value)
@@ -74,7 +73,7 @@ def varied(sweep: Sweep, value: int) -> RunConfig:
 
 def step_s(config: RunConfig) -> float:
     """Seconds a step, the median, in a process of its own."""
-    with worker.Worker("benchmarks.port", *sizes.to_arguments(config)) as port:
+    with worker.Worker("benchmarks.harness.port", *sizes.to_arguments(config)) as port:
         port.ready()
         first_s = port.go(1).wall_s[0]
         steps = min(MOST_STEPS, max(3, round(SHORTEST_S / first_s)))
@@ -82,8 +81,8 @@ def step_s(config: RunConfig) -> float:
 
 
 def corpus_cost(minutes: int) -> dict[str, float]:
-    """What `benchmarks.corpus` measures of a corpus, in a process of its own."""
-    return worker.once("benchmarks.corpus", f"--minutes={minutes}")
+    """What `benchmarks.harness.corpus` measures of a corpus, in a process of its own."""
+    return worker.once("benchmarks.harness.corpus", f"--minutes={minutes}")
 
 
 def draw_batch(axes: Axes, points: Points, title: str) -> None:

@@ -9,7 +9,7 @@ Both from the start of a Python process to its end, in turns, after one of each 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import turns
+from benchmarks.harness import turns
 
 SECONDS = 2.0
 IMPORT = "import tensorflow"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import port, sizes
-from benchmarks.worker import WARM_UP
+from benchmarks.harness import port, sizes
+from benchmarks.harness.worker import WARM_UP
 
 STEPS = 5
 

@@ -21,12 +21,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, rounds, sizes
-from benchmarks.machine import Machine, Rates
-from benchmarks.rounds import Measured
-from benchmarks.work import Work
-from benchmarks.worker import Worker
-from cyclegan_vc_tf import files
+from benchmarks.harness import machine as machine_module
+from benchmarks.harness import rounds, sizes
+from benchmarks.harness.machine import Machine, Rates
+from benchmarks.harness.rounds import Measured
+from benchmarks.harness.work import Work
+from benchmarks.harness.worker import Worker
+from cyclegan_vc_tf.system import files
 
 BASELINE = "companion_eager"
 
@@ -45,16 +46,18 @@ class Contender:
 
 
 CONTENDERS = {
-    "port_float32": Contender("port, float32", ("benchmarks.port", "--precision=float32")),
+    "port_float32": Contender("port, float32", ("benchmarks.harness.port", "--precision=float32")),
     "port_mixed_bfloat16": Contender(
-        "port, mixed_bfloat16", ("benchmarks.port", "--precision=mixed_bfloat16")
+        "port, mixed_bfloat16", ("benchmarks.harness.port", "--precision=mixed_bfloat16")
     ),
-    "companion_eager": Contender("companion, float32", ("benchmarks.companion", "--mode=eager")),
+    "companion_eager": Contender(
+        "companion, float32", ("benchmarks.harness.companion", "--mode=eager")
+    ),
     "companion_compile": Contender(
-        "companion, torch.compile", ("benchmarks.companion", "--mode=compile")
+        "companion, torch.compile", ("benchmarks.harness.companion", "--mode=compile")
     ),
     "companion_autocast": Contender(
-        "companion, autocast to bfloat16", ("benchmarks.companion", "--mode=autocast")
+        "companion, autocast to bfloat16", ("benchmarks.harness.companion", "--mode=autocast")
     ),
 }
 
@@ -183,7 +186,7 @@ def _limits(result: Result) -> str:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measures the machine, the contenders in turn, and the machine again."""
-    before = machine.rates_elsewhere()
+    before = machine_module.rates_elsewhere()
     config = sizes.config_of(arguments)
     with ExitStack() as stack:
         # Started together; who is ready sleeps.
@@ -201,8 +204,8 @@ def run(arguments: argparse.Namespace) -> Result:
         "rounds": arguments.rounds,
         "steps": arguments.steps,
     }
-    after = machine.rates_elsewhere()
-    return Result(found, before.best_of(after), machine.describe(), settings)
+    after = machine_module.rates_elsewhere()
+    return Result(found, before.best_of(after), machine_module.describe(), settings)
 
 
 def say(line: str) -> None:

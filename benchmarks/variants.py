@@ -10,9 +10,9 @@ step on this machine, the median of several.
 import statistics
 from dataclasses import dataclass
 
-from benchmarks import port, sizes
-from benchmarks.worker import WARM_UP, timed
-from cyclegan_vc_tf.papers import PAPERS
+from benchmarks.harness import port, sizes
+from benchmarks.harness.worker import WARM_UP, timed
+from cyclegan_vc_tf.config.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Cost:
 
 def measure(variant: str, steps: int) -> Cost:
     """Builds a variant as in its paper, and makes so many steps after some that do not count."""
-    step, facts = port.training_step(PAPERS[variant])
+    step, facts = port.training_step(PRESETS[variant])
     timed(step, WARM_UP)
     turn = timed(step, steps)
     parameters = facts["parameters"]
@@ -57,7 +57,7 @@ def measure(variant: str, steps: int) -> Cost:
 
 def row(cost: Cost) -> str:
     """A cost as a line of the table."""
-    config = PAPERS[cost.variant]
+    config = PRESETS[cost.variant]
     crop = f"{config.training.crop_frames} x {config.features.bins}"
     return (
         f"| {cost.variant} | {crop} | {cost.generator / 1e6:.1f} M "
@@ -69,12 +69,12 @@ def row(cost: Cost) -> str:
 def main() -> None:
     """Prints the table."""
     parser = sizes.parser("variants", __doc__)
-    parser.add_argument("--variant", choices=PAPERS, action="append", help="only this; repeatable")
+    parser.add_argument("--variant", choices=PRESETS, action="append", help="only this; repeatable")
     parser.add_argument("--steps", type=sizes.whole(), default=7, help="steps to measure")
     arguments = parser.parse_args()
     print("| variant | crop | a generator | discriminators | GFLOP a step | s a step | CPU s |")
     print("|---|---|---|---|---|---|---|")
-    for variant in arguments.variant or PAPERS:
+    for variant in arguments.variant or PRESETS:
         print(row(measure(variant, arguments.steps)), flush=True)
 
 

@@ -39,7 +39,7 @@ def main() -> int:
             parser.error(f"--report is {str(arguments.report)!r}; {refused}")
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from cyclegan_vc_tf.errors import InputError
+    from cyclegan_vc_tf.system.errors import InputError
     from parity import evidence, report
 
     try:

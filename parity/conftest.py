@@ -7,17 +7,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import pytest
+
+from parity import demo
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 if importlib.util.find_spec("torch") is None:
     raise pytest.UsageError(
         "the tests in parity/ need PyTorch: pip install -e '.[dev,parity]'; "
         "without it, pytest tests runs all others"
     )
-
-from parity import demo
 
 REPOSITORY = Path(__file__).parents[1]
 

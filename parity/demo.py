@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import FeatureConfig
-from cyclegan_vc_tf.corpus_config import CorpusConfig
-from cyclegan_vc_tf.dataset import Crops, training_pairs
-from cyclegan_vc_tf.preparation import Speaker, prepare
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.data.dataset import Crops, training_pairs
+from cyclegan_vc_tf.data.preparation import Speaker, prepare
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 

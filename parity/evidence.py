@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cyclegan_vc_tf.progress import bar
-from parity import convergence, demo, mutants, optimizers, trajectories
-from parity.cases import CASES
-from parity.compare import Row, compare
-from parity.convergence import Results
-from parity.optimizers import Followed
-from parity.separability import KINDS, between
-from parity.trajectories import EXACT, Envelope
-from parity.traps import TRAPS, Finding, spring
+from cyclegan_vc_tf.system.progress import progress_bar
+from parity import demo
+from parity.cases.catalogue import CASES
+from parity.cases.compare import Row, compare
+from parity.mutation import mutants as mutants_module
+from parity.trainings import convergence as convergence_module
+from parity.trainings import optimizers, trajectories
+from parity.trainings.convergence import Results
+from parity.trainings.optimizers import Followed
+from parity.trainings.separability import KINDS, between
+from parity.trainings.trajectories import EXACT, Envelope
+from parity.traps.catalogue import TRAPS, Finding, spring
 
 
 @dataclass(frozen=True)
@@ -97,20 +100,22 @@ def gather(*, quick: bool) -> Evidence:
         InputError: The results of the long study are missing or not of today's settings.
     """
     # What can be refused is refused before any work is done.
-    study = {} if quick else convergence.load()
+    study = {} if quick else convergence_module.load()
     cases = [case for case in CASES if not (quick and case.slow)]
     rows = [
         row
-        for case in bar(cases, desc="cases")
+        for case in progress_bar(cases, desc="cases")
         for dtype in case.dtypes
         for row in compare(case, dtype)
     ]
-    findings = [spring(trap) for trap in bar(TRAPS, desc="traps")]
+    findings = [spring(trap) for trap in progress_bar(TRAPS, desc="traps")]
     followed = [each for scale in (1.0, 1e-5) for each in optimizers.follow(scale)]
     if quick:
         return Evidence(rows, findings, followed)
-    faults = [*mutants.in_parts(), *mutants.in_networks()]
-    survivors = [each.name for each in bar(faults, desc="mutants") if mutants.survives(each)]
+    faults = [*mutants_module.in_parts(), *mutants_module.in_networks()]
+    survivors = [
+        each.name for each in progress_bar(faults, desc="mutants") if mutants_module.survives(each)
+    ]
     corpus = demo.load()
     runs: dict[str, Callable[[], Envelope]] = {
         "float64": lambda: trajectories.envelope(corpus, "float64", steps=100, window=10, nudges=3),
@@ -123,6 +128,6 @@ def gather(*, quick: bool) -> Evidence:
         survivors,
         len(faults),
         trajectories.exact(corpus),
-        {dtype: run() for dtype, run in bar(runs.items(), desc="trajectories")},
+        {dtype: run() for dtype, run in progress_bar(runs.items(), desc="trajectories")},
         study,
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from cyclegan_vc_tf import files
-from parity.convergence import WINDOW
+from cyclegan_vc_tf.system import files
 from parity.evidence import Evidence
-from parity.separability import KINDS, columns
-from parity.trajectories import EXACT
+from parity.trainings.convergence import WINDOW
+from parity.trainings.separability import KINDS, columns
+from parity.trainings.trajectories import EXACT
 
 SHOWN = {
     "tensorflow": "TensorFlow",

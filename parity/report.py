@@ -9,13 +9,14 @@ import markdown
 import numpy as np
 from tabulate import tabulate
 
-from cyclegan_vc_tf import files
-from parity import convergence, pictures, separability
+from cyclegan_vc_tf.system import files
+from parity import pictures
 from parity.circumstances import circumstances
 from parity.evidence import Evidence
-from parity.optimizers import PER_STEP
-from parity.separability import KINDS, final_losses, held_out
-from parity.trajectories import EXACT, SLACK
+from parity.trainings import convergence, separability
+from parity.trainings.optimizers import PER_STEP
+from parity.trainings.separability import KINDS, final_losses, held_out
+from parity.trainings.trajectories import EXACT, SLACK
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -234,11 +235,12 @@ def _convergence(evidence: Evidence, drawn: dict[str, str]) -> str:
     tests = (len(convergence.ARMS) - 1) * len(KINDS)
     return f"""## Convergence
 
-What trainings come to, by `python -m parity.convergence`: CycleGAN-VC with {network.channels} base
-channels and {network.residual_blocks} residual block on the demo corpus' features, {training.steps}
-steps, batch {training.batch_size}, rates {training.generator_learning_rate:g} (generators) and
-{training.discriminator_learning_rate:g} (discriminators), constant. An arm differs from the one it
-is compared with in what it says. Each seed has crops of its own, the same in all arms; initial
+What trainings come to, by `python -m parity.trainings.convergence`: CycleGAN-VC with
+{network.channels} base channels and {network.residual_blocks} residual block on the demo corpus'
+features, {training.steps} steps, batch {training.batch_size}, rates
+{training.generator_learning_rate:g} (generators) and {training.discriminator_learning_rate:g}
+(discriminators), constant. An arm differs from the one it is compared with in what it says. Each
+seed has crops of its own, the same in all arms; initial
 weights are drawn by each framework itself.
 
 Mean ± deviation over seeds of the last {separability.LAST_WINDOWS * convergence.WINDOW} steps, and

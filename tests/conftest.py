@@ -17,8 +17,10 @@ import soundfile
 import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
-from cyclegan_vc_tf.config import FeatureConfig, RunConfig, TrainingConfig
-from cyclegan_vc_tf.network_config import NetworkConfig
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.network import NetworkConfig
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.config.training import TrainingConfig
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -1,155 +1,89 @@
-"""The house: imports only fall, and doors stay light."""
+"""Order of the packages, and rules that hold in every file."""
 
 import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
-
-ROWS = (
-    {
-        "cepstra",
-        "convolution",
-        "errors",
-        "files",
-        "inspection_texts",
-        "metrics",
-        "modulation",
-        "pieces",
-        "processor",
-        "progress",
-        "report_texts",
-        "signals",
-        "startup",
-        "workers",
-    },
-    {
-        "archives",
-        "audio",
-        "corpora",
-        "dialogue",
-        "pretrained",
-        "products",
-        "profiling",
-        "settings",
-        "torch_files",
-        "utterances",
-        "versions",
-    },
-    {"corpus_config", "fetching", "judges", "levels", "network_config"},
-    {"calls", "config", "silences"},
-    {
-        "checkpoints",
-        "evaluations",
-        "feature_store",
-        "layers",
-        "mel",
-        "melgan_network",
-        "normalization",
-        "optimizer",
-        "papers",
-        "world",
-    },
-    {
-        "discriminators",
-        "features",
-        "generators",
-        "losses",
-        "melgan",
-        "public_layouts",
-        "public_statistics",
-        "torch_weights",
-        "vocal_tract",
-    },
-    {
-        "analysis",
-        "augmentation",
-        "corpus_summary",
-        "family",
-        "generation",
-        "melgan_public",
-        "pairing",
-        "public_files",
-        "public_weights",
-    },
-    {"dataset", "half_precision", "preparation", "run_files", "synthesis"},
-    {"run_folder"},
-    {"conversion", "evaluation_sets", "exporting", "publishing", "resuming", "summaries"},
-    {"evaluation", "trainer"},
-    {"damage", "evaluating", "importing", "report"},
-    {"held_out", "insight", "inspection"},
-    {"training"},
-    {"cli"},
-    {"__main__"},
-)
-"""From the ground up; a module imports from rows below its own alone."""
-
-LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
-
 PARITY = REPOSITORY / "parity"
-
 BENCHMARKS = REPOSITORY / "benchmarks"
 
-PARITY_ROWS = (
-    {
-        "circumstances",
-        "demo",
-        "precision",
-        "public_tf1",
-        "public_torch",
-        "torch_melgan",
-        "torch_models",
-    },
-    {"torch_vc2"},
-    {"torch_step"},
-    {"adams", "runs"},
-    {"convergence", "optimizers", "pairs", "trajectories", "twins"},
-    {"case", "separability"},
-    {"compare", "layer_cases", "network_cases", "public_cases"},
-    {"cases"},
-    {"faults", "trap"},
-    {"broken_parts"},
-    {"family_traps", "layer_traps", "mutants", "shuffle_traps", "training_traps"},
-    {"traps"},
-    {"evidence"},
-    {"pictures"},
-    {"report"},
-    {"__main__"},
-)
-"""The same for the parity suite, which stands on the whole package."""
+ORDER = {
+    "cyclegan_vc_tf": (
+        "__main__", "cli", "interop", "hub", "inspection", "training", "evaluation", "conversion",
+        "runs", "data", "vocoders", "models", "features", "audio", "config", "system",
+    ),
+    "parity": (
+        "__main__", "report", "pictures", "evidence", "traps", "mutation", "cases", "trainings",
+        "companion", "demo", "circumstances", "precision",
+    ),
+}  # fmt: skip
+"""Packages from the top down: each imports only from those below it.
 
-PARITY_LEVELS = {name: level for level, row in enumerate(PARITY_ROWS) for name in row}
+The project's `__init__` is the public API: it imports lazily, and nothing imports it.
+"""
+
+MAX_LINES = 400
+"""A longer file is cut by subject."""
 
 
-def room(path: Path) -> str:
-    """The name that stands in `ROWS` for a file of the package."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def sources(root: Path) -> list[Path]:
+    """Python files of a package without its tests and its `__init__` files."""
+    return [
+        path
+        for path in sorted(root.rglob("*.py"))
+        if path.name not in ("__init__.py", "conftest.py") and "tests" not in path.parts
+    ]
 
 
-def imports(source: str, package: str = "cyclegan_vc_tf") -> set[str]:
-    """Modules of a package that a source imports, wherever in it."""
-    found = set()
+def module_name(path: Path) -> str:
+    """Dotted name of a file, such as `cyclegan_vc_tf.audio.plots`."""
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+
+
+def imported_modules(source: str, root: str) -> Iterator[str]:
+    """Modules and packages below `root` that a source imports anywhere, dotted, without `root`."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             raise AssertionError(f"line {node.lineno} imports relatively; name the package")
         if isinstance(node, ast.ImportFrom) and node.module:
             head, *rest = node.module.split(".")
-            if head == package:
-                found |= {rest[0]} if rest else {alias.name for alias in node.names}
+            if head == root:
+                yield from (".".join([*rest, alias.name]) for alias in node.names)
         elif isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            found |= {name[1] for name in names if name[0] == package and len(name) > 1}
-    return found
+            for alias in node.names:
+                head, *rest = alias.name.split(".")
+                if head == root and rest:
+                    yield ".".join(rest)
 
 
-def packages(path: Path) -> set[str]:
-    """Names of all packages that a file imports, wherever in it."""
+def upward_imports(name: str, source: str) -> list[str]:
+    """Imports of a module that lead to its own level or above it.
+
+    Args:
+        name: Dotted name of the module.
+        source: Its text.
+    """
+    root, package, *_ = name.split(".")
+    order = ORDER[root]
+    return [
+        imported
+        for imported in imported_modules(source, root)
+        if imported != "__version__"
+        and order.index(imported.split(".")[0]) <= order.index(package)
+        and imported.split(".")[0] != package
+    ]
+
+
+def third_party(path: Path) -> set[str]:
+    """Names of all packages that a file imports anywhere."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -159,88 +93,81 @@ def packages(path: Path) -> set[str]:
     return found
 
 
-def upward(name: str, source: str) -> list[str]:
-    """What a module imports that does not lie below it; cli's own rooms may share."""
-    return [
-        other
-        for other in imports(source)
-        if LEVELS[other] >= LEVELS[name] and not (name == other == "cli")
-    ]
+def test_every_package_has_its_place() -> None:
+    for root, order in ORDER.items():
+        found = {
+            path.stem if path.is_file() else path.name
+            for path in (REPOSITORY / root).iterdir()
+            if (path.is_dir() and any(path.glob("*.py"))) or path.suffix == ".py"
+        }
+        assert found - {"__init__", "conftest", "tests"} == set(order)
 
 
-def sources() -> list[Path]:
-    return [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+@pytest.mark.parametrize("path", [*sources(PACKAGE), *sources(PARITY)], ids=module_name)
+def test_packages_import_only_from_below(path: Path) -> None:
+    assert upward_imports(module_name(path), path.read_text(encoding="utf-8")) == []
 
 
-def test_every_module_has_its_row() -> None:
-    assert {room(path) for path in sources()} == set(LEVELS)
+@pytest.mark.parametrize(
+    "package",
+    [path for root in (PACKAGE, PARITY) for path in sorted(root.iterdir()) if path.is_dir()],
+    ids=module_name,
+)
+def test_modules_of_a_package_import_in_one_direction(package: Path) -> None:
+    root, name = package.parent.name, package.name
+    graph = {}
+    for path in sources(package):
+        imports = imported_modules(path.read_text(encoding="utf-8"), root)
+        inner = (each.split(".") for each in imports if each.startswith(f"{name}."))
+        graph[path.stem] = {parts[1] for parts in inner}
+    # Raises CycleError where two modules need each other.
+    TopologicalSorter(graph).prepare()
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
-def test_imports_fall(path: Path) -> None:
-    assert upward(room(path), path.read_text(encoding="utf-8")) == []
-
-
-def parity_sources() -> list[Path]:
-    """The suite without its tests, which import what they like."""
-    apart = ("__init__", "conftest")
-    return [
-        path
-        for path in PARITY.glob("*.py")
-        if path.stem not in apart and not path.stem.startswith("test_")
-    ]
-
-
-def test_every_module_of_the_parity_suite_has_its_row() -> None:
-    assert {path.stem for path in parity_sources()} == set(PARITY_LEVELS)
-
-
-@pytest.mark.parametrize("path", parity_sources(), ids=lambda path: path.stem)
-def test_imports_fall_in_the_parity_suite(path: Path) -> None:
-    found = imports(path.read_text(encoding="utf-8"), "parity")
-    level = PARITY_LEVELS[path.stem]
-    assert [other for other in found if PARITY_LEVELS[other] >= level] == []
-
-
-def test_torch_is_imported_by_the_parity_suite_and_three_modules_alone() -> None:
-    """The reader of its files, and the benchmarks of the companion."""
-    elsewhere = [
-        *REPOSITORY.glob("*.py"), *(REPOSITORY / "tests").glob("*.py"), *PACKAGE.rglob("*.py"),
-        *BENCHMARKS.glob("*.py"),
-    ]  # fmt: skip
-    assert {path.name for path in elsewhere if packages(path) & {"torch", "parity"}} == {
-        "torch_files.py", "companion.py", "convert.py"
-    }  # fmt: skip
-    assert "torch" in packages(PARITY / "torch_models.py")
+def test_a_cycle_is_seen() -> None:
+    with pytest.raises(ValueError, match="cycle"):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "from cyclegan_vc_tf import trainer",
-        "from cyclegan_vc_tf.trainer import Trainer",
-        "import cyclegan_vc_tf.summaries",
-        "def late():\n    from cyclegan_vc_tf import conversion",
+        "from cyclegan_vc_tf.training import trainer",
+        "from cyclegan_vc_tf.training.trainer import Trainer",
+        "import cyclegan_vc_tf.training.tensorboard",
+        "def late():\n    from cyclegan_vc_tf.evaluation import evaluator",
     ],
 )
-def test_an_upward_or_sideways_import_is_seen(line: str) -> None:
-    assert upward("conversion", line)
+def test_an_upward_import_is_seen(line: str) -> None:
+    assert upward_imports("cyclegan_vc_tf.conversion.converter", line)
+
+
+def test_torch_is_imported_by_the_parity_suite_and_three_modules_alone() -> None:
+    """The reader of its files, and the benchmarks of the companion."""
+    elsewhere = [
+        *REPOSITORY.glob("*.py"), *(REPOSITORY / "tests").rglob("*.py"), *PACKAGE.rglob("*.py"),
+        *BENCHMARKS.rglob("*.py"),
+    ]  # fmt: skip
+    assert {path.name for path in elsewhere if third_party(path) & {"torch", "parity"}} == {
+        "torch_files.py", "companion.py", "convert.py"
+    }  # fmt: skip
+    assert "torch" in third_party(PARITY / "companion" / "vc1.py")
 
 
 @pytest.mark.parametrize(
-    ("package", "room"), [("tensorflow_addons", "layers"), ("pyworld", "world")]
+    ("package", "module"), [("tensorflow_addons", "layers"), ("pyworld", "world")]
 )
-def test_packages_with_a_notice_are_imported_in_one_place(package: str, room: str) -> None:
+def test_packages_with_a_notice_are_imported_in_one_place(package: str, module: str) -> None:
     line = re.compile(rf"^\s*(import|from) {package}\b", re.MULTILINE)
-    assert [path.stem for path in sources() if line.search(path.read_text())] == [room]
+    assert [path.stem for path in sources(PACKAGE) if line.search(path.read_text())] == [module]
 
 
 def test_packages_do_nothing_at_import() -> None:
-    for path in PACKAGE.rglob("__init__.py"):
-        assert imports(path.read_text(encoding="utf-8")) == set()
+    for path in PACKAGE.glob("*/**/__init__.py"):
+        assert third_party(path) == set()
 
 
-@pytest.mark.parametrize("path", [*sources(), *parity_sources()], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sources(PACKAGE), *sources(PARITY)], ids=module_name)
 def test_nothing_is_unpickled(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -254,23 +181,26 @@ def test_nothing_is_unpickled(path: Path) -> None:
 
 
 def test_files_stay_short() -> None:
-    every = [*sources(), *parity_sources(), *BENCHMARKS.glob("*.py")]
-    lengths = {path.name: len(path.read_text().splitlines()) for path in every}
-    assert {name: length for name, length in lengths.items() if length > 300} == {}
-    verbs = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("cli/*.py")}
-    assert {name: length for name, length in verbs.items() if length > 80} == {}
+    every = [*sources(PACKAGE), *sources(PARITY), *sources(BENCHMARKS)]
+    lengths = {module_name(path): len(path.read_text().splitlines()) for path in every}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+    commands = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("cli/*.py")}
+    assert {name: length for name, length in commands.items() if length > 80} == {}
 
 
 @pytest.mark.parametrize(
     "module",
-    ["preparation", "conversion", "cli.train", "cli.convert", "cli.prepare", "cli.import_vocoder"],
-)
-def test_workers_and_doors_import_without_tensorflow(module: str) -> None:
+    [
+        "data.preparation", "conversion.batch", "cli.train", "cli.convert", "cli.prepare",
+        "cli.import_vocoder",
+    ],
+)  # fmt: skip
+def test_workers_and_commands_import_without_tensorflow(module: str) -> None:
     code = f"import sys, cyclegan_vc_tf.{module}; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
-@pytest.mark.parametrize("module", ["layers", "world"])
+@pytest.mark.parametrize("module", ["models.layers", "features.world"])
 def test_the_notice_of_a_package_is_silenced_and_no_other(module: str) -> None:
     code = (
         "import warnings\n"

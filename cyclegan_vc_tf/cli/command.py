@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from absl import flags
 
-from cyclegan_vc_tf import signals
-from cyclegan_vc_tf.errors import InputError, TrainingError, in_a_line
+from cyclegan_vc_tf.system import signals
+from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 
 # TensorFlow reports every accelerator it does not find; what fails still raises.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -43,7 +43,7 @@ def run(
         sys.exit(DONE)
     # A file's name may hold bytes that are no text.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signals.raise_when_stopped()
+    signals.raise_on_signals()
     try:
         unexpected = values(sys.argv)[1:]
         if unexpected:
@@ -52,8 +52,8 @@ def run(
     except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
         if values.is_parsed() and values.debug:
             raise
-        print(f"{program}: {in_a_line(str(error))}", file=sys.stderr)
+        print(f"{program}: {single_line(str(error))}", file=sys.stderr)
         sys.exit(REFUSED)
-    except signals.Stopped as stopped:
+    except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)

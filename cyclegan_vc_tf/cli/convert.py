@@ -7,11 +7,14 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import audio, settings, startup
-from cyclegan_vc_tf.calls import ConvertConfig
+from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.config import VocoderConfig
-from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.commands import ConvertConfig
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.system import startup
+from cyclegan_vc_tf.system.errors import InputError
 
 
 def define(values: flags.FlagValues) -> None:
@@ -28,17 +31,18 @@ def convert(values: flags.FlagValues) -> int:
     output = paths.required("output", config.output)
     folder, names = _recordings(source, output)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    with startup.importing():
-        from cyclegan_vc_tf import run_folder
-        from cyclegan_vc_tf.conversion import Converter, F0Options, convert_files, wav_names
+    with startup.fast_import():
+        from cyclegan_vc_tf.conversion.batch import convert_files, wav_names
+        from cyclegan_vc_tf.conversion.converter import Converter, F0Options
+        from cyclegan_vc_tf.runs import run_folder
 
     outputs = {folder / name: output / wav for name, wav in wav_names(names).items()}
     _refuse_overwriting(outputs)
-    run = run_folder.open_folder(run_dir)
-    generator, step = run.load_generator(config.direction, run.pick(config.step))
-    speaker, target = (run.statistics[config.direction[index]] for index in (0, 2))
+    run = run_folder.open_run(run_dir)
+    direction = Direction(config.direction)
+    generator, step = run.load_generator(direction, run.pick(config.step))
     vocoder = settings.from_flags(VocoderConfig, values, run.config.vocoder)
-    converter = Converter(generator, speaker, target, run.config.features, vocoder)
+    converter = Converter.for_run(run, direction, generator, vocoder)
     options = F0Options(convert=config.f0 == "convert", semitones=config.semitones)
     converter.check(options)
     output.mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,7 @@ def _recordings(source: Path, output: Path) -> tuple[Path, list[str]]:
         return source.parent, [source.name]
     if not source.exists():
         raise InputError(f"--input {source} is not there; expected a recording or a folder")
-    names, apart = audio.find(source), output.resolve()
+    names, apart = audio_files.find(source), output.resolve()
     if source.resolve() in apart.parents:
         names = [name for name in names if apart not in (source / name).resolve().parents]
     if not names:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from absl import flags
 
-from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.calls import STEP
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.settings import setting
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.commands import STEP_HELP
+from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExportConfig:
         "cyclegan_pytorch, for runs whose networks compute what its do.",
         choices=("companion", "karkirowle"),
     )
-    step: str = setting("last", STEP)
+    step: str = setting("last", STEP_HELP)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -43,9 +43,10 @@ def export(values: flags.FlagValues) -> int:
     if run_dir.resolve() in output.resolve().parents:
         raise InputError(f"--output {output} lies in the run folder; expected another place")
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import exporting, run_folder
+    from cyclegan_vc_tf.interop import exporting
+    from cyclegan_vc_tf.runs import run_folder
 
-    run = run_folder.open_folder(run_dir)
+    run = run_folder.open_run(run_dir)
     step, names = exporting.export(run, config.layout, output, run.pick(config.step))
     print(f"Step {step}: {', '.join(names)}: {output}")
     return command.DONE

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.public_layouts import LAYOUTS
-from cyclegan_vc_tf.settings import setting
+from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import paths as paths_module
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.interop.public_layouts import LAYOUTS
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class ImportConfig:
         "--source_dir and --target_dir.",
     )
     run_dir: str = setting("", "Run folder to make.", is_path=True)
-    step: int = setting(0, "Steps it was trained for; schedules go on there.", least=0, most=10**9)
+    step: int = setting(
+        0, "Steps it was trained for; schedules go on there.", minimum=0, maximum=10**9
+    )
 
 
 def define(values: flags.FlagValues) -> None:
@@ -50,11 +53,11 @@ def define(values: flags.FlagValues) -> None:
 def import_run(values: flags.FlagValues) -> int:
     """Imports, and prints what was and what was not taken over."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
-    run_dir = paths.required("run_dir", config.run_dir).resolve()
+    run_dir = paths_module.required("run_dir", config.run_dir).resolve()
     if not any(config.checkpoint):
         raise InputError("--checkpoint is not given; see --help")
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import importing
+    from cyclegan_vc_tf.interop import importing
 
     importing.import_run(
         run_dir,

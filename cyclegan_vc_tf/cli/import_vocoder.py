@@ -8,10 +8,11 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import settings, torch_files
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.settings import setting
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.interop import torch_files
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class ImportConfig:
     )
     output: str = setting("", "File to write, .npz; one that is there is replaced.", is_path=True)
     sample_rate_hz: int = setting(
-        22_050, "Rate of the recordings it was trained on, in Hz.", least=8_000, most=48_000
+        22_050, "Rate of the recordings it was trained on, in Hz.", minimum=8_000, maximum=48_000
     )
     fft_samples: int = setting(
-        1024, "Window of the spectra it was trained on, in samples.", least=64, most=8192
+        1024, "Window of the spectra it was trained on, in samples.", minimum=64, maximum=8192
     )
     key: str = setting("", "Under which the checkpoint holds the state_dict, if not by itself.")
 
@@ -44,11 +45,12 @@ def import_vocoder(values: flags.FlagValues) -> int:
     _refuse_output(checkpoint, output)
     state = torch_files.read(checkpoint, config.key)
     # TensorFlow takes seconds to import: a wrong file is refused without it.
-    from cyclegan_vc_tf import melgan, melgan_public
-    from cyclegan_vc_tf.melgan_network import Architecture
+    from cyclegan_vc_tf.interop import public_melgan
+    from cyclegan_vc_tf.vocoders import melgan
+    from cyclegan_vc_tf.vocoders.melgan import Architecture
 
     try:
-        model = melgan_public.from_public_state(state)
+        model = public_melgan.from_public_state(state)
     except InputError as error:
         raise InputError(f"--checkpoint {checkpoint}: {error}") from error
     melgan.save(model, output, melgan.Analysis(config.sample_rate_hz, config.fft_samples))

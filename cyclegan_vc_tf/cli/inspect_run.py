@@ -10,18 +10,19 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import files, settings, startup
-from cyclegan_vc_tf.calls import RUN_DIR
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.errors import in_a_line
-from cyclegan_vc_tf.settings import setting
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.commands import RUN_DIR_HELP
+from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.system import files, startup
+from cyclegan_vc_tf.system.errors import single_line
 
 
 @dataclass(frozen=True)
 class InspectConfig:
     """What to look through."""
 
-    run_dir: str = setting("", RUN_DIR)
+    run_dir: str = setting("", RUN_DIR_HELP)
     json: str = setting("", "File to write what was found to as well.", is_path=True)
 
 
@@ -35,13 +36,13 @@ def inspect(values: flags.FlagValues) -> int:
     config = settings.from_flags(InspectConfig, values, InspectConfig())
     run_dir = paths.run_dir(config.run_dir)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    with startup.importing():
-        from cyclegan_vc_tf import inspection, inspection_texts
+    with startup.fast_import():
+        from cyclegan_vc_tf.inspection import inspector
 
-    found = inspection.inspect(run_dir)
-    print("\n".join(inspection_texts.lines_of(found.facts)))
+    found = inspector.inspect(run_dir)
+    print("\n".join(inspector.summary_lines(found.facts)))
     for problem in found.problems:
-        print(f"damaged: {in_a_line(str(problem))}")
+        print(f"damaged: {single_line(str(problem))}")
     if config.json:
         files.write_json(Path(config.json), found.as_json())
     return command.SOME_FAILED if found.problems else command.DONE

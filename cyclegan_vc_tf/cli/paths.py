@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from cyclegan_vc_tf import pretrained, settings
-from cyclegan_vc_tf.errors import InputError
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.hub import pretrained
+from cyclegan_vc_tf.system.errors import InputError
 
 
 def run_dir(value: str) -> Path:
     """The path of `--run_dir`, which was given, or of a model that comes with the package."""
     if value.startswith(pretrained.PREFIX):
         return pretrained.find(value)
-    return required("run_dir", settings.absolute(value))
+    return required("run_dir", settings.absolute_path(value))
 
 
 def new_file(value: str) -> Path:

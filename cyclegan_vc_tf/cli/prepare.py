@@ -16,13 +16,15 @@ from pathlib import Path
 import platformdirs
 from absl import flags
 
-from cyclegan_vc_tf import corpora, corpus_summary, features, preparation, settings
-from cyclegan_vc_tf.calls import PublicCorpusConfig
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.corpus_config import CorpusConfig
-from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.papers import PAPERS
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.commands import PublicCorpusConfig
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.data import corpora, corpus_summary, preparation
+from cyclegan_vc_tf.features import frontend
+from cyclegan_vc_tf.system.errors import InputError
 
 FOLDERS = ("source_dir", "target_dir", "held_out_source_dir", "held_out_target_dir")
 """The flags that say where recordings are."""
@@ -39,19 +41,19 @@ def define(values: flags.FlagValues) -> None:
 
 def prepare(values: flags.FlagValues) -> int:
     """Prepares both speakers and prints what was found."""
-    config = settings.from_flags(RunConfig, values, PAPERS[values.variant])
+    config = settings.from_flags(RunConfig, values, PRESETS[values.variant])
     public = settings.from_flags(PublicCorpusConfig, values, PublicCorpusConfig())
     corpus = config.corpus
     if public.corpus:
-        features.check(config.features)
+        frontend.validate(config.features)
         corpus = _obtain(public, corpus)
     elif public != PublicCorpusConfig():
         raise InputError("--speakers, --corpus_dir and --corpus_url go with --corpus; expected it")
     for speaker in preparation.prepare(corpus, config.features).values():
         print(speaker.describe(config.features))
-        print(corpus_summary.table(corpus_summary.read(speaker.store.folder)))
+        print(corpus_summary.format_table(corpus_summary.read(speaker.store.folder)))
         print(f"  features in {speaker.store.folder}")
-        print(f"  picture: {speaker.store.folder / corpus_summary.PICTURE}")
+        print(f"  picture: {speaker.store.folder / corpus_summary.PICTURE_FILE}")
     if public.corpus:
         given = (f"--{name}={getattr(corpus, name)}" for name in FOLDERS)
         print("Flags for train.py:", " ".join(map(shlex.quote, given)), sep="\n")
@@ -65,7 +67,7 @@ def main() -> None:
 
 def _obtain(public: PublicCorpusConfig, own: CorpusConfig) -> CorpusConfig:
     """The folders of two speakers of a public corpus, downloaded where they are not there."""
-    corpus = corpora.find(public.corpus)
+    corpus = corpora.find_corpus(public.corpus)
     pair = corpus.pair(public.speakers)
     given = [f"--{name}" for name in FOLDERS if getattr(own, name)]
     if given:
@@ -73,8 +75,8 @@ def _obtain(public: PublicCorpusConfig, own: CorpusConfig) -> CorpusConfig:
     folder = Path(public.corpus_dir or platformdirs.user_data_path("cyclegan_vc_tf") / corpus.name)
     print(corpus.describe(), flush=True)
     # Its packages take a tenth of a second to import, and nothing else needs them.
-    from cyclegan_vc_tf import fetching
+    from cyclegan_vc_tf.data import download
 
-    fetching.obtain(corpus, pair, folder, public.corpus_url)
+    download.download_corpus(corpus, pair, folder, public.corpus_url)
     places = [str(folder / side / each) for side in corpora.SIDES for each in pair]
     return replace(own, **dict(zip(FOLDERS, places, strict=True)))  # type: ignore[arg-type]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import settings
-from cyclegan_vc_tf.calls import STEP
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.errors import InputError
-from cyclegan_vc_tf.settings import setting
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.commands import STEP_HELP
+from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class PublishConfig:
     """What to publish, and where to."""
 
     run_dir: str = setting("", "Run folder of a training.")
-    step: str = setting("last", STEP)
+    step: str = setting("last", STEP_HELP)
     about: str = setting(
         "",
         "Markdown file that the model's card begins with: whose voices, from where, under which "
@@ -44,9 +44,10 @@ def publish(values: flags.FlagValues) -> int:
         raise InputError("--about is not given; expected a file that says whose voices these are")
     text = about.read_text(encoding="utf-8")
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf import publishing, run_folder
+    from cyclegan_vc_tf.hub import publishing
+    from cyclegan_vc_tf.runs import run_folder
 
-    run = run_folder.open_folder(run_dir)
+    run = run_folder.open_run(run_dir)
     step = run.pick(config.step)
     weights = publishing.publish(run, step, output, text)
     print(f"Step {step}: {weights.stat().st_size / 1e6:.1f} MB of weights: {output}")

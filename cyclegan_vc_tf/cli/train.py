@@ -8,10 +8,11 @@ python train.py --run_dir=runs/anna-ben --steps=200000
 
 from absl import flags
 
-from cyclegan_vc_tf import settings, signals, startup
 from cyclegan_vc_tf.cli import command, paths
-from cyclegan_vc_tf.config import RunConfig
-from cyclegan_vc_tf.papers import PAPERS
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system import signals, startup
 
 
 def define(values: flags.FlagValues) -> None:
@@ -30,17 +31,19 @@ def train(values: flags.FlagValues) -> int:
     """Trains; a stop on request that saved everything is a success too."""
     run_dir = paths.run_dir(values.run_dir).resolve()
     # TensorFlow takes seconds to import: wrong flags are refused without it.
-    with startup.importing():
-        from cyclegan_vc_tf import processor, run_files, run_folder, training
+    with startup.fast_import():
+        from cyclegan_vc_tf.runs import run_files, run_folder
+        from cyclegan_vc_tf.system import processor
+        from cyclegan_vc_tf.training import loop
 
     if run_files.exists(run_dir):
-        base = run_folder.open_folder(run_dir).config
+        base = run_folder.open_run(run_dir).config
     else:
-        base = PAPERS[values.variant]
-    processor.prepare()
+        base = PRESETS[values.variant]
+    processor.configure_process()
     try:
-        training.train(run_dir, settings.from_flags(RunConfig, values, base))
-    except signals.Stopped:
+        loop.train(run_dir, settings.from_flags(RunConfig, values, base))
+    except signals.StopSignal:
         print("Stopped; the same command goes on from there.")
     return command.DONE
 

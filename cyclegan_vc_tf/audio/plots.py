@@ -1,0 +1,65 @@
+"""What TensorBoard shows of a run: scalars, pictures, audio, text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import librosa
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+FFT_SAMPLES = 512
+HOP_SAMPLES = 128
+DYNAMIC_RANGE_DB = 80.0
+
+
+def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
+    """Spectrograms side by side, all on the scale of the loudest."""
+    figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
+    panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
+    levels = {
+        name: librosa.amplitude_to_db(
+            np.abs(librosa.stft(_pad_to_window(wave), n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)),
+            top_db=None,
+        )
+        for name, wave in waves.items()
+    }
+    top_db = max(float(level.max()) for level in levels.values())
+    for axes, (name, level) in zip(panels, levels.items(), strict=True):
+        mesh = axes.imshow(
+            level,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top_db - DYNAMIC_RANGE_DB,
+            vmax=top_db,
+            extent=(0, len(waves[name]) / sample_rate_hz, 0, sample_rate_hz / 2000),
+        )
+        axes.set(title=name, xlabel="time (s)")
+    panels[0].set_ylabel("frequency (kHz)")
+    figure.colorbar(mesh, ax=list(panels), label="level (dB)")
+    return figure
+
+
+def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
+    """F0 contours over one another; nothing is drawn where a frame is unvoiced."""
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    axes: Any = figure.subplots()
+    for name, f0_hz in contours.items():
+        time_s = np.arange(len(f0_hz)) * frame_period_ms / 1000
+        axes.plot(time_s, np.where(f0_hz > 0, f0_hz, np.nan), label=name)
+    axes.set(xlabel="time (s)", ylabel="F0 (Hz)")
+    axes.legend()
+    return figure
+
+
+def render_pixels(figure: Figure) -> np.ndarray:
+    """A figure as pixels, (height, width, 3) uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _pad_to_window(wave: np.ndarray) -> np.ndarray:
+    """Enough samples for one spectrum."""
+    return np.pad(wave, (0, max(0, FFT_SAMPLES - len(wave))))

@@ -1,0 +1,1 @@
+"""Settings of runs and commands, flags, and each paper's presets."""

@@ -1,0 +1,1 @@
+"""Conversion of recordings with trained generators."""

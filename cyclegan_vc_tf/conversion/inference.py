@@ -1,0 +1,37 @@
+"""What is done with generators beside training them."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_vc_tf.models.generators import FRAME_MULTIPLE, generate
+
+
+def inference_function(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of normalised spectra of any number of frames.
+
+    The generator wants a multiple of four frames: copies of the last are added and cut again.
+
+    Args:
+        generator: Of the family.
+
+    Returns:
+        (frames, bins) → (frames, bins).
+    """
+    dtype = generator.compute_dtype
+    # One trace serves every length. No layer has control flow for AutoGraph to find, which would
+    # read the source of each.
+    graph = tf.function(
+        lambda inputs: generate(generator, inputs, training=False),
+        input_signature=[tf.TensorSpec((1, None, generator.inputs[0].shape[2]), dtype)],
+        autograph=False,
+    )
+
+    def call(normalized: np.ndarray) -> np.ndarray:
+        frames = len(normalized)
+        padded = np.pad(normalized, ((0, -frames % FRAME_MULTIPLE), (0, 0)), mode="edge")
+        return graph(tf.constant(padded[np.newaxis], dtype)).numpy()[0, :frames]
+
+    return call

@@ -1,0 +1,1 @@
+"""Objective metrics, evaluation sets and reports."""

@@ -1,0 +1,1 @@
+"""Acoustic features: WORLD, mel-cepstra, log-mel spectra, normalisation."""

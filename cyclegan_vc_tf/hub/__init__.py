@@ -1,0 +1,1 @@
+"""Published runs and the pretrained models that come with the package."""

@@ -1,0 +1,1 @@
+"""Contents of a run folder, and checks of a damaged one."""

@@ -1,0 +1,148 @@
+"""From weights of the public PyTorch implementation of MelGAN to a generator of this package.
+
+PyTorch itself is not needed here: a state dictionary comes as arrays by key (`torch_files.read`).
+The public keys are those of github.com/descriptinc/melgan-neurips, mel2wav/modules.py: weight and
+bias of each convolution, the weight as a direction `weight_v` and its lengths `weight_g`.
+"""
+
+import re
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from cyclegan_vc_tf.system.errors import InputError, join_names
+from cyclegan_vc_tf.vocoders import melgan
+from cyclegan_vc_tf.vocoders.melgan import Architecture
+
+LENGTHS = {
+    "weight_g": "weight_v",
+    "parametrizations.weight.original0": "parametrizations.weight.original1",
+}
+"""Keys of lengths and directions, of torch.nn.utils.weight_norm and of its successor."""
+
+REMEDY = "give the generator's file of the public implementation, mel2wav"
+
+
+def public_module(layer: str, ratios: tuple[int, ...], dilations: tuple[int, ...]) -> str:
+    """Where the public implementation keeps a layer: `input_conv` is `model.1`.
+
+    There, one list holds a padding and a convolution; for each stage a rectifier, a transposed
+    convolution and its residual blocks; at last a rectifier, a padding and a convolution.
+
+    Args:
+        layer: One of the generator's that has weights.
+        ratios: Of its stages.
+        dilations: Of its residual blocks.
+
+    Raises:
+        ValueError: It has no such layer.
+    """
+    stages, blocks = len(ratios), len(dilations)
+    if layer == "input_conv":
+        return "model.1"
+    if layer == "output_conv":
+        return f"model.{2 + stages * (2 + blocks) + 2}"
+    found = re.fullmatch(r"up_(\d+)_(?:conv|residual_(\d+)_(conv|out_conv|shortcut))", layer)
+    stage, block = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    if found is None or not 1 <= stage <= stages or block > blocks:
+        raise ValueError(f"a generator of {stages} stages has no weights of a layer {layer!r}")
+    parts = {None: "", "conv": ".block.2", "out_conv": ".block.4", "shortcut": ".shortcut"}
+    return f"model.{2 + (stage - 1) * (2 + blocks) + 1 + block}{parts[found[3]]}"
+
+
+def fold_weight_norm(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights without weight normalisation: weight = g · v / ‖v‖.
+
+    The norm is over all axes but the first, which is that of the output channels of a convolution
+    and of the input channels of a transposed one. A direction of zero gives a weight of zero.
+    Weights that are whole already pass. What stands before `model.` in all keys, such as the
+    `module.` of a model that was trained on several devices, is left out.
+
+    Args:
+        state: Arrays by key, in torch's layouts.
+
+    Raises:
+        InputError: A length has no direction, or not one for each of its first axis; or the weight
+            is there as well.
+
+    Source: Salimans and Kingma, 2016, arXiv:1602.07868, equation 2; torch's `dim=0`.
+    """
+    found = [re.match(r"(.*\.)?(?=model\.\d)", key) for key in state]
+    prefixes = {each[1] if each and each[1] else "" for each in found}
+    prefix = prefixes.pop() if len(prefixes) == 1 else ""
+    folded = {key.removeprefix(prefix): value for key, value in state.items()}
+    pairs = [
+        (key, key.removesuffix(length_name), direction_name)
+        for length_name, direction_name in LENGTHS.items()
+        for key in folded
+        if key.endswith(length_name)
+    ]
+    for key, module, direction_name in pairs:
+        direction_key, weight_key = f"{module}{direction_name}", f"{module}weight"
+        length, direction = folded.pop(key), folded.pop(direction_key, None)
+        if direction is None or weight_key in folded:
+            raise InputError(
+                f"{key} stands {'without' if direction is None else 'beside'} "
+                f"{direction_key if direction is None else weight_key}; expected a length and a "
+                f"direction, or a weight; {REMEDY}"
+            )
+        if not direction.ndim or length.shape != (len(direction), *[1] * (direction.ndim - 1)):
+            raise InputError(
+                f"{key} is {list(length.shape)} for {direction_key} {list(direction.shape)}; "
+                f"expected one length for each of the first axis; {REMEDY}"
+            )
+        wide = direction.astype(np.float64)
+        norm = np.sqrt(np.sum(wide**2, axis=tuple(range(1, wide.ndim)), keepdims=True))
+        # Where the norm is zero so is the direction: whatever it is divided by.
+        weight = length.astype(np.float64) * wide / np.where(norm > 0, norm, 1.0)
+        folded[weight_key] = weight.astype(direction.dtype)
+    return folded
+
+
+def from_public_state(state: Mapping[str, np.ndarray]) -> keras.Model:
+    """The generator that a state dictionary in the public layout holds, with all its weights.
+
+    Bins, channels, ratios and the number of residual blocks are read from the shapes. Dilations
+    leave no trace in them: they are 1, 3, 9 and so on, as in the public implementation.
+
+    Args:
+        state: Arrays by key, in torch's layouts, with weight normalisation or without.
+
+    Raises:
+        InputError: It is no such state, a key is left over or missing, or a weight is of another
+            shape, no floating-point numbers, or not finite.
+    """
+    weights = fold_weight_norm(state)
+    architecture = _read_architecture(weights)
+    expected = {}
+    for address, shape in architecture.weight_shapes().items():
+        layer, _, kind = address.rpartition("/")
+        module = public_module(layer, architecture.ratios, architecture.dilations)
+        # torch has the axes of both kinds of kernels the other way round.
+        expected[address] = (f"{module}.{kind.replace('kernel', 'weight')}", shape[::-1])
+    faults = melgan.describe_mismatch(expected, weights)
+    if faults:
+        raise InputError(f"the weights are not those of a MelGAN generator; {faults}; {REMEDY}")
+    return melgan.build(architecture, {key: weights[name].T for key, (name, _) in expected.items()})
+
+
+def _read_architecture(weights: Mapping[str, np.ndarray]) -> Architecture:
+    numbers = sorted(
+        int(found[1]) for key in weights if (found := re.fullmatch(r"model\.(\d+)\.weight", key))
+    )
+    blocks = [key for key in weights if re.fullmatch(r"model\.\d+\.shortcut\.weight", key)]
+    kernels = [weights[f"model.{number}.weight"] for number in numbers]
+    if len(kernels) < 3 or any(kernel.ndim != 3 for kernel in kernels):
+        raise InputError(
+            "the weights are not those of a MelGAN generator; expected model.1.weight_g and so on; "
+            f"received {join_names(sorted(weights)) or 'nothing'}; {REMEDY}"
+        )
+    first, *ups, _ = kernels
+    ratios = tuple(kernel.shape[2] // 2 for kernel in ups)
+    return Architecture(
+        bins=first.shape[1],
+        channels=first.shape[0] // 2 ** len(ratios),
+        ratios=ratios,
+        dilations=tuple(3**number for number in range(len(blocks) // len(ratios))),
+    )

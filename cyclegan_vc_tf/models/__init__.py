@@ -1,0 +1,1 @@
+"""Layers, generators, discriminators and the registry of variants."""

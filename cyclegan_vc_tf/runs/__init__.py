@@ -1,0 +1,1 @@
+"""Run folders: settings, checkpoints, evaluation history, event files."""

@@ -1,0 +1,1 @@
+"""Errors, files, process pools, signals, progress and processor."""

@@ -1,0 +1,66 @@
+"""TensorFlow's profile of some steps of a training, for TensorBoard's Profile tab."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+
+from cyclegan_vc_tf.system.errors import InputError
+
+
+def parse_profile_steps(text: str) -> tuple[int, int] | None:
+    """The first and the last step of `--profile_steps`; None where it is empty.
+
+    Raises:
+        InputError: It is not two numbers of steps, the first of them not the greater.
+    """
+    if not text:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"--profile_steps is {text}; expected two numbers with a comma between them, such as "
+            "100,110, or nothing"
+        )
+    first, last = map(int, parts)
+    if not 1 <= first <= last:
+        raise InputError(
+            f"--profile_steps is {text}; expected a first step of at least 1 and a last one that "
+            "does not come before it"
+        )
+    return first, last
+
+
+class StepProfiler:
+    """Profiles steps while they run; what they compute is the same.
+
+    Args:
+        folder: Of the run; the profile is RUN/plugins/profile/DATE/*.xplane.pb.
+        steps: The first and the last, or none at all.
+    """
+
+    def __init__(self, folder: Path, steps: tuple[int, int] | None) -> None:
+        self.folder = folder
+        self.first, self.last = steps or (1, 0)
+        self.running = False
+
+    @contextmanager
+    def of(self, step: int) -> Iterator[None]:
+        """Around a step; the profiler starts before the first one and ends after the last."""
+        if not self.first <= step <= self.last:
+            yield
+            return
+        if not self.running:
+            tf.profiler.experimental.start(str(self.folder))
+            self.running = True
+        with tf.profiler.experimental.Trace("train", step_num=step, _r=1):
+            yield
+        if step == self.last:
+            self.close()
+
+    def close(self) -> None:
+        """Writes what there is of a profile that a training's end cuts short."""
+        if self.running:
+            self.running = False
+            tf.profiler.experimental.stop()

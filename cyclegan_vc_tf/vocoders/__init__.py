@@ -1,0 +1,1 @@
+"""Vocoders: from features back to a waveform."""

@@ -1,0 +1,1 @@
+"""Comparisons of each part with its PyTorch twin."""

@@ -1,0 +1,208 @@
+"""Layers and losses, each beside its twin in PyTorch."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclegan_vc_tf.models import layers
+from cyclegan_vc_tf.training import losses
+from parity.cases.case import Case, Named, Shape, alone, one
+from parity.cases.pairs import Functions, Networks
+from parity.companion import train_step
+from parity.companion.vc1 import Conv, PixelShuffle1d, gate
+from parity.companion.vc2 import PixelShuffle2d
+
+
+def convolution(
+    padding: str, kernel: tuple[int, ...], stride: tuple[int, ...], channels: int = 5
+) -> Networks:
+    """`layers.Convolutions` and torch's, from 3 channels to `channels`."""
+
+    def ours() -> keras.Model:
+        inputs = keras.Input((*[None] * len(kernel), 3))
+        make = layers.Convolutions("case", 0, padding)  # type: ignore[arg-type]
+        return keras.Model(inputs, make(inputs, channels, kernel, stride, "conv"))
+
+    kind = nn.Conv1d if len(kernel) == 1 else nn.Conv2d
+    return Networks(ours, lambda: Named("conv", Conv(kind, (3, channels), kernel, stride, padding)))
+
+
+CONVOLUTIONS = [
+    Case(
+        f"convolution {'x'.join(map(str, kernel))} stride {'x'.join(map(str, stride))}, {padding}",
+        ("layers.Convolutions", *(["layers.symmetric_padding"] if padding != "same" else [])),
+        convolution(padding, kernel, stride),
+        one((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
+        if len(kernel) == 1
+        else one((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
+    )
+    for padding in ("same", "symmetric")
+    for kernel, stride in (
+        ((15,), (1,)), ((5,), (2,)), ((4,), (2,)), ((5,), (1,)), ((4,), (1,)), ((3,), (1,)),
+        ((3, 3), (1, 2)), ((3, 3), (2, 2)), ((6, 3), (1, 2)), ((6, 4), (1, 1)),
+    )
+]  # fmt: skip
+
+
+def norm(axes: int, epsilon: float) -> Networks:
+    """`layers.instance_norm` and torch's, of 6 channels."""
+    kind = nn.InstanceNorm1d if axes == 1 else nn.InstanceNorm2d
+    return Networks(
+        lambda: alone(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
+        lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
+    )
+
+
+class Gate(nn.Module):
+    """The companion's gate as a module."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Gates (batch, channels, positions…)."""
+        return gate(self.kind, inputs)
+
+
+def uneven(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Channels of unlike mean and scale."""
+    scales = np.linspace(0.5, 2.0, shape[-1])
+    return scales * rng.standard_normal(shape) + np.linspace(-1.0, 2.0, shape[-1])
+
+
+def resize(size: tuple[int, ...]) -> Functions:
+    """`layers.NearestResize` and torch's, to so many positions."""
+
+    def ours(picture: tf.Tensor) -> tf.Tensor:
+        like = tf.zeros((1, *size, 1), picture.dtype)
+        return layers.NearestResize()((picture, like))
+
+    def twin(picture: Tensor) -> Tensor:
+        return F.interpolate(picture, size, mode="nearest-exact")
+
+    return Functions(ours, twin)
+
+
+LAYERS = [
+    Case(
+        "gated linear unit",
+        ("layers.GatedLinearUnit",),
+        Networks(
+            lambda: alone(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
+        ),
+        one((1, 16, 6), (3, 7, 6), (1, 1, 6)),
+    ),
+    Case(
+        "gated linear unit, 2-D",
+        ("layers.GatedLinearUnit",),
+        Networks(
+            lambda: alone(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
+        ),
+        one((1, 6, 8, 6), (3, 5, 7, 6)),
+    ),
+    *(
+        Case(
+            f"gate, {kind}",
+            ("layers.gate",),
+            Networks(
+                lambda kind=kind: alone(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
+                lambda kind=kind: Gate(kind),  # type: ignore[misc]
+            ),
+            one((1, 6, 8, 6), (3, 5, 7, 6)),
+        )
+        for kind in ("glu", "silu")
+    ),
+    Case(
+        "pixel shuffle, 1-D",
+        ("layers.PixelShuffle1D",),
+        Networks(lambda: alone(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
+        one((1, 16, 12), (3, 7, 12), (1, 1, 12)),
+    ),
+    *(
+        Case(
+            f"instance norm, {axes}-D, epsilon {epsilon:g}",
+            ("layers.instance_norm",),
+            norm(axes, epsilon),
+            one((1, 16, 6), (3, 7, 6)) if axes == 1 else one((1, 6, 8, 6), (3, 5, 3, 6)),
+            draw=uneven,
+        )
+        for axes in (1, 2)
+        for epsilon in (1e-6, 1e-5, 1e-3)
+    ),
+    Case(
+        "pixel shuffle, 2-D",
+        ("layers.PixelShuffle2D",),
+        Networks(lambda: alone(layers.PixelShuffle2D, 12, 2), PixelShuffle2d),
+        one((1, 6, 8, 12), (3, 5, 7, 12), (1, 1, 1, 12)),
+    ),
+    *(
+        Case(
+            f"nearest resize, {'x'.join(map(str, size))}",
+            ("layers.NearestResize",),
+            resize(size),
+            one((1, 16, 3), (3, 13, 3)) if len(size) == 1 else one((1, 16, 64, 3), (3, 9, 17, 3)),
+        )
+        for size in ((4,), (7,), (4, 16), (5, 17))
+    ),
+    Case(
+        "mask of frames",
+        ("layers.MaskFrames",),
+        Functions(
+            lambda features, mask: layers.MaskFrames()((features, mask)),
+            lambda features, mask: torch.stack(
+                (features * mask, mask.expand_as(features)), dim=1
+            ).mT,
+        ),
+        (((1, 16, 6), (1, 16, 1)), ((3, 7, 6), (3, 7, 1))),
+    ),
+    *CONVOLUTIONS,
+]  # fmt: skip
+
+
+def score_maps(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
+    """Two inputs of each shape."""
+    return tuple((shape, shape) for shape in shapes)
+
+
+LOSSES = [
+    *(
+        Case(
+            f"least-squares loss, target {target:g}",
+            ("losses.least_squares_loss",),
+            Functions(
+                lambda scores, target=target: losses.least_squares_loss(scores, target),
+                lambda scores, target=target: train_step.least_squares_loss(scores, target),
+            ),
+            one((1, 6, 8, 1), (3, 5, 7, 1)),
+        )
+        for target in (1.0, 0.0)
+    ),
+    Case(
+        "discriminator loss",
+        ("losses.discriminator_loss",),
+        Functions(
+            lambda real, fake: losses.discriminator_loss(real, fake),
+            train_step.discriminator_loss,
+        ),
+        score_maps((1, 6, 8, 1), (3, 5, 7, 1)),
+    ),
+    Case(
+        "self-regularisation loss",
+        ("losses.self_regularization_loss",),
+        Functions(
+            lambda start, converted: losses.self_regularization_loss(start, converted),
+            train_step.self_regularization_loss,
+        ),
+        score_maps((1, 16, 24), (3, 7, 24)),
+    ),
+    Case(
+        "L1 loss",
+        ("losses.l1_loss",),
+        Functions(lambda expected, actual: losses.l1_loss(expected, actual), train_step.l1_loss),
+        score_maps((1, 16, 24), (3, 7, 24)),
+    ),
+]

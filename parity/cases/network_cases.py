@@ -1,0 +1,142 @@
+"""Generators and discriminators, each beside its twin in PyTorch."""
+
+from dataclasses import replace
+
+from cyclegan_vc_tf.config.network import NetworkConfig
+from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.models import registry
+from parity.cases import twins
+from parity.cases.case import DTYPES, Case, Shape
+from parity.cases.pairs import Networks
+from parity.companion.train_step import MAKE_GENERATOR
+from parity.companion.vc1 import Discriminator
+from parity.companion.vc2 import PatchDiscriminator
+
+
+def generator(config: NetworkConfig, bins: int) -> Networks:
+    """The generator of the settings' variant."""
+    make = registry.VARIANTS[config.variant].generator
+    return Networks(
+        lambda: make("generator", bins, config, 0),
+        lambda: MAKE_GENERATOR[config.variant](bins, config),
+    )
+
+
+def discriminator(config: NetworkConfig, bins: int) -> Networks:
+    """The discriminator of the settings' variant."""
+    make = registry.VARIANTS[config.variant].discriminator
+    twin = Discriminator if config.variant == "vc1" else PatchDiscriminator
+    return Networks(lambda: make("discriminator", bins, config, 0), lambda: twin(bins, config))
+
+
+def inputs(config: NetworkConfig, *shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
+    """What a generator takes: features, and a mask where it has one."""
+    masked = registry.VARIANTS[config.variant].masked
+    return tuple((shape, (*shape[:-1], 1)) if masked else (shape,) for shape in shapes)
+
+
+def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
+    """Both networks with some settings."""
+    one_axis = config.variant == "vc1"
+    long = (1, 130 if one_axis else 38, bins)
+    return [
+        Case(
+            f"{kind}, {name}",
+            (f"{kind}s.{'vc1' if one_axis else 'vc2'}_{kind}",),
+            make(config, bins),
+            shapes,
+            network=True,
+            zero_gradients=twins.zero_gradients(config),
+        )
+        for kind, make, shapes in (
+            ("generator", generator, inputs(config, (1, 32, bins), (3, 33, bins), long)),
+            (
+                "discriminator", discriminator,
+                tuple((each,) for each in ((1, 16, bins), (3, 33, bins), long)),
+            ),
+        )
+    ]  # fmt: skip
+
+
+def as_in_the_paper(variant: str) -> list[Case]:
+    """Both networks at full width on one crop.
+
+    On fewer frames the 1-D norms divide by deviations of a handful of values, and float32 has too
+    few digits for the gradients of that, in either framework. Of CycleGAN-VC3's two million ReLUs
+    some have an input that is within a rounding of zero, and are open in one framework and shut in
+    the other: its generator is compared in float64 alone.
+    """
+    paper = PRESETS[variant]
+    bins, frames = paper.features.bins, paper.training.crop_frames
+    name = "as in the paper" if variant == "vc1" else f"{variant}, as in the paper"
+    generating, judging = networks(name, paper.network, bins)
+    shape = (1, frames, bins)
+    return [
+        replace(
+            generating,
+            shapes=inputs(paper.network, shape),
+            dtypes=("float64",) if variant == "vc3" else DTYPES,
+            slow=True,
+        ),
+        replace(judging, shapes=((shape,),), slow=True),
+    ]
+
+
+def with_a_start(name: str, config: NetworkConfig, bins: int) -> Case:
+    """A generator that adds its filtered input to its output, which has to be as long."""
+    return replace(
+        networks(name, replace(config, vtln_init=True), bins)[0],
+        shapes=inputs(config, (1, 32, bins), (3, 36, bins)),
+    )
+
+
+VC2, VC3, MASK = (twins.SMALLER[variant] for variant in ("vc2", "vc3", "mask"))
+
+NETWORKS = [
+    *networks("small", twins.SMALL, 24),
+    *networks("small, 25 bins", twins.SMALL, 25),
+    *networks("small, symmetric padding", replace(twins.SMALL, padding="symmetric"), 24),
+    *networks(
+        "small, other kernels, widths and epsilon",
+        replace(
+            twins.SMALL,
+            generator_kernels=("5", "4", "6", "5", "3", "4", "7"),
+            generator_widths=(2, 1, 3, 2, 1, 4),
+            discriminator_kernels=("5x4", "4x3", "3x5", "2x2"),
+            discriminator_widths=(2, 1, 3, 2),
+            norm_epsilon=1e-3,
+        ),
+        24,
+    ),
+    *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
+    with_a_start("small, with a start", twins.SMALL, 24),
+    networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
+    *networks("vc2, small, 24 bins", VC2, 24),
+    *networks("vc2, small, 34 bins", VC2, 34),
+    with_a_start("vc2, small, with a start", VC2, 25),
+    *networks("vc2, small, symmetric padding", replace(VC2, padding="symmetric"), 24),
+    *networks(
+        "vc2, small, other kernels, widths and epsilon",
+        replace(
+            VC2,
+            generator_kernels=("3x5", "4x3", "5x4", "4", "3x4", "2x3", "4x5"),
+            generator_widths=(2, 1, 3, 2, 1, 4),
+            discriminator_kernels=("5x4", "4x3", "3x5", "2x2", "2x3", "3x2"),
+            discriminator_widths=(2, 1, 3, 2, 1),
+            norm_epsilon=1e-3,
+        ),
+        24,
+    ),
+    *networks("vc2, small, as public code", twins.as_public(VC2), 24),
+    *networks("vc1, small, SiLU", replace(twins.SMALL, gate="silu"), 24),
+    networks("vc2, small, sigmoid", replace(VC2, discriminator_sigmoid=True), 24)[1],
+    *networks("vc3, small, 22 bins", VC3, 22),
+    networks(
+        "vc3, small, other TFAN",
+        replace(VC3, tfan_layers=2, tfan_kernel=4, tfan_width=2, padding="symmetric"),
+        24,
+    )[0],
+    networks("mask, small, 21 bins", MASK, 21)[0],
+    *(case for variant in PRESETS for case in as_in_the_paper(variant)),
+]  # fmt: skip
+"""Mask's discriminator is VC2's."""

@@ -1,0 +1,1 @@
+"""The PyTorch companion: networks and training step written from the papers."""

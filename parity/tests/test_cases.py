@@ -1,0 +1,174 @@
+"""Every part of this project beside its companion, and every public part in the list."""
+
+import dataclasses
+import inspect
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+
+from cyclegan_vc_tf.features import normalization
+from cyclegan_vc_tf.models import discriminators, generators, layers
+from cyclegan_vc_tf.training import losses, optimizer, trainer
+from parity.cases.case import Case, one
+from parity.cases.catalogue import CASES
+from parity.cases.compare import compare, difference
+from parity.cases.pairs import Functions, Networks
+from parity.cases.public_cases import CHANGES
+
+MODULES = (layers, losses, generators, discriminators, normalization, optimizer)
+
+
+def public(module: types.ModuleType) -> set[str]:
+    """Functions and classes that a module defines under names without an underscore."""
+    return {
+        f"{module.__name__.split('.')[-1]}.{name}"
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+    }
+
+
+def uncovered() -> set[str]:
+    covered = {name for case in CASES for name in case.covers}
+    return set().union(*(public(module) for module in MODULES)) - covered
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(case, dtype) for case in CASES for dtype in case.dtypes],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_a_part_equals_its_twin(case: Case, dtype: str) -> None:
+    for row in compare(case, dtype):
+        assert row.passed, row
+
+
+def test_every_public_part_is_in_a_case() -> None:
+    assert uncovered() == set()
+    assert "trainer.Trainer" in {name for case in CASES for name in case.covers}
+    assert inspect.isclass(trainer.Trainer)
+
+
+def test_a_new_part_without_a_case_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def a_new_loss() -> None: ...
+
+    a_new_loss.__module__ = losses.__name__
+    monkeypatch.setattr(losses, "a_new_loss", a_new_loss, raising=False)
+    assert uncovered() == {"losses.a_new_loss"}
+
+
+def test_every_name_that_is_covered_exists() -> None:
+    known = set().union(*(public(module) for module in MODULES))
+    others = {
+        "trainer.Trainer", "converter.Converter", "melgan.melgan_generator",
+        "public_melgan.from_public_state", "public_weights.translate",
+        *(f"public_layouts.{each}" for changes in CHANGES.values() for each in changes),
+    }  # fmt: skip
+    assert {name for case in CASES for name in case.covers} <= known | others
+
+
+def test_every_learned_part_is_compared_in_its_gradients() -> None:
+    for case in CASES:
+        if case.covers[0].split(".")[0] in ("layers", "losses", "generators", "discriminators"):
+            assert isinstance(case.pair, Networks | Functions), case.name
+
+
+def test_shapes_are_even_and_odd_and_batches_one_and_three() -> None:
+    for case in CASES:
+        if case.covers[0].startswith("layers."):
+            lengths = {shape[-2] % 2 for shape, *_ in case.shapes}
+            assert lengths == {0, 1}, case.name
+        if case.covers[0].startswith("generators.vc") and not case.slow:
+            # With a start, the output has to be as long as the input it is added to.
+            remainders = {0} if case.name.endswith("with a start") else {0, 1, 2}
+            assert {shape[1] % 4 for shape, *_ in case.shapes} == remainders, case.name
+        if case.covers[0].split(".")[0] in ("layers", "losses") or (
+            case.network and not case.slow and len(case.covers[0].split("s.vc")) > 1
+        ):
+            assert {shapes[0][0] for shapes in case.shapes} == {1, 3}, case.name
+
+
+def made_up(fault: float) -> Case:
+    """Twice the input on one side, and a little more on the other."""
+    return Case(
+        "made up", (), Functions(lambda x: 2.0 * x, lambda x: (2.0 + fault) * x), one((3, 4))
+    )
+
+
+@pytest.mark.parametrize(("fault", "passed"), [(1e-13, True), (1e-9, False), (np.nan, False)])
+def test_a_difference_fails_from_its_tolerance_on(fault: float, passed: bool) -> None:
+    rows = compare(made_up(fault), "float64")
+    assert [row.kind for row in rows] == ["output", "gradient"]
+    assert [row.passed for row in rows] == [passed, passed]
+
+
+def test_a_gradient_alone_can_fail() -> None:
+    case = dataclasses.replace(
+        made_up(0.0),
+        pair=Functions(lambda x: 2.0 * x, lambda x: x + x.detach()),
+    )
+    assert [row.passed for row in compare(case, "float64")] == [True, False]
+
+
+def flat(x: torch.Tensor) -> torch.Tensor:
+    """Itself, with a gradient of zero."""
+    return x.detach() + 0.0 * x
+
+
+def steep(x: torch.Tensor) -> torch.Tensor:
+    """Itself."""
+    return 1.0 * x
+
+
+def lost(x: torch.Tensor) -> torch.Tensor:
+    """Itself, with a gradient that is no number."""
+    return x + (x - x).sqrt()
+
+
+@pytest.mark.parametrize(
+    ("ours", "twin", "passed"),
+    [
+        (lambda x: tf.stop_gradient(x) + 0.0 * x, flat, True),
+        (lambda x: tf.stop_gradient(x) + 0.0 * x, steep, False),
+        (lambda x: tf.stop_gradient(x) + 0.0 * x, lost, False),
+        (lambda x: x + tf.sqrt(x - x), flat, False),
+        (tf.identity, flat, False),
+        (tf.identity, steep, False),
+    ],
+    ids=["zero", "twin's is not", "twin's is NaN", "ours is NaN", "ours is not", "equal, not zero"],
+)
+def test_a_zero_gradient_has_to_be_zero_on_both_sides(
+    ours: object, twin: object, passed: bool
+) -> None:
+    case = dataclasses.replace(
+        made_up(0.0),
+        pair=Functions(ours, twin),  # type: ignore[arg-type]
+        zero_gradients="input 1",
+    )
+    output, gradient = compare(case, "float64")
+    assert output.passed
+    assert gradient.kind == "zero gradient"
+    assert gradient.passed == passed
+
+
+def test_another_shape_and_a_missing_gradient_are_rows_that_fail() -> None:
+    shorter = dataclasses.replace(made_up(0.0), pair=Functions(lambda x: x[:, 1:], lambda x: x))
+    (row,) = compare(shorter, "float64")
+    assert row.absolute == np.inf
+    assert not row.passed
+    cut = dataclasses.replace(made_up(0.0), pair=Functions(tf.stop_gradient, lambda x: 1.0 * x))
+    output, gradient = compare(cut, "float64")
+    assert output.passed
+    assert np.isnan(gradient.relative)
+    assert not gradient.passed
+
+
+def test_differences_are_those_of_numbers_worked_out_by_hand() -> None:
+    assert difference(np.array([1.0, 4.5]), np.array([1.0, 5.0])) == (0.5, 0.1)
+    assert difference(np.zeros(2), np.zeros(2)) == (0.0, 0.0)
+    assert difference(np.zeros(2), np.zeros(3)) == (np.inf, np.inf)
+    assert difference(np.ones(2), np.zeros(2)) == (1.0, np.inf)

@@ -1,0 +1,193 @@
+"""The command: tables, report, exit status."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cyclegan_vc_tf.system.errors import InputError
+from parity import __main__ as command
+from parity import evidence
+from parity.cases.case import Case, one
+from parity.cases.catalogue import CASES
+from parity.cases.pairs import Functions
+from parity.evidence import Evidence
+from parity.mutation import mutants
+from parity.trainings import convergence, trajectories
+from parity.trainings.optimizers import follow
+from parity.trainings.trajectories import Envelope
+from parity.traps.catalogue import TRAPS
+
+REPOSITORY = Path(__file__).parents[2]
+
+WRONG = Case(
+    "made up", (), Functions(lambda x: 2.0 * x, lambda x: 2.1 * x), one((3, 4)), dtypes=("float64",)
+)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few cases, traps and mutants, and trajectories that were not run."""
+    few = [case for case in CASES if case.name.startswith(("gated", "pixel"))]
+    faults = [each for each in mutants.in_parts() if "GatedLinearUnit" in each.name]
+    gaps = np.geomspace(1e-6, 1e-2, 12)[:, None]
+    monkeypatch.setattr(evidence, "CASES", few)
+    monkeypatch.setattr(evidence, "TRAPS", TRAPS[:2])
+    monkeypatch.setattr(mutants, "in_parts", lambda: faults)
+    monkeypatch.setattr(mutants, "in_networks", lambda: [])
+    monkeypatch.setattr(trajectories, "exact", lambda corpus: np.geomspace(1e-16, 1e-11, 100))
+    monkeypatch.setattr(
+        trajectories,
+        "envelope",
+        lambda *given, **settings: Envelope(
+            25 * np.arange(1, 13), gaps * [0.8, 1.0, 1.4], gaps * [0.9, 1.1]
+        ),
+    )
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["parity", *map(str, arguments)])
+    return command.main()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_report_of_everything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "new" / "parity.md"
+    assert run(monkeypatch, f"--report={path}") == 0
+    printed = capsys.readouterr().out
+    assert "\neverything holds\n" in printed
+    text, page = path.read_text(), path.with_suffix(".html").read_text()
+    for said in ("gated linear unit", "padding=2 on both sides", "torch.optim.Adam", "1e-12"):
+        assert said in printed
+        assert said in text
+        assert said in page
+    # One row a case, type and quantity: four cases, two types, outputs and gradients.
+    assert len(re.findall(r"\| equal ", text)) == 16
+    assert page.count("<td>equal</td>") == 16
+    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert [(path.parent / name).read_bytes()[:4] for name in pictures] == [b"\x89PNG"] * 3
+    # The page stands alone.
+    assert page.count('src="data:image/png;base64,') == 3
+    assert not re.search(r'src="(?!data:)', page)
+    assert {each.name for each in path.parent.iterdir()} == {
+        "parity.md", "parity.html", *pictures,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("short")
+def test_a_quick_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "quick.md"
+    assert run(monkeypatch, "--quick", f"--report={path}") == 0
+    assert "\neverything holds\n" in capsys.readouterr().out
+    assert "Mutants" not in path.read_text()
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.usefixtures("short")
+def test_a_case_that_fails_is_named_and_the_status_is_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(evidence, "CASES", [WRONG])
+    path = tmp_path / "parity.md"
+    assert run(monkeypatch, "--quick", f"--report={path}") == 1
+    expected = r"case made up, float64, output: output on 3x4 is 0\.048 apart, expected at most"
+    assert re.search(expected, capsys.readouterr().out)
+    assert re.search(expected, path.read_text())
+    assert "**2 FAILURES.**" in path.read_text()
+
+
+def test_everything_that_can_fail_fails() -> None:
+    followed = follow(1.0)[:1]
+    fine = Evidence([], [], followed, [], 3, np.full(100, 1e-13))
+    assert fine.failures() == []
+    gap = np.ones((2, 3))
+    worse = Evidence(
+        [],
+        [],
+        [type(followed[0])("Adam", 1.0, 0.0, 0.0, "nothing", np.nan)],
+        ["swapped"],
+        3,
+        np.array([1e-13] * 49 + [2e-12] + [np.nan] * 50),
+        {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [3.5]]))},
+    )
+    results = convergence.load()
+    apart = replace(fine, convergence={**results, "pytorch": results["cached"]})
+    assert len(apart.failures()) == 3
+    unknown = {"0": {**results["pytorch"]["0"], "losses": np.full((20, 10), np.nan).tolist()}}
+    lost = {**results, "pytorch": {**results["pytorch"], **unknown}}
+    assert len(replace(fine, convergence=lost).failures()) == 3
+    assert replace(fine, convergence=results).failures() == []
+    assert [line.split(":")[0] for line in worse.failures()] == [
+        "optimiser Adam",
+        "mutant swapped was seen by no case",
+        "trajectory, float64",
+        "trajectory, float64",
+        "envelope, float32",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--report=here.txt"], "--report is 'here.txt'; expected a name that ends in .md"),
+        (["--quik"], "unrecognized arguments: --quik"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_any_work(flags: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "parity", *flags], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"python -m parity: error: {said}"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(evidence, "gather", lambda **given: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.md").mkdir()
+    for path, said in (
+        (tmp_path / "file" / "parity.md", "File exists"),
+        (Path("/proc/parity.md"), "nothing can be written there"),
+        (tmp_path / "folder.md", "expected a file, and this is a folder"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            run(monkeypatch, f"--report={path}")
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_the_long_study_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def missing() -> None:
+        raise InputError("lacks trainings")
+
+    monkeypatch.setattr(convergence, "load", missing)
+    monkeypatch.setattr(evidence, "CASES", pytest.fail)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("error: lacks trainings")
+
+
+def test_the_committed_report_is_of_a_run_that_held() -> None:
+    """And lists all of today's cases and traps."""
+    text = (REPOSITORY / "docs" / "parity.md").read_text()
+    assert "**Everything holds.**" in text
+    rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
+    assert {case.name for case in CASES} <= rows
+    assert {trap.name for trap in TRAPS} <= rows
+    assert {f"{name}: {arm.what}" for name, arm in convergence.ARMS.items()} <= rows
+    for name in re.findall(r"!\[.*\]\((.*)\)", text):
+        assert (REPOSITORY / "docs" / name).exists()

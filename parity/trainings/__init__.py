@@ -1,0 +1,1 @@
+"""Trainings in both frameworks, compared step by step."""

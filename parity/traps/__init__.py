@@ -1,0 +1,1 @@
+"""Known differences between TensorFlow and PyTorch, demonstrated."""

@@ -1,0 +1,290 @@
+"""The commands as a person meets them: help, and one line for everything that is wrong."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import REPOSITORY, run_command, run_here, write_voices
+
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.features import world
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.training.trainer import Trainer
+
+STATISTICS = {
+    name: Statistics(-10 * np.eye(24)[0], 0.1 * np.ones(24), log_f0, 0.1)
+    for name, log_f0 in (("A", 4.7), ("B", 5.3))
+}
+RECORDINGS = {name: {"training": {}} for name in "AB"}
+
+
+@pytest.fixture
+def run(tmp_path: Path, small_config: RunConfig) -> run_folder.RunFolder:
+    """An untrained run with a checkpoint of step 3."""
+    run = run_folder.create_run(tmp_path / "run", small_config, STATISTICS, RECORDINGS)
+    run.checkpoints.save(Trainer(small_config).checkpoint, 3, keep=1)
+    return run
+
+
+def refused(*arguments: str | Path) -> str:
+    """The one line that a command, in its own process, refuses these arguments with."""
+    return line_of(run_command(*arguments))
+
+
+def refused_here(*arguments: str | Path) -> str:
+    """The same, in this process."""
+    return line_of(run_here(*arguments))
+
+
+def line_of(done: subprocess.CompletedProcess) -> str:
+    """The one line of error of a command that refused."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    # Progress bars aside.
+    lines = [line for line in done.stderr.splitlines() if line and "%|" not in line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_help_lists_the_flags_and_exits_with_0() -> None:
+    for door, flag in (("train.py", "--checkpoint_every"), ("convert.py", "keep_sample_rate")):
+        done = run_command(door, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert flag in done.stdout and "python" in done.stdout
+    done = run_command("-m", "cyclegan_vc_tf", "prepare", "--help")
+    assert done.returncode == 0 and "--f0_method" in done.stdout
+    done = run_command("-m", "cyclegan_vc_tf")
+    assert done.returncode == 0 and "prepare" in done.stdout
+
+
+def test_wrong_command_lines() -> None:
+    assert "--run_dir is not given" in refused("train.py")
+    assert "Unknown command line flag 'stepz'. Did you mean: steps" in refused(
+        "train.py", "--stepz=3"
+    )
+    assert "0 is not a positive integer" in refused("train.py", "--steps=0")
+    assert "unexpected arguments ['here']" in refused("train.py", "here")
+    assert "no-such-file" in refused("train.py", "--flagfile=no-such-file")
+    assert "'utf-8' codec" in refused("train.py", "--flagfile=data/demo/train/heart/001.flac")
+    assert "~nobody-here/run" in refused("train.py", "--run_dir=~nobody-here/run")
+    assert "sideways" in refused("convert.py", "--direction=sideways")
+    assert "'dance' is no verb" in refused("-m", "cyclegan_vc_tf", "dance")
+    assert "--target_dir is not given" in refused(
+        "-m", "cyclegan_vc_tf", "prepare", "--source_dir=data/demo/train/heart"
+    )
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = run_command("convert.py", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr and "--run_dir is not given" in done.stderr
+
+
+def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
+    sides = [f"--source_dir={corpus}/low", f"--target_dir={corpus}/high", "--f0_method=dio"]
+    store = f"--features_dir={tmp_path}/features"
+    new = f"--run_dir={tmp_path}/new"
+    floor = refused_here("train.py", new, store, *sides, "--f0_floor_hz=300", "--f0_ceiling_hz=200")
+    assert "--f0_floor_hz is 300.0; expected less than --f0_ceiling_hz" in floor
+    absent = refused_here("train.py", new, store, *sides[:1], f"--target_dir={tmp_path}/absent")
+    assert f"--target_dir {tmp_path}/absent is not there" in absent
+    assert "expected a multiple of 4" in refused_here(
+        "train.py", new, store, *sides, "--crop_frames=18"
+    )
+    (tmp_path / "taken").write_text("thesis")
+    assert "is a file" in refused_here("train.py", f"--run_dir={tmp_path}/taken", store, *sides)
+    under = refused_here("train.py", f"--run_dir={tmp_path}/taken/run", store, *sides)
+    assert "taken" in under
+    assert (tmp_path / "taken").read_text() == "thesis"
+    unwritable = refused_here("train.py", new, f"--features_dir={tmp_path}/taken/features", *sides)
+    assert "taken" in unwritable
+    silent = tmp_path / "silent"
+    silent.mkdir()
+    soundfile.write(silent / "a.wav", np.zeros(9000), 16_000)
+    reason = refused_here("train.py", new, store, *sides[:1], f"--target_dir={silent}")
+    assert "has nothing that can be used (a.wav is silent)" in reason
+    assert not (tmp_path / "new").exists(), "nothing half-made is left"
+
+
+def test_conversions_that_cannot_begin(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    output = f"--output={tmp_path}/out"
+    one, run_dir = f"--input={corpus}/low/00.wav", f"--run_dir={run.path}"
+    assert "is no run folder" in refused_here(
+        "convert.py", f"--run_dir={tmp_path}/absent", one, output
+    )
+    assert "--input is not given" in refused_here("convert.py", run_dir, output)
+    absent = refused_here("convert.py", run_dir, f"--input={tmp_path}/absent.wav", output)
+    assert "is not there" in absent
+    (tmp_path / "empty").mkdir()
+    assert "has no audio file" in refused_here(
+        "convert.py", run_dir, f"--input={tmp_path}/empty", output
+    )
+    (tmp_path / "text.wav").write_text("no audio")
+    assert "text.wav cannot be read as audio" in refused_here(
+        "convert.py", run_dir, f"--input={tmp_path}/text.wav", output
+    )
+    soundfile.write(tmp_path / "nan.wav", np.full(800, np.nan), 16_000, subtype="FLOAT")
+    assert "has NaN" in refused_here("convert.py", run_dir, f"--input={tmp_path}/nan.wav", output)
+    (tmp_path / "file").touch()
+    assert f"{tmp_path}/file" in refused_here(
+        "convert.py", run_dir, one, f"--output={tmp_path}/file"
+    )
+    assert "/proc" in refused_here("convert.py", run_dir, one, "--output=/proc")
+    assert "semitones" in refused_here("convert.py", run_dir, one, output, "--semitones=nan")
+    assert "no checkpoint of step 9" in refused_here("convert.py", run_dir, one, output, "--step=9")
+    line = refused_here("convert.py", run_dir, "--input=red\x1b[31m", output)
+    assert "\x1b" not in line and r"red\x1b[31m is not there" in line
+    assert "would overwrite" in refused_here("convert.py", run_dir, one, f"--output={corpus}/low")
+    index = run.path / "checkpoints" / "ckpt-3.index"
+    index.write_bytes(index.read_bytes()[:50])
+    assert "ckpt-3 cannot be read" in refused_here("convert.py", run_dir, one, output)
+    shutil.rmtree(run.path / "checkpoints")
+    assert "has no checkpoint" in refused_here("convert.py", run_dir, one, output)
+    assert not list((tmp_path / "out").rglob("*"))
+
+
+def test_a_folder_is_converted_with_its_tree(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    source = tmp_path / "in"
+    (source / "deep" / "er").mkdir(parents=True)
+    shutil.copy(corpus / "low" / "00.wav", source / "a.wav")
+    wave, _ = soundfile.read(corpus / "low" / "01.wav")
+    soundfile.write(source / "deep" / "er" / "b.flac", np.stack([wave, wave], 1), 44_100)
+    soundfile.write(source / "one.wav", np.array([0.25]), 16_000)
+    (source / "notes.txt").write_text("no audio, ignored")
+    convert = ["convert.py", f"--run_dir={run.path}", f"--input={source}"]
+    output = source / "converted"  # inside of the input: what is there is not converted again
+    for _ in range(2):
+        done = run_here(*convert, f"--output={output}", "--keep_sample_rate")
+        assert done.returncode == 0, done.stderr
+        assert "Converted 3 of 3 with step 3" in done.stdout
+        made = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+        assert made == {"a.wav", "deep/er/b.wav", "one.wav"}
+    info = soundfile.info(output / "deep" / "er" / "b.wav")
+    assert (info.frames, info.samplerate) == (len(wave), 44_100)
+    np.testing.assert_allclose(soundfile.read(output / "one.wav")[0], [0.25], atol=1e-4)
+
+    # The folder above the input is no part of it, and its recordings are not overwritten.
+    done = run_here(*convert, f"--output={source}/deep/../..")
+    assert done.returncode == 0, done.stderr
+    assert "Converted 6 of 6" in done.stdout
+    assert (tmp_path / "deep" / "er" / "b.wav").is_file()
+    shutil.rmtree(output)
+    (source / "deep" / "broken.wav").write_text("no audio")
+    done = run_here(*convert, f"--output={tmp_path}/out", "--direction=B2A")
+    assert done.returncode == 1
+    assert "Converted 3 of 4" in done.stdout
+    assert "broken.wav cannot be read as audio" in done.stdout
+    assert not list((tmp_path / "out").rglob("broken*"))
+    assert not list((tmp_path / "out").rglob(".*")), "nothing half-written is left"
+
+
+def test_the_direction_decides_the_generator_and_the_f0(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    medians_hz = {}
+    for direction, speaker in (("A2B", "low"), ("B2A", "high")):
+        done = run_here(
+            "convert.py", f"--run_dir={run.path}", f"--input={corpus}/{speaker}/00.wav",
+            f"--output={tmp_path}/{direction}", f"--direction={direction}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        wave, _ = audio_files.read(tmp_path / direction / "00.wav")
+        f0_hz, _ = world.f0(wave, run.config.features)
+        medians_hz[direction] = np.median(f0_hz[f0_hz > 0])
+    # 110 Hz is A's mean and becomes B's, e^5.3 Hz; B's 210 Hz becomes A's, e^4.7 Hz.
+    assert medians_hz["A2B"] == pytest.approx(np.exp(5.3), rel=0.1)
+    assert medians_hz["B2A"] == pytest.approx(np.exp(4.7), rel=0.1)
+    again = tmp_path / "again"
+    done = run_here(
+        "convert.py", f"--run_dir={run.path}", f"--input={corpus}/low/00.wav",
+        f"--output={again}", "--direction=B2A", "--f0=keep",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    a2b, b2a = (soundfile.read(each / "00.wav")[0] for each in (tmp_path / "A2B", again))
+    assert len(a2b) == len(b2a)
+    assert not np.allclose(a2b, b2a, atol=1e-2)
+
+
+def test_conversion_needs_nothing_but_the_run_folder(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    os.rename(run.path, moved)
+    generator, step = run_folder.open_run(moved).load_generator("B2A")
+    assert step == 3
+    # The same seed, so the same weights as the checkpoint was written with; and not the other's.
+    for direction, same in (("B2A", True), ("A2B", False)):
+        written = Trainer(run.config).generators[direction].get_weights()
+        pairs = zip(generator.get_weights(), written, strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs) == same
+    done = run_here(
+        "convert.py", f"--run_dir={moved}", f"--input={corpus}/high/00.wav",
+        f"--output={tmp_path}/out", "--direction=B2A", "--f0=keep", "--semitones=-3",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_conversion_by_world_imports_nothing_it_does_not_need(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['convert.py', '--run_dir={run.path}', '--output={tmp_path}/out',\n"
+        f"            '--input={corpus}/low/00.wav']\n"
+        "from cyclegan_vc_tf.cli import convert\n"
+        "try:\n"
+        "    convert.main()\n"
+        "finally:\n"
+        "    heavy = {'librosa', 'numba', 'matplotlib', 'torch', 'sklearn'}\n"
+        "    print(sorted(heavy & {*sys.modules}))\n"
+    )
+    done = run_command("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Converted 1 of 1" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
+    tmp_path: Path, run: run_folder.RunFolder, number: signal.Signals
+) -> None:
+    write_voices(tmp_path / "in", 110.0, 60, seconds=4.0)
+    process = subprocess.Popen(
+        [
+            sys.executable, "convert.py", f"--run_dir={run.path}", f"--input={tmp_path}/in",
+            f"--output={tmp_path}/out",
+        ],
+        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    # At a moment, if one is met, when a file is half written.
+    while process.poll() is None and (done := len(list(tmp_path.glob("out/*.wav")))) < 40:
+        if done >= 2 and list(tmp_path.glob("out/.*")):
+            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(0.05)
+            if list(tmp_path.glob("out/.*")):
+                break
+            os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.001)
+    # As a terminal does: to all of them.
+    os.killpg(process.pid, number)
+    os.killpg(process.pid, signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors and "what is finished is kept" in errors
+    made = list((tmp_path / "out").iterdir())
+    assert 2 <= len(made) < 60
+    assert not [path for path in made if path.suffix != ".wav" or path.name.startswith(".")]

@@ -1,0 +1,320 @@
+"""The whole path in real processes: train, kill, resume, convert, read the event files back."""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import (
+    REPOSITORY,
+    finished,
+    other_events,
+    run_command,
+    scalars,
+    variables,
+    write_voices,
+)
+
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system.errors import TrainingError
+from cyclegan_vc_tf.training import loop
+from cyclegan_vc_tf.training.trainer import Trainer
+
+SMALL = (
+    "--channels=4", "--residual_blocks=1", "--crop_frames=16", "--f0_method=dio", "--workers=2",
+    "--checkpoint_every=5", "--keep_checkpoints=2", "--log_every=1", "--convert_every=0",
+    "--held_out_fraction=0.5", "--identity_steps=8", "--decay_start=7", "--decay_steps=20",
+)  # fmt: skip
+STEPS = 15
+
+
+def small_training(corpus: Path, run_dir: Path, features_dir: Path, *more: str) -> list[str]:
+    """The command line of a small, deterministic training on made-up voices."""
+    sides = (f"--source_dir={corpus}/low", f"--target_dir={corpus}/high")
+    folders = (f"--run_dir={run_dir}", f"--features_dir={features_dir}")
+    return ["train.py", *sides, *folders, *SMALL, f"--steps={STEPS}", "--deterministic", *more]
+
+
+def assert_same_run(run_dir: Path, reference: Path, steps: int = STEPS) -> None:
+    """Every variable and every loss of two runs is the same, bit for bit."""
+    ours, theirs = variables(run_dir, steps), variables(reference, steps)
+    assert ours.keys() == theirs.keys() and len(ours) > 100
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    for prefix in ("loss/", "gradient_norm/", "score/", "learning_rate/", "weight/"):
+        expected = {k: v for k, v in scalars(reference, prefix).items() if k[1] <= steps}
+        assert scalars(run_dir, prefix) == expected
+    assert {step for _, step in scalars(run_dir, "loss/")} == set(range(1, steps + 1))
+
+
+@pytest.fixture(scope="module")
+def reference(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    folder = tmp_path_factory.mktemp("reference")
+    finished(*small_training(corpus, folder / "run", folder / "features"))
+    return folder / "run"
+
+
+def checkpoints(run_dir: Path) -> set[str]:
+    return {path.name for path in (run_dir / "checkpoints").glob("*.index")}
+
+
+def in_preparation(run_dir: Path, features_dir: Path) -> bool:
+    return bool(list(features_dir.glob("*/parts/*.npz"))) and not run_dir.exists()
+
+
+def before_the_first_checkpoint(run_dir: Path, features_dir: Path) -> bool:
+    events = list(run_dir.glob("events.out.tfevents.*"))
+    return bool(events) and not (run_dir / "checkpoints").exists()
+
+
+def while_a_checkpoint_is_written(run_dir: Path, features_dir: Path) -> bool:
+    return (run_dir / "checkpoints" / ".writing").exists()
+
+
+def between_two_checkpoints(run_dir: Path, features_dir: Path) -> bool:
+    return checkpoints(run_dir) == {"ckpt-5.index"} and not while_a_checkpoint_is_written(
+        run_dir, features_dir
+    )
+
+
+MOMENTS = (
+    in_preparation,
+    before_the_first_checkpoint,
+    while_a_checkpoint_is_written,
+    between_two_checkpoints,
+)
+
+
+def stop_at(
+    moment: Callable[[Path, Path], bool],
+    arguments: list[str],
+    folders: tuple[Path, Path],
+    number: signal.Signals,
+) -> subprocess.CompletedProcess:
+    """Starts a command and sends it a signal at a moment that its files show.
+
+    The process is frozen first, and let go on if the moment has passed by then.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, "it ended before the moment came"
+        assert time.monotonic() < end, "the moment did not come"
+        if moment(*folders):
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(0.02)
+            if moment(*folders):
+                break
+            os.kill(process.pid, signal.SIGCONT)
+    process.send_signal(number)
+    os.kill(process.pid, signal.SIGCONT)
+    output, errors = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
+def test_a_killed_training_resumes_bit_for_bit(
+    corpus: Path, reference: Path, tmp_path: Path, moment: Callable[[Path, Path], bool]
+) -> None:
+    run_dir, features_dir = tmp_path / "run", tmp_path / "features"
+    command = small_training(corpus, run_dir, features_dir)
+    killed = stop_at(moment, command, (run_dir, features_dir), signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    assert moment(run_dir, features_dir), "the files are as they were at the moment"
+    finished(*command)
+    assert_same_run(run_dir, reference)
+    left = [
+        path for path in tmp_path.rglob("*") if "partial" in path.name or path.name == ".writing"
+    ]
+    assert left == [], "nothing half-written is left"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
+    corpus: Path, reference: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    run_dir, features_dir = tmp_path / "run", tmp_path / "features"
+    command = small_training(corpus, run_dir, features_dir, "--checkpoint_every=1000")
+    stopped = stop_at(before_the_first_checkpoint, command, (run_dir, features_dir), number)
+    assert stopped.returncode == 0, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    [saved] = checkpoints(run_dir)
+    step = int(saved.removeprefix("ckpt-").removesuffix(".index"))
+    assert step < STEPS and f"Stopped at step {step}, saved" in stopped.stdout
+    # The intervals and the number of workers may be others when it goes on.
+    finished(*command[:-1], "--checkpoint_every=4", "--workers=1", "--keep_checkpoints=9")
+    assert_same_run(run_dir, reference)
+    assert {"ckpt-12.index", "ckpt-15.index"} <= checkpoints(run_dir)
+
+
+def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_path: Path) -> None:
+    flags = f"--flagfile={reference}/flags.txt"
+    printed = finished("train.py", flags)
+    assert f"All {STEPS} steps of this run are done" in printed
+    finished("train.py", flags, f"--run_dir={tmp_path}/again", f"--steps={STEPS - 5}")
+    assert_same_run(tmp_path / "again", reference, STEPS - 5)
+    # Flags that are left out are as the run has them.
+    finished("train.py", f"--run_dir={tmp_path}/again", f"--steps={STEPS}")
+    assert_same_run(tmp_path / "again", reference)
+    before = {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
+    done = run_command("train.py", flags, "--channels=8", "--seed=5", "--steps=99")
+    assert done.returncode == 2
+    assert "--channels was 4 and is 8; --seed was 0 and is 5" in done.stderr
+    assert "--steps" not in done.stderr
+    done = run_command("train.py", flags, "--steps=3")
+    assert done.returncode == 2 and "expected at least as many" in done.stderr
+    assert f"--steps={STEPS}\n" in (reference / "flags.txt").read_text(), "nothing was changed"
+    assert before == {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
+
+
+def test_a_run_and_its_recordings(tmp_path: Path) -> None:
+    """Changed ones are refused; a finished run no longer needs them."""
+    for name, f0_hz in (("low", 110.0), ("high", 210.0)):
+        write_voices(tmp_path / name, f0_hz, 3)
+    run_dir = tmp_path / "run"
+    command = small_training(tmp_path, run_dir, tmp_path / "features", "--held_out_fraction=0.7")
+    printed = finished(*command, "--steps=1")
+    assert "high: 1 training utterances" in printed
+    wavs = sorted((run_dir / "converted").rglob("*.wav"))
+    assert [path.parent.name for path in wavs] == ["A2B", "A2B", "B2A", "B2A"]
+    before = [path.read_bytes() for path in wavs]
+
+    # Killed behind the last checkpoint, before the conversions: they are of the step before.
+    (run_dir / "converted" / "step.txt").rename(tmp_path / "step.txt")
+    finished(*command, "--steps=2")
+    for path, content in zip(wavs, before, strict=True):
+        assert path.read_bytes() != content
+        path.write_bytes(content)
+    (tmp_path / "step.txt").rename(run_dir / "converted" / "step.txt")
+    finished(*command, "--steps=2")
+    assert all(path.read_bytes() != old for path, old in zip(wavs, before, strict=True))
+
+    write_voices(tmp_path / "high" / "more", 300.0, 3)
+    for folder in ("high", "low"):
+        (tmp_path / folder / "00.wav").unlink()
+    done = run_command(*command, "--steps=3")
+    assert done.returncode == 2
+    assert "recordings in" in done.stderr and "(00.wav is the first)" in done.stderr
+    (tmp_path / "high").rename(tmp_path / "gone")
+    assert "All 2 steps of this run are done" in finished(*command, "--steps=2")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    corpus: Path, tmp_path: Path
+) -> None:
+    command = small_training(
+        corpus, tmp_path / "run", tmp_path / "features", "--checkpoint_every=1"
+    )
+    finished(*command, "--steps=2")
+    before = variables(tmp_path / "run", 2)
+    flags = tmp_path / "run" / "config.json"
+    flags.write_text(flags.read_text().replace('"cycle_weight": 10.0', '"cycle_weight": 1e39'))
+    done = run_command("train.py", f"--run_dir={tmp_path}/run", f"--steps={STEPS}")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "loss/generator became inf at step 3; the last good checkpoint is of step 2" in last
+    assert checkpoints(tmp_path / "run") == {"ckpt-1.index", "ckpt-2.index"}
+    for name, value in variables(tmp_path / "run", 2).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    corpus: Path, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses are of the weights before a step: those after it are looked at before a save."""
+    sides = CorpusConfig(
+        source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{tmp_path}/store"
+    )
+    step = Trainer.train_step
+
+    def spoil(self: Trainer, *batch: tf.Tensor, **options: tf.Tensor) -> object:
+        report = step(self, *batch, **options)
+        if int(self.step) == 2:
+            weight = self.generators["A2B"].trainable_variables[0]
+            weight.assign(weight * np.nan)
+        return report
+
+    monkeypatch.setattr(Trainer, "train_step", spoil)
+    course = dataclasses.replace(small_config.training, checkpoint_every=1)
+    config = dataclasses.replace(small_config, corpus=sides, training=course)
+    expected = "generator_A2B's weights became NaN or infinite at step 2; .* is of step 1"
+    with pytest.raises(TrainingError, match=expected):
+        loop.train(tmp_path / "run", config)
+    assert checkpoints(tmp_path / "run") == {"ckpt-1.index"}
+
+
+def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> None:
+    """Train 30 steps, resume, convert a folder, read the event files back."""
+    run_dir = tmp_path / "demo"
+    command = [
+        "train.py", "--flagfile=configs/demo.flags", f"--run_dir={run_dir}",
+        f"--features_dir={tmp_path}/features", "--channels=4", "--log_every=10",
+        "--checkpoint_every=10", "--convert_every=20", "--convert_utterances=1",
+        "--crop_frames=128",
+    ]  # fmt: skip
+    printed = finished(*command, "--steps=30")
+    assert "heart: 80 training utterances" in printed and "michael: 80" in printed
+    assert re.search(r"formants lie 0\.[78]\d+ times as high", printed), "a woman to a man"
+    assert f"tensorboard --logdir {run_dir}" in printed and f"{run_dir}/converted" in printed
+    printed = finished(*command, "--steps=40")
+    assert f"Resuming {run_dir} at step 30" in printed
+
+    found = scalars(run_dir)
+    assert {step for _, step in found} == {10, 20, 30, 40}
+    tags = {tag for tag, _ in found}
+    for tag in (
+        "loss/adversarial_A2B", "loss/adversarial_B2A", "loss/cycle_A", "loss/cycle_B",
+        "loss/regularization_A2B", "loss/regularization_B2A", "loss/generator",
+        "loss/discriminator_A",
+        "loss/discriminator_B", "loss/discriminator", "learning_rate/generator",
+        "learning_rate/discriminator", "weight/adversarial", "weight/cycle", "weight/identity",
+        "score/real_A", "score/real_B", "score/fake_A", "score/fake_B",
+        "gradient_norm/generator", "gradient_norm/discriminator",
+        "speed/steps_per_second", "speed/frames_per_second",
+    ):  # fmt: skip
+        assert tag in tags
+    assert found["learning_rate/generator", 40] == pytest.approx(5e-4)
+    assert found["weight/cycle", 40] == 3.0
+    assert found["weight/regularization", 40] == 1.0
+    assert "loss/identity_A" not in tags, "a loss of weight 0 is not worked out"
+    ratio = found["speed/frames_per_second", 40] / found["speed/steps_per_second", 40]
+    assert ratio == pytest.approx(2 * 8 * 128, rel=1e-5), "two speakers, batch 8, 128 frames"
+    others = other_events(run_dir)
+    for direction in ("A2B", "B2A"):
+        for kind in ("source", "converted", "cycled"):
+            assert others[f"audio {direction}/089.flac/{kind}"] == {20, 40}
+        for kind in ("spectrograms", "f0"):
+            assert others[f"images {direction}/089.flac/{kind}"] == {20, 40}
+    assert others["text configuration"] == {0}
+
+    for direction, speaker in (("A2B", "heart"), ("B2A", "michael")):
+        sources = sorted((REPOSITORY / "data/demo/held_out" / speaker).glob("*.flac"))
+        for source in sources:
+            info = soundfile.info(run_dir / "converted" / direction / f"{source.stem}.wav")
+            assert (info.frames, info.samplerate) == (soundfile.info(source).frames, 16_000)
+    finished(
+        "convert.py", f"--run_dir={run_dir}", "--direction=B2A", f"--output={tmp_path}/out",
+        "--input=data/demo/held_out/michael",
+    )  # fmt: skip
+    for source in sources:
+        again, _ = soundfile.read(tmp_path / "out" / f"{source.stem}.wav")
+        first, _ = soundfile.read(run_dir / "converted" / "B2A" / f"{source.stem}.wav")
+        np.testing.assert_allclose(again, first, atol=2e-4)

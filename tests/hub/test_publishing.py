@@ -1,0 +1,182 @@
+"""Runs made small to be passed on, and the models that come with the package."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import REPOSITORY, run_here, voice
+
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
+from cyclegan_vc_tf.evaluation import report
+from cyclegan_vc_tf.features import world
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.hub import pretrained, publishing
+from cyclegan_vc_tf.models import half_precision
+from cyclegan_vc_tf.models.torch_weights import addresses
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.training.trainer import Trainer
+
+STATISTICS = {
+    name: Statistics(-10 * np.eye(24)[0], 0.1 * np.ones(24), log_f0, 0.1)
+    for name, log_f0 in (("A", 4.7), ("B", 5.3))
+}
+
+
+LARGEST_WEIGHTS_BYTES = 12_000_000
+
+
+@pytest.fixture
+def run(tmp_path: Path, small_config: RunConfig) -> run_folder.RunFolder:
+    """An untrained run with a checkpoint of step 3."""
+    recordings = {name: {"training": {"a.wav": "hash"}} for name in "AB"}
+    run = run_folder.create_run(tmp_path / "run", small_config, STATISTICS, recordings)
+    run.checkpoints.save(Trainer(small_config).checkpoint, 3, keep=1)
+    return run
+
+
+def publish(run: run_folder.RunFolder, output: Path) -> run_folder.RunFolder:
+    publishing.publish(run, 3, output, "Two made-up voices.")
+    return run_folder.open_run(output)
+
+
+def test_generators_are_what_half_precision_leaves_of_them(
+    run: run_folder.RunFolder, tmp_path: Path
+) -> None:
+    published = publish(run, tmp_path / "published")
+    assert published.statistics["B"].log_f0_mean == STATISTICS["B"].log_f0_mean
+    networks, step = published.load_networks()
+    assert (list(networks), step) == (["generator_A2B", "generator_B2A"], 3)
+    for name, network in networks.items():
+        whole = addresses(run.load_networks([name])[0][name])
+        for address, variable in addresses(network).items():
+            expected = whole[address].numpy().astype(np.float16).astype(np.float32)
+            np.testing.assert_array_equal(variable.numpy(), expected)
+
+
+def test_it_is_as_loud_as_it_was_measured(run: run_folder.RunFolder, tmp_path: Path) -> None:
+    chosen = VocoderConfig(limit_power=True, griffin_lim_iterations=5)
+    published = publish(
+        run.with_settings(dataclasses.replace(run.config, vocoder=chosen)), tmp_path / "published"
+    )
+    assert published.config.vocoder == VocoderConfig(limit_power=True)
+
+
+def test_it_converts_through_the_command_and_knows_nobody_s_folders(
+    run: run_folder.RunFolder, tmp_path: Path
+) -> None:
+    about = tmp_path / "about.md"
+    about.write_text("# Low and high\n\nMade-up voices.\n")
+    output = tmp_path / "published"
+    done = run_here(
+        "publish", f"--run_dir={run.path}", f"--about={about}", f"--output={output}"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"Step 3: 0.1 MB of weights: {output}" in done.stdout
+    card = (output / "card.md").read_text()
+    assert card.startswith("# Low and high\n\nMade-up voices.\n") and "--channels=4" in card
+    for file in output.iterdir():
+        assert str(tmp_path).encode() not in file.read_bytes()
+    soundfile.write(tmp_path / "a.wav", voice(110.0, 0.5, seed=0), 16_000)
+    for step in ("last", "best", "3"):
+        done = run_here(
+            "convert.py", f"--run_dir={output}", f"--input={tmp_path / 'a.wav'}",
+            f"--output={tmp_path / 'converted'}", f"--step={step}",
+        )  # fmt: skip
+        assert "Converted 1 of 1 with step 3" in done.stdout, done.stderr
+
+
+def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path: Path) -> None:
+    published = publish(run, tmp_path / "published")
+    with pytest.raises(InputError, match="published with step 3 alone"):
+        published.pick("2")
+    for door, said in (
+        ("train.py", "is a published run"),
+        ("evaluate", "was imported or published"),
+    ):
+        done = run_here(door, f"--run_dir={published.path}")
+        assert done.returncode == 2 and said in done.stderr.splitlines()[-1]
+    with pytest.raises(InputError, match="is not empty"):
+        publish(run, tmp_path / "published")
+    done = run_here("publish", f"--run_dir={run.path}", f"--output={tmp_path / 'other'}")
+    assert done.returncode == 2 and "--about is not given" in done.stderr
+
+
+def test_the_card_has_the_numbers_of_the_evaluation(
+    run: run_folder.RunFolder, tmp_path: Path
+) -> None:
+    nothing = dict.fromkeys(report.METRIC_INFO)
+    bounds = {name: nothing | {"mcd_db": 9.0} for name in ("source", "f0_only", "world_target")}
+    scores = dict.fromkeys(("A2B", "B2A"), bounds | {"converted": nothing | {"mcd_db": 7.25}})
+    folder = run.path / "evaluation" / "step-3"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(scores))
+    publish(run, tmp_path / "published")
+    card = (tmp_path / "published" / "card.md").read_text()
+    assert "| MCD (dB) ↓ | 9.00 | 7.25 | 9.00 | 9.00 | 7.25 | 9.00 |" in card
+    assert "Word error rate" not in card
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(
+    run: run_folder.RunFolder, tmp_path: Path
+) -> None:
+    networks, _ = run.load_networks(["generator_A2B"])
+    variable = addresses(networks["generator_A2B"])["output_conv/bias"]
+    variable.assign(variable + 65_520)
+    with pytest.raises(InputError, match="output_conv/bias has a weight that half precision"):
+        half_precision.write(tmp_path / "weights.npz", networks)
+    assert not list(tmp_path.glob("*weights*"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "gone"])
+def test_damaged_weights_are_told(run: run_folder.RunFolder, tmp_path: Path, damage: str) -> None:
+    published = publish(run, tmp_path / "published")
+    weights = published.path / "weights.npz"
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "other":
+        with weights.open("wb") as file:
+            np.savez(file, **{"generator_A2B/output_conv/bias": np.zeros(3, np.float16)})
+    else:
+        weights.unlink()
+    with pytest.raises(InputError, match=r"weights\.npz cannot be read"):
+        published.load_generator("A2B")
+
+
+def test_a_model_of_another_name_is_refused_and_all_are_named() -> None:
+    with pytest.raises(InputError, match="there is no pretrained:nobody") as refused:
+        pretrained.find("pretrained:nobody")
+    assert all(name in str(refused.value) for name in pretrained.names())
+
+
+def test_the_models_are_of_two_variants_small_and_have_cards() -> None:
+    runs = [run_folder.open_run(pretrained.find(f"pretrained:{n}")) for n in pretrained.names()]
+    assert len({run.config.network.variant for run in runs}) >= 2
+    for run in runs:
+        assert (run.path / "weights.npz").stat().st_size <= LARGEST_WEIGHTS_BYTES
+        card = (run.path / "card.md").read_text()
+        assert "Apache-2.0" in card and "synthetic" in card and "MCD" in card
+
+
+@pytest.mark.parametrize("name", pretrained.names())
+@pytest.mark.parametrize("direction", ["A2B", "B2A"])
+def test_a_pretrained_model_makes_the_other_voice(
+    name: str, direction: str, tmp_path: Path
+) -> None:
+    """Of a held-out sentence: F0 goes to the target's range (107 and 191 Hz in the mean)."""
+    speaker, f0_hz = {"A2B": ("heart", 107), "B2A": ("michael", 191)}[direction]
+    recording = sorted((REPOSITORY / "data" / "demo" / "held_out" / speaker).iterdir())[0]
+    done = run_here(
+        "convert.py", f"--run_dir=pretrained:{name}", f"--input={recording}",
+        f"--output={tmp_path}", f"--direction={direction}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wave, rate_hz = audio_files.read(tmp_path / f"{recording.stem}.wav")
+    found_hz, _ = world.f0(wave, FeatureConfig(f0_method="dio"))
+    assert rate_hz == 16_000 and np.abs(wave).max() > 0.1
+    assert np.exp(np.log(found_hz[found_hz > 0]).mean()) == pytest.approx(f0_hz, rel=0.12)

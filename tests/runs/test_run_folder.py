@@ -1,0 +1,220 @@
+"""Run folders: whole or not at all, whatever the writer was doing when it was killed."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.checkpoints import Checkpoints
+from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.system.errors import InputError
+
+STATISTICS = {
+    name: Statistics(np.arange(24.0) + index, np.ones(24) / 3, 4.7 + index, 0.1)
+    for index, name in enumerate("AB")
+}
+CORPUS = {"A": {"training": {"a.wav": "00"}}, "B": {"training": {"b.wav": "11"}}}
+
+
+@pytest.fixture
+def run(tmp_path: Path, small_config: RunConfig) -> RunFolder:
+    return run_folder.create_run(tmp_path / "run", small_config, STATISTICS, CORPUS)
+
+
+def state(value: float) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(weight=tf.Variable([value, value]))
+
+
+def test_what_was_created_is_opened(run: RunFolder, small_config: RunConfig) -> None:
+    opened = run_folder.open_run(run.path)
+    assert opened.config == small_config
+    assert opened.recordings == {"A": {"a.wav": "00"}, "B": {"b.wav": "11"}}
+    for name, expected in STATISTICS.items():
+        found = opened.statistics[name]
+        np.testing.assert_array_equal(found.mean, expected.mean)
+        np.testing.assert_array_equal(found.std, expected.std)
+        assert found.log_f0_mean == expected.log_f0_mean
+        assert found.log_f0_std == expected.log_f0_std
+    assert list(run.path.parent.iterdir()) == [run.path], "nothing half-written is left"
+
+
+def test_statistics_and_settings_are_not_pickled(run: RunFolder) -> None:
+    with np.load(run.path / "statistics.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {
+            f"{x}_{field.name}" for x in "AB" for field in dataclasses.fields(Statistics)
+        }
+    json.loads((run.path / "config.json").read_text())
+
+
+def test_a_path_that_is_taken_is_refused(tmp_path: Path, small_config: RunConfig) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.doc").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="is a file"):
+        run_folder.create_run(tmp_path / "file", small_config, STATISTICS, CORPUS)
+    with pytest.raises(InputError, match=r"has files but no config\.json"):
+        run_folder.create_run(tmp_path / "folder", small_config, STATISTICS, CORPUS)
+    run_folder.create_run(tmp_path / "empty", small_config, STATISTICS, CORPUS)
+    with pytest.raises(InputError, match="is no run folder"):
+        run_folder.open_run(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("name", ["config.json", "statistics.npz", "corpus.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"PK\x03\x04 and no more"])
+def test_damaged_files_are_named(run: RunFolder, name: str, content: bytes) -> None:
+    (run.path / name).write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        run_folder.open_run(run.path)
+
+
+def test_settings_of_another_version_are_named(run: RunFolder) -> None:
+    data = json.loads((run.path / "config.json").read_text())
+    data["training"]["warp"] = 1
+    (run.path / "config.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match="warp is no setting of this version"):
+        run_folder.open_run(run.path)
+
+
+@pytest.mark.parametrize("name", ["a[b]", "what?", "all*"])
+def test_paths_that_tensorflow_takes_for_patterns_are_refused(
+    tmp_path: Path, small_config: RunConfig, run: RunFolder, name: str
+) -> None:
+    with pytest.raises(InputError, match="takes for a pattern"):
+        run_folder.create_run(tmp_path / name, small_config, STATISTICS, CORPUS)
+    run.path.rename(tmp_path / name)
+    with pytest.raises(InputError, match="takes for a pattern"):
+        run_folder.open_run(tmp_path / name)
+
+
+def test_the_last_checkpoints_are_kept(run: RunFolder) -> None:
+    for step in (5, 10, 100):
+        for name in ("ckpt-best.zip", "ckpt-5-backup.index"):
+            run.checkpoints.folder.mkdir(exist_ok=True)
+            (run.checkpoints.folder / name).touch()
+        run.checkpoints.save(state(step), step, keep=2)
+    assert run.checkpoints.steps() == [10, 100]
+    assert sorted(path.name for path in run.checkpoints.folder.iterdir()) == [
+        "ckpt-10.data-00000-of-00001",
+        "ckpt-10.index",
+        "ckpt-100.data-00000-of-00001",
+        "ckpt-100.index",
+        "ckpt-5-backup.index",
+        "ckpt-best.zip",
+    ]
+    for step in (10, 100):
+        found = state(0)
+        run.checkpoints.restore(found, step, whole=True)
+        np.testing.assert_array_equal(found.weight, [step, step])
+
+
+def test_a_checkpoint_that_is_not_whole_does_not_count(run: RunFolder) -> None:
+    run.checkpoints.save(state(1), 1, keep=3)
+    folder = run.checkpoints.folder
+    (folder / "ckpt-2.data-00000-of-00001").write_bytes(b"killed here")
+    (folder / "ckpt-3.index").write_bytes(b"or here")
+    (folder / ".writing").mkdir()
+    (folder / ".writing" / "ckpt-4.index").write_bytes(b"or here")
+    assert run.checkpoints.steps() == [1]
+    assert run.checkpoints.pick(None) == 1
+    run.checkpoints.save(state(2), 2, keep=3)
+    found = state(0)
+    run.checkpoints.restore(found, 2, whole=True)
+    assert float(found.weight[0]) == 2.0
+    assert run.checkpoints.steps() == [1, 2]
+    assert not list(folder.glob("ckpt-3*")) and not (folder / ".writing").exists()
+
+
+@pytest.mark.parametrize("ending", ["index", "data-00000-of-00001"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "emptied"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+    run: RunFolder, ending: str, damage: str
+) -> None:
+    run.checkpoints.save(state(1), 1, keep=3)
+    run.checkpoints.save(state(2), 2, keep=3)
+    path = run.checkpoints.folder / f"ckpt-2.{ending}"
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = (
+        content[: middle - 4]
+        + bytes(b ^ 0x55 for b in content[middle - 4 : middle + 4])
+        + content[middle + 4 :]
+    )
+    path.write_bytes({"cut": content[:middle], "changed": changed, "emptied": b""}[damage])
+    with pytest.raises(
+        InputError, match=r"ckpt-2 cannot be read .*remove .*ckpt-2\.\* to go on from step 1"
+    ):
+        run.checkpoints.restore(state(0), 2, whole=True)
+
+
+def test_a_checkpoint_of_something_else_is_refused(run: RunFolder) -> None:
+    run.checkpoints.save(state(1), 1, keep=3)
+    other = tf.train.Checkpoint(bias=tf.Variable([0.0]))
+    with pytest.raises(InputError, match="cannot be read"):
+        run.checkpoints.restore(other, 1, whole=False)
+    more = tf.train.Checkpoint(weight=tf.Variable([0.0, 0.0]), bias=tf.Variable([0.0]))
+    with pytest.raises(InputError, match="cannot be read"):
+        run.checkpoints.restore(more, 1, whole=False)
+    shaped = tf.train.Checkpoint(weight=tf.Variable([0.0, 0.0, 0.0]))
+    with pytest.raises(InputError, match="cannot be read"):
+        run.checkpoints.restore(shaped, 1, whole=False)
+    less = tf.train.Checkpoint()
+    with pytest.raises(InputError, match="cannot be read"):
+        run.checkpoints.restore(less, 1, whole=True)
+
+
+def test_a_step_that_was_not_saved_is_refused(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(InputError, match="has no checkpoint"):
+        checkpoints.pick(None)
+    checkpoints.save(state(1), 7, keep=3)
+    with pytest.raises(InputError, match=r"no checkpoint of step 8; there are \[7\]"):
+        checkpoints.pick(8)
+
+
+def test_only_one_training_writes_a_run(run: RunFolder) -> None:
+    with run.lock() as first:
+        assert first
+        with run.lock() as second:
+            assert not second
+    with run.lock() as third:
+        assert third
+
+
+def test_only_one_process_makes_a_run(tmp_path: Path, small_config: RunConfig) -> None:
+    """The second is refused, and takes nothing of what the first is making away."""
+
+    def fill(folder: Path) -> None:
+        (folder / "first").touch()
+        with pytest.raises(InputError, match="is being made by another process"):
+            run_folder.create_run(tmp_path / "run", small_config, STATISTICS, CORPUS)
+
+    run = run_folder.create_run(tmp_path / "run", small_config, STATISTICS, CORPUS, fill)
+    assert (run.path / "first").exists()
+    assert list(tmp_path.iterdir()) == [run.path]
+
+
+def test_what_a_killed_process_left_is_not_taken_for_ones_own(
+    tmp_path: Path, small_config: RunConfig
+) -> None:
+    left = tmp_path / ".run.partial"
+    (left / "checkpoints").mkdir(parents=True)
+    (left / "checkpoints" / "ckpt-9.index").touch()
+    (left / "imported.json").write_text("{}")
+    run = run_folder.create_run(tmp_path / "run", small_config, STATISTICS, CORPUS)
+    assert not left.exists() and not run.imported and not (run.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", "{}", '{"step": 0}', '{"step": 0, "untrained": null}', "{"]
+)
+def test_a_damaged_note_of_an_import_is_said(text: str, run: RunFolder) -> None:
+    (run.path / "imported.json").write_text(text)
+    with pytest.raises(InputError, match="is damaged"):
+        run_folder.open_run(run.path)
