@@ -37,7 +37,7 @@ class VoiceConverter:
         >>> import cyclegan_vc_tf as vc
         >>> voices = vc.load("pretrained:vc1-demo")
         >>> voices.variant, voices.sample_rate_hz, voices.step
-        ('vc1', 16000, 1000)
+        ('vc1', 16000, 2000)
     """
 
     def __init__(self, run: "RunFolder", step: int, vocoder: VocoderConfig | None = None) -> None:
