@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY, run_here, variables, voice, write_voices
+from conftest import REPOSITORY, run_here, scalars, variables, voice, write_voices
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import audio_files, resampling
@@ -27,20 +27,20 @@ def quiet(text: str) -> None:
     """Print nothing."""
 
 
-class Recorder:
+class Recorder(vc.Callback):
     """Callback that notes when it is called."""
 
     def __init__(self) -> None:
-        self.steps: list[int] = []
-        self.ends = 0
+        self.losses: dict[int, float] = {}
+        self.ends: list[tuple[int, bool]] = []
 
-    def on_step(self, step: int, *others: object, **more: object) -> None:
-        """Note the step."""
-        self.steps.append(step)
+    def on_step(self, step: int, report: vc.StepReport) -> None:
+        """Note the step and its loss."""
+        self.losses[step] = report["loss/generator"]
 
-    def on_end(self, *others: object, **more: object) -> None:
-        """Count the call."""
-        self.ends += 1
+    def on_end(self, step: int, finished: bool) -> None:
+        """Note the last step."""
+        self.ends.append((step, finished))
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +264,9 @@ def test_training_from_a_script_is_the_commands(folder: Path, tmp_path: Path) ->
 
 
 def test_callbacks_see_every_step(recorder: Recorder, folder: Path) -> None:
-    assert recorder.steps == [1, 2]
-    assert recorder.ends == 1
+    assert recorder.losses.keys() == {1, 2}
+    assert recorder.losses[2] == scalars(folder / "runs" / "trained")["loss/generator", 2]
+    assert recorder.ends == [(2, True)]
 
 
 def test_a_training_is_resumed_in_a_thread_and_stops_when_asked(
