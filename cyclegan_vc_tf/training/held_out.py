@@ -53,8 +53,8 @@ class HeldOut:
                     self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
                     continue
                 kinds = {"source": source, "converted": converted, "cycled": cycled}
-                speak = self.converters[direction].speak
-                tensorboard.write_example(f"{direction}/{name}", kinds, config, speak, step)
+                vocode = self.converters[direction].vocode
+                tensorboard.write_example(f"{direction}/{name}", kinds, config, vocode, step)
 
     def check_metric(self) -> None:
         """Refuses a metric that cannot be measured, before the first step.
