@@ -123,7 +123,7 @@ class VoiceConverter:
             return samples
         rate_hz = int(sample_rate_hz)
         resampled = resampling.resample(samples, rate_hz, self.sample_rate_hz)
-        if converter.leaves_alone(resampled):
+        if converter.is_unconvertible(resampled):
             return samples
         converted = converter.convert(resampled, options)
         restored = resampling.resample(converted, self.sample_rate_hz, rate_hz)

@@ -62,7 +62,7 @@ class HeldOutRecordings:
             self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
             return
         kinds = {"source": source, "converted": converted, "cycled": cycled}
-        config, vocode = self.run.config.features, self.converters[direction].speak
+        config, vocode = self.run.config.features, self.converters[direction].vocode
         tensorboard.write_example(f"{direction}/{name}", kinds, config, vocode, step)
 
     def check_metric(self) -> None:

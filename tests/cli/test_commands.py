@@ -258,7 +258,7 @@ def test_a_conversion_by_world_imports_nothing_it_does_not_need(
     assert "Converted 1 of 1" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
     tmp_path: Path, run: run_folder.RunFolder, number: signal.Signals
 ) -> None:
