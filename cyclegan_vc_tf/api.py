@@ -91,8 +91,7 @@ def prepare(
 ) -> "dict[str, Speaker]":
     """Compute the features of both speakers of a corpus; existing features are reused.
 
-    Recordings are analysed in worker processes. A script has to guard its calls with
-    `if __name__ == "__main__":`.
+    Recordings are analysed in worker processes, one per core unless `workers` is given.
 
     Args:
         config: Settings, or the name of a preset; by default those of the variant's paper.
