@@ -248,6 +248,16 @@ def test_wrong_settings_are_refused_by_name(folder: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+def test_paths_of_settings_become_absolute(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.chdir(folder)
+    config = vc.RunConfig(corpus=vc.CorpusConfig(source_dir="recordings/anna"))
+    speakers = vc.prepare(
+        config, target_dir="recordings/ben", features_dir="features", f0_method="dio", log=quiet
+    )
+    assert speakers["A"].folder == folder / "recordings" / "anna"
+    assert speakers["B"].folder == folder / "recordings" / "ben"
+
+
 def test_settings_of_the_vocoder_change_one_by_one() -> None:
     voices = vc.load("pretrained:vc1-demo", griffin_lim_iterations=7)
     assert voices._vocoder.griffin_lim_iterations == 7
