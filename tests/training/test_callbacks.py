@@ -174,16 +174,16 @@ def test_a_training_in_a_thread_can_be_stopped_and_finished(
     def run_in_thread(steps: int) -> None:
         thread = threading.Thread(target=train, args=(steps,))
         thread.start()
-        if steps > 10:
-            assert trained.wait(120)
-            stop.set()
+        while thread.is_alive() and not trained.wait(0.1):
+            pass
+        stop.set()
         thread.join(120)
         assert not thread.is_alive()
 
     run_in_thread(100_000)
     [step] = saved_steps(tmp_path / "run")
     assert results == [False] and recorder.ends == [(step, False)]
-    stop.clear()
+    stop.clear(), trained.clear()
     run_in_thread(step + 1)
     assert results == [False, True] and recorder.ends[-1] == (step + 1, True)
     assert saved_steps(tmp_path / "run") == [step, step + 1]
@@ -213,7 +213,7 @@ def test_pictures_that_fail_stop_no_training_and_follow_the_checkpoint(
         for line in failures:
             assert "\n" not in line
             assert line.endswith(
-                f"could not be made (RuntimeError: {NUMBA_ERROR}); TensorBoard goes without them"
+                f"could not be made and are left out of TensorBoard (RuntimeError: {NUMBA_ERROR})"
             )
         assert [line.split(" could")[0].split("/")[0] for line in failures] == [
             f"step {step}: samples of A2B", f"step {step}: samples of B2A",
@@ -236,7 +236,7 @@ def test_a_failure_of_all_samples_stops_no_training(
     lines: list[str] = []
     assert loop.train(tmp_path / "run", make_config(steps=2, convert_every=1), lines.append)
     assert [line for line in lines if "could not" in line] == [
-        f"samples of step {step} could not be made (OSError: disk); TensorBoard goes without them"
+        f"samples of step {step} could not be made and are left out of TensorBoard (OSError: disk)"
         for step in (1, 2)
     ]
 
