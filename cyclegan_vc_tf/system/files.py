@@ -52,6 +52,29 @@ def rename_into_place(partial: Path, path: Path) -> None:
     partial.replace(path)
 
 
+def find_write_error(descriptor: int) -> str | None:
+    """Return the system's reason why a file cannot grow, such as "No space left on device".
+
+    A library that writes the file may not report the reason. This function appends zeros to find
+    it, so the file has to be discarded afterwards.
+
+    Args:
+        descriptor: File descriptor, open for writing.
+
+    Returns:
+        The reason, or None where zeros can be written.
+    """
+    try:
+        os.lseek(descriptor, 0, os.SEEK_END)
+        # The first write may fill the rest of the disk.
+        for _ in range(2):
+            os.write(descriptor, bytes(_BLOCK_BYTES))
+        os.fsync(descriptor)
+    except OSError as error:
+        return error.strerror
+    return None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`; a reader never sees part of it."""
     with replacing(path) as partial:
