@@ -20,7 +20,7 @@ from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.commands import PublicCorpusConfig
 from cyclegan_vc_tf.config.corpus import CorpusConfig
-from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.presets import PRESETS, define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.data import corpora, corpus_summary, preparation
 from cyclegan_vc_tf.features import frontend
@@ -32,7 +32,7 @@ FOLDERS = ("source_dir", "target_dir", "held_out_source_dir", "held_out_target_d
 
 def define(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
     settings.define_flags(PublicCorpusConfig, values)
     flags.DEFINE_string(
         "run_dir", "", "Run folder of a training.", flag_values=values, module_name="run"

@@ -10,14 +10,14 @@ from absl import flags
 
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.presets import PRESETS, define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.system import signals, startup
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the command's flags."""
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
     flags.DEFINE_string(
         "run_dir",
         "",

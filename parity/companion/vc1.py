@@ -70,14 +70,14 @@ class Conv(nn.Module):
         return self.convolve(F.pad(inputs, zeros), self.weight, self.bias, self.stride)
 
 
-class Start(nn.Conv1d):
-    """What a generator may begin with: a filter over frames, beside what is learned."""
+class LinearSkip(nn.Conv1d):
+    """Filter over frames that is added to the output of a generator."""
 
     def __init__(self, bins: int) -> None:
         super().__init__(bins, bins, LINEAR_SKIP_FRAMES, padding="same", bias=False)
 
-    def beside(self, learned: Tensor, features: Tensor) -> Tensor:
-        """Both, but of the level, the first bin, the filtered alone."""
+    def add(self, learned: Tensor, features: Tensor) -> Tensor:
+        """Add the filtered features to the output; the level, bin 0, is the filtered one alone."""
         learned = torch.cat([torch.zeros_like(learned[:, :1]), learned[:, 1:]], dim=1)
         return learned + self(features)
 
@@ -167,7 +167,7 @@ class Generator(nn.Module):
         )
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = conv(c[5], bins, k[6])
-        self.start = Start(bins) if config.vtln_init else None
+        self.linear_skip = LinearSkip(bins) if config.vtln_init else None
 
     def forward(self, features: Tensor) -> Tensor:
         """Converts (batch, bins, frames)."""
@@ -175,7 +175,7 @@ class Generator(nn.Module):
         for block in (*self.down, *self.residual, *self.up):
             hidden = block(hidden)
         outputs = self.output_conv(hidden)
-        return outputs if self.start is None else self.start.beside(outputs, features)
+        return outputs if self.linear_skip is None else self.linear_skip.add(outputs, features)
 
 
 class Discriminator(nn.Module):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan_vc_tf.config.network import NetworkConfig
-from parity.companion.vc1 import Conv, Gated, Residual, Start, gate
+from parity.companion.vc1 import Conv, Gated, LinearSkip, Residual, gate
 
 
 class PixelShuffle2d(nn.Module):
@@ -151,7 +151,7 @@ class Generator2d(nn.Module):
             self.unfold_norm = norm1d(c[2] * rows)
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = picture((c[5], 1), k[6], (1, 1))
-        self.start = Start(bins) if config.vtln_init else None
+        self.linear_skip = LinearSkip(bins) if config.vtln_init else None
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Converts (batch, bins, frames); the mask is (batch, 1, frames), all ones by default."""
@@ -179,7 +179,7 @@ class Generator2d(nn.Module):
         for block in self.up:
             hidden = block(hidden, picture)
         outputs = self.output_conv(hidden)[:, 0, :bins]
-        return outputs if self.start is None else self.start.beside(outputs, given)
+        return outputs if self.linear_skip is None else self.linear_skip.add(outputs, given)
 
 
 class PatchDiscriminator(nn.Module):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.models import discriminators, generators, layers, torch_weights
+from cyclegan_vc_tf.models import discriminators, generator_blocks, layers, torch_weights
 
 Fault = Callable[[], AbstractContextManager]
 
@@ -44,7 +44,7 @@ def in_norms(value: Callable[[keras.layers.Layer, Callable, tf.Tensor], tf.Tenso
         return layer
 
     # The builders have their own references to the function.
-    modules = (layers, generators, discriminators)
+    modules = (layers, generator_blocks, discriminators)
     return together(*(patch(module, "instance_norm", faulty) for module in modules))
 
 
