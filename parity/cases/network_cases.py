@@ -39,10 +39,12 @@ def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
     """Both networks with some settings."""
     one_axis = config.variant == "vc1"
     long = (1, 130 if one_axis else 38, bins)
+    row = registry.VARIANTS[config.variant]
+    builders = {"generator": row.generator, "discriminator": row.discriminator}
     return [
         Case(
             f"{kind}, {name}",
-            (f"{kind}s.{'vc1' if one_axis else 'vc2'}_{kind}",),
+            (f"{kind}s.{builders[kind].__name__}",),
             make(config, bins),
             shapes,
             network=True,

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import keras
 import pytest
 
+from cyclegan_vc_tf.models import registry
 from parity.cases.case import Case
 from parity.cases.catalogue import CASES
 from parity.cases.network_cases import generator, inputs
@@ -66,8 +67,8 @@ def test_each_layer_of_both_networks_is_broken() -> None:
 def test_every_part_is_broken() -> None:
     covered = {name for case in CASES for name in case.covers}
     whole_networks = {
-        f"{kind}s.{variant}_{kind}"
+        f"{kind}s.{getattr(variant, kind).__name__}"
         for kind in ("generator", "discriminator")
-        for variant in ("vc1", "vc2")
+        for variant in registry.VARIANTS.values()
     }
     assert covered - whole_networks == set(PARTS)

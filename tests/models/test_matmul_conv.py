@@ -167,7 +167,7 @@ def test_mixed_bfloat16_rounds_what_is_multiplied_and_nothing_else(
 def test_float32_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
     values = tf.constant([1.0 + 2**-20])
-    assert MatmulContext("float32").rounded(values) is values
+    assert MatmulContext("float32").round_factor(values) is values
 
 
 @pytest.mark.parametrize(
