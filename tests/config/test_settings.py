@@ -1,4 +1,4 @@
-"""Settings as flags and in files: what goes in comes out."""
+"""Settings as flags, in flag files and in JSON, and their refusals."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ def test_without_flags_everything_is_as_before() -> None:
     assert from_flags(base=changed) == changed
 
 
-def test_only_what_is_given_changes() -> None:
+def test_only_the_given_settings_change() -> None:
     base = from_flags("--channels=8", "--seed=7")
     config = from_flags("--seed=0", "--discriminator_sigmoid", base=base)
     assert config.network.channels == 8
@@ -109,7 +109,7 @@ def test_json_repeats_the_settings() -> None:
 
 
 def test_settings_of_a_run_that_is_older_are_read() -> None:
-    """From before kernels had two axes, and before other variants had settings of their own."""
+    """Kernels are numbers, and settings of later variants are missing."""
     data = json.loads(json.dumps(dataclasses.asdict(RunConfig())))
     data["network"]["generator_kernels"] = [15, 5, 5, 3, 5, 5, 15]
     del data["vocoder"], data["features"]["spectra"], data["training"]["mask_fraction"]
@@ -126,7 +126,7 @@ def test_the_old_names_of_settings_are_in_one_table() -> None:
 
 
 def test_a_flag_file_with_old_names_is_read(tmp_path: Path) -> None:
-    """As written before the flags were renamed; a flag behind it overrides it by either name."""
+    """Flags behind the file override its values, by the old or the current name."""
     (tmp_path / "flags.txt").write_text("--frequency_warp=true\n--pairing_rounds=2\n")
     config = from_flags(f"--flagfile={tmp_path}/flags.txt")
     assert config.network.vtln_init and config.training.inca_iterations == 2
@@ -139,7 +139,7 @@ def test_a_flag_file_with_old_names_is_read(tmp_path: Path) -> None:
 
 
 def test_a_config_with_old_names_is_read() -> None:
-    """Settings and the section `judges`, as in `config.json` before they were renamed."""
+    """Old names of settings, and `judges`, the old name of a section of `config.json`."""
     data = json.loads(json.dumps(dataclasses.asdict(RunConfig())))
     data["network"]["frequency_warp"] = not data["network"].pop("vtln_init")
     data["training"]["pairing_rounds"] = data["training"].pop("inca_iterations") + 2
@@ -152,7 +152,7 @@ def test_a_config_with_old_names_is_read() -> None:
 
 @pytest.mark.parametrize("section", ["network", ""])
 def test_a_name_that_is_given_twice_is_refused(section: str) -> None:
-    """Under the old and the current name, in either order."""
+    """Old and current name of a setting or a section, in either order."""
     data = dataclasses.asdict(RunConfig())
     part, old, new = (
         (data["network"], "frequency_warp", "vtln_init") if section else (data, "judges", "metrics")
@@ -235,7 +235,7 @@ def test_every_preset_is_valid(variant: str) -> None:
 
 
 def test_only_the_course_of_a_run_may_change_on_a_resume() -> None:
-    """Steps, intervals, workers and how it is made audible; a change of anything else is named."""
+    """Steps, intervals, workers, metrics and vocoder may change; other changes are named."""
     may_change = {
         "steps", "workers", "log_every", "checkpoint_every", "keep_checkpoints", "convert_every",
         "convert_utterances", "profile_steps", "evaluate_every", "best_metric", "reference_dir",
@@ -266,7 +266,7 @@ def test_the_configs_of_the_repository_can_be_read(path: object) -> None:
 
 @pytest.mark.parametrize("variant", PRESETS)
 def test_a_papers_flag_file_says_its_settings(variant: str) -> None:
-    """Those that hold without it: what it says is what happens."""
+    """The flag file repeats the preset, which holds without it."""
     values = flags.FlagValues()
     define_run_flags(values)
     flags.DEFINE_string("run_dir", "", "", flag_values=values)

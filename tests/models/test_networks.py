@@ -34,7 +34,7 @@ def conv(kernel: int, inputs: int, outputs: int) -> int:
 
 
 def test_the_papers_generator_has_its_number_of_parameters() -> None:
-    """Kernel x channels in x channels out, gate included, plus biases; norms: two a channel."""
+    """Kernel x channels in x channels out, gate included, plus biases; norms: two per channel."""
     down = conv(5, 128, 512) + 2 * 512 + conv(5, 256, 1024) + 2 * 1024
     residual = conv(3, 512, 2048) + 2 * 2048 + conv(3, 1024, 512) + 2 * 512
     up = conv(5, 512, 2048) + 2 * 1024 + conv(5, 512, 1024) + 2 * 512
@@ -57,7 +57,7 @@ def geometry(model: keras.Model) -> list[tuple]:
 
 
 def test_the_geometry_of_the_papers_figure() -> None:
-    """Channels are twice the figure's, the gate's being counted."""
+    """Channels are twice the figure's, because the gate is counted."""
     convolutions = geometry(generator(NetworkConfig()))
     assert convolutions[:3] == [
         ("input_conv", (15,), (1,), 256),
@@ -98,7 +98,7 @@ def test_the_patch_gan_of_the_paper_is_6_by_8() -> None:
 
 @pytest.mark.parametrize("build", [generator, discriminator])
 def test_every_variable_takes_part(build: object) -> None:
-    """No block is built and never called."""
+    """Every block that is built is called."""
     model = build()  # type: ignore[operator]
     inputs = tf.constant(np.random.default_rng(0).standard_normal((2, 32, 24)), tf.float32)
     with tf.GradientTape() as tape:
@@ -112,7 +112,7 @@ def test_every_variable_takes_part(build: object) -> None:
 
 
 def test_a_residual_block_adds_to_its_input() -> None:
-    """With a second half that is all zero, it is as if the block were not there."""
+    """A block whose second norm is zero has no effect."""
     with_block = generator()
     without = generator(dataclasses.replace(SMALL_NETWORK, residual_blocks=0))
     for layer in without.layers:
