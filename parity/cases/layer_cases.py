@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cyclegan_vc_tf.models import layers
 from cyclegan_vc_tf.training import losses
-from parity.cases.case import Case, Named, Shape, alone, one
+from parity.cases.case import Case, Named, Shape, layer_model, single_input
 from parity.cases.pairs import Functions, Networks
 from parity.companion import train_step
 from parity.companion.vc1 import Conv, PixelShuffle1d, gate
@@ -35,9 +35,9 @@ CONVOLUTIONS = [
         f"convolution {'x'.join(map(str, kernel))} stride {'x'.join(map(str, stride))}, {padding}",
         ("layers.Convolutions", *(["layers.symmetric_padding"] if padding != "same" else [])),
         convolution(padding, kernel, stride),
-        one((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
+        single_input((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
         if len(kernel) == 1
-        else one((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
+        else single_input((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
     )
     for padding in ("same", "symmetric")
     for kernel, stride in (
@@ -51,7 +51,7 @@ def norm(axes: int, epsilon: float) -> Networks:
     """`layers.instance_norm` and torch's, of 6 channels."""
     kind = nn.InstanceNorm1d if axes == 1 else nn.InstanceNorm2d
     return Networks(
-        lambda: alone(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
+        lambda: layer_model(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
         lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
     )
 
@@ -92,42 +92,42 @@ LAYERS = [
         "gated linear unit",
         ("layers.GatedLinearUnit",),
         Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
+            lambda: layer_model(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
         ),
-        one((1, 16, 6), (3, 7, 6), (1, 1, 6)),
+        single_input((1, 16, 6), (3, 7, 6), (1, 1, 6)),
     ),
     Case(
         "gated linear unit, 2-D",
         ("layers.GatedLinearUnit",),
         Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
+            lambda: layer_model(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
         ),
-        one((1, 6, 8, 6), (3, 5, 7, 6)),
+        single_input((1, 6, 8, 6), (3, 5, 7, 6)),
     ),
     *(
         Case(
             f"gate, {kind}",
             ("layers.gate",),
             Networks(
-                lambda kind=kind: alone(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
+                lambda kind=kind: layer_model(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
                 lambda kind=kind: Gate(kind),  # type: ignore[misc]
             ),
-            one((1, 6, 8, 6), (3, 5, 7, 6)),
+            single_input((1, 6, 8, 6), (3, 5, 7, 6)),
         )
         for kind in ("glu", "silu")
     ),
     Case(
         "pixel shuffle, 1-D",
         ("layers.PixelShuffle1D",),
-        Networks(lambda: alone(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
-        one((1, 16, 12), (3, 7, 12), (1, 1, 12)),
+        Networks(lambda: layer_model(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
+        single_input((1, 16, 12), (3, 7, 12), (1, 1, 12)),
     ),
     *(
         Case(
             f"instance norm, {axes}-D, epsilon {epsilon:g}",
             ("layers.instance_norm",),
             norm(axes, epsilon),
-            one((1, 16, 6), (3, 7, 6)) if axes == 1 else one((1, 6, 8, 6), (3, 5, 3, 6)),
+            single_input((1, 16, 6), (3, 7, 6)) if axes == 1 else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
             draw=uneven,
         )
         for axes in (1, 2)
@@ -136,15 +136,15 @@ LAYERS = [
     Case(
         "pixel shuffle, 2-D",
         ("layers.PixelShuffle2D",),
-        Networks(lambda: alone(layers.PixelShuffle2D, 12, 2), PixelShuffle2d),
-        one((1, 6, 8, 12), (3, 5, 7, 12), (1, 1, 1, 12)),
+        Networks(lambda: layer_model(layers.PixelShuffle2D, 12, 2), PixelShuffle2d),
+        single_input((1, 6, 8, 12), (3, 5, 7, 12), (1, 1, 1, 12)),
     ),
     *(
         Case(
             f"nearest resize, {'x'.join(map(str, size))}",
             ("layers.NearestResize",),
             resize(size),
-            one((1, 16, 3), (3, 13, 3)) if len(size) == 1 else one((1, 16, 64, 3), (3, 9, 17, 3)),
+            single_input((1, 16, 3), (3, 13, 3)) if len(size) == 1 else single_input((1, 16, 64, 3), (3, 9, 17, 3)),
         )
         for size in ((4,), (7,), (4, 16), (5, 17))
     ),
@@ -177,7 +177,7 @@ LOSSES = [
                 lambda scores, target=target: losses.least_squares_loss(scores, target),
                 lambda scores, target=target: train_step.least_squares_loss(scores, target),
             ),
-            one((1, 6, 8, 1), (3, 5, 7, 1)),
+            single_input((1, 6, 8, 1), (3, 5, 7, 1)),
         )
         for target in (1.0, 0.0)
     ),

@@ -12,21 +12,22 @@ import pytest
 from cyclegan_vc_tf.system.errors import InputError
 from parity import __main__ as command
 from parity import evidence
-from parity.cases.case import Case, one
+from parity.cases.case import Case, single_input
 from parity.cases.catalogue import CASES
 from parity.cases.pairs import Functions
 from parity.evidence import Evidence
 from parity.mutation import mutants
 from parity.trainings import convergence, trajectories
-from parity.trainings.optimizers import follow
-from parity.trainings.trajectories import Envelope
+from parity.trainings.optimizers import measure_drifts
+from parity.trainings.trajectories import EXACT, SLACK, Envelope
 from parity.traps.catalogue import TRAPS
 
 REPOSITORY = Path(__file__).parents[2]
 
 WRONG = Case(
-    "made up", (), Functions(lambda x: 2.0 * x, lambda x: 2.1 * x), one((3, 4)), dtypes=("float64",)
-)
+    "made up", (), Functions(lambda x: 2.0 * x, lambda x: 2.1 * x), single_input((3, 4)),
+    dtypes=("float64",),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -98,25 +99,27 @@ def test_a_case_that_fails_is_named_and_the_status_is_1(
     monkeypatch.setattr(evidence, "CASES", [WRONG])
     path = tmp_path / "parity.md"
     assert run(monkeypatch, "--quick", f"--report={path}") == 1
-    expected = r"case made up, float64, output: output on 3x4 is 0\.048 apart, expected at most"
-    assert re.search(expected, capsys.readouterr().out)
-    assert re.search(expected, path.read_text())
+    expected = (
+        "case made up, float64, output: output on 3x4: relative difference 0.048, expected at most"
+    )
+    assert expected in capsys.readouterr().out
+    assert expected in path.read_text()
     assert "**2 FAILURES.**" in path.read_text()
 
 
 def test_everything_that_can_fail_fails() -> None:
-    followed = follow(1.0)[:1]
-    fine = Evidence([], [], followed, [], 3, np.full(100, 1e-13))
+    drifts = measure_drifts(1.0)[:1]
+    fine = Evidence([], [], drifts, [], 3, np.full(100, 1e-15))
     assert fine.failures() == []
     gap = np.ones((2, 3))
     worse = Evidence(
         [],
         [],
-        [type(followed[0])("Adam", 1.0, 0.0, 0.0, "nothing", np.nan)],
+        [type(drifts[0])("Adam", 1.0, 0.0, 0.0, "nothing", np.nan)],
         ["swapped"],
         3,
-        np.array([1e-13] * 49 + [2e-12] + [np.nan] * 50),
-        {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [3.5]]))},
+        np.array([1e-15] * 49 + [2 * EXACT[50]] + [np.nan] * 50),
+        {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [1.1 * SLACK]]))},
     )
     results = convergence.load()
     apart = replace(fine, convergence={**results, "pytorch": results["cached"]})
@@ -125,13 +128,23 @@ def test_everything_that_can_fail_fails() -> None:
     lost = {**results, "pytorch": {**results["pytorch"], **unknown}}
     assert len(replace(fine, convergence=lost).failures()) == 3
     assert replace(fine, convergence=results).failures() == []
-    assert [line.split(":")[0] for line in worse.failures()] == [
-        "optimiser Adam",
+    first, last = EXACT.values()
+    assert worse.failures() == [
+        "optimiser Adam, gradients 1e+00: absolute difference nan per step from the formula "
+        "(nothing), expected at most 8.9e-16",
         "mutant swapped was seen by no case",
-        "trajectory, float64",
-        "trajectory, float64",
-        "envelope, float32",
+        f"trajectory, float64: relative difference {2 * first:.2g} of the losses within 50 steps, "
+        f"expected at most {first:.2g}",
+        "trajectory, float64: relative difference nan of the losses within 100 steps, "
+        f"expected at most {last:.2g}",
+        "envelope, float32: median relative gap 7.7 of the losses between the frameworks up to "
+        "step 50, expected between 0.14 and 7",
     ]
+    sentence = (
+        r"convergence: the frameworks' (\w+) losses differ, p = \S+, expected at least 0\.017"
+    )
+    found = [re.fullmatch(sentence, line) for line in apart.failures()]
+    assert [match and match[1] for match in found] == ["cycle", "identity", "adversarial"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whole trainings side by side."""
+"""Trainings in both frameworks, step by step."""
 
 import numpy as np
 import pytest
