@@ -96,7 +96,7 @@ def gather(*, quick: bool) -> Evidence:
     drifts = [drift for scale in (1.0, 1e-5) for drift in optimizers.measure_drifts(scale)]
     if quick:
         return Evidence(rows, findings, drifts)
-    faults = [*mutants_module.in_parts(), *mutants_module.in_networks()]
+    faults = [*mutants_module.mutants_of_parts(), *mutants_module.mutants_of_networks()]
     survivors = [
         mutant.name
         for mutant in progress_bar(faults, desc="mutants")

@@ -15,7 +15,7 @@ from parity.circumstances import circumstances
 from parity.evidence import Evidence
 from parity.trainings import convergence, separability
 from parity.trainings.optimizers import MAX_UNEXPLAINED
-from parity.trainings.separability import KINDS, final_losses, held_out
+from parity.trainings.separability import KINDS, final_losses, held_out_losses
 from parity.trainings.trajectories import EXACT, SLACK
 
 PAGE = """<!doctype html>
@@ -110,7 +110,7 @@ def convergence_table(evidence: Evidence, style: str = "github") -> str:
     results = evidence.convergence
     measures = {
         **{f"{kind}, training": (kind, final_losses) for kind in KINDS},
-        **{f"{kind}, held out": (kind, held_out) for kind in KINDS[:2]},
+        **{f"{kind}, held out": (kind, held_out_losses) for kind in KINDS[:2]},
     }
     rows = []
     for name, arm in results.items():

@@ -100,7 +100,10 @@ VALUES = [
         Case(
             f"training, four steps{', traced' if traced else ''}",
             ("trainer.Trainer",),
-            Values(partial(twins.train_steps, "vc1", traced=traced), partial(twins.companion_steps, "vc1")),
+            Values(
+                partial(twins.train_steps, "vc1", traced=traced),
+                partial(twins.companion_steps, "vc1"),
+            ),
             single_input((4, 2, 1, 16, 24)) if traced else single_input((4, 2, 3, 20, 24)),
             network=True,
             slow=traced,

@@ -54,7 +54,7 @@ def test_every_drift_is_explained(drifts: dict[str, Drift]) -> None:
 
 
 def test_how_far_they_drift(drifts: dict[str, Drift]) -> None:
-    """Epsilon's place costs 0.4 % at small gradients, 11 % at first; Keras' rounding 5e-6."""
+    """At small gradients the place of epsilon costs 0.4 %, 11 % at first; Keras' rounding 5e-6."""
     small = drifts["torch.optim.Adam"].scale < 1.0
     assert drifts["torch.optim.Adam"].last == pytest.approx(3.8e-3 if small else 4.5e-8, rel=0.2)
     if small:
@@ -66,8 +66,8 @@ def test_how_far_they_drift(drifts: dict[str, Drift]) -> None:
     assert drifts["keras.optimizers.legacy.Adam"].last == pytest.approx(5e-8, rel=0.1)
 
 
-def ours(second: object) -> np.ndarray:
-    """A weight after a gradient of ones and then another."""
+def project_weight(second: object) -> np.ndarray:
+    """A weight after a gradient of ones and then `second`, by this project's Adam."""
     variable = tf.Variable(ONES)
     adam = Adam([variable], 0.5, 0.999, 1e-8)
     for gradient in (tf.constant(ONES), second):
@@ -75,7 +75,7 @@ def ours(second: object) -> np.ndarray:
     return variable.numpy()
 
 
-def kerass(second: object, *, legacy: bool) -> np.ndarray:
+def keras_weight(second: object, *, legacy: bool) -> np.ndarray:
     kind = keras.optimizers.legacy.Adam if legacy else keras.optimizers.Adam
     variable, another = tf.Variable(ONES), tf.Variable(ONES)
     adam = kind(0.1, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
@@ -84,7 +84,7 @@ def kerass(second: object, *, legacy: bool) -> np.ndarray:
     return variable.numpy()
 
 
-def torchs(second: object, kind: type[torch.optim.Optimizer]) -> np.ndarray:
+def torch_weight(second: object, kind: type[torch.optim.Optimizer]) -> np.ndarray:
     parameter = torch.nn.Parameter(torch.from_numpy(ONES.copy()))
     adam = kind([parameter], lr=0.1, betas=(0.5, 0.999), eps=1e-8)
     first = torch.from_numpy(ONES)
@@ -100,8 +100,8 @@ def slices() -> tf.IndexedSlices:
 
 
 MOVED_BY_MOMENTUM = 0.8528478
-"""1 - 0.1, then 0.1 · sqrt(1 - 0.999²) / (1 - 0.5²) · 0.25 / sqrt(0.001 · 0.999) less, up to
-epsilon: what a zero gradient leaves of the first one."""
+"""Weight after a gradient of one and a gradient of zero, up to epsilon: 1 - 0.1, less
+0.1 · sqrt(1 - 0.999²) / (1 - 0.5²) · 0.25 / sqrt(0.001 · 0.999)."""
 
 
 def test_what_is_expected_of_a_zero_gradient() -> None:
@@ -110,45 +110,48 @@ def test_what_is_expected_of_a_zero_gradient() -> None:
 
 
 def test_none(caplog: pytest.LogCaptureFixture) -> None:
-    """An error here; in Keras a warning, in PyTorch silence, and the weight stays where it is."""
+    """None is an error here. Keras warns, PyTorch is silent, and the weight does not change."""
     with pytest.raises(ValueError, match="has no gradient"):
-        ours(None)
+        project_weight(None)
     stays = 0.9
     for legacy in (False, True):
         caplog.clear()
-        np.testing.assert_allclose(kerass(None, legacy=legacy), stays, rtol=1e-5)
+        np.testing.assert_allclose(keras_weight(None, legacy=legacy), stays, rtol=1e-5)
         assert "Gradients do not exist for variables" in caplog.text
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_allclose(torchs(None, torch.optim.Adam), stays, rtol=1e-6)
+        np.testing.assert_allclose(torch_weight(None, torch.optim.Adam), stays, rtol=1e-6)
 
 
 def test_zero() -> None:
-    """The weight goes on by its momentum, everywhere."""
+    """A gradient of zero moves the weight by its momentum, in every implementation."""
     moved = [
-        ours(tf.constant(ZEROS)),
-        *(kerass(tf.constant(ZEROS), legacy=legacy) for legacy in (False, True)),
-        torchs(torch.from_numpy(ZEROS), torch.optim.Adam),
+        project_weight(tf.constant(ZEROS)),
+        *(keras_weight(tf.constant(ZEROS), legacy=legacy) for legacy in (False, True)),
+        torch_weight(torch.from_numpy(ZEROS), torch.optim.Adam),
     ]
     for each in moved:
         np.testing.assert_allclose(each, MOVED_BY_MOMENTUM, rtol=1e-5)
 
 
 def test_sparse() -> None:
-    """Zero outside of the rows it names, in TensorFlow; PyTorch's Adam refuses it.
+    """TensorFlow takes missing rows for zero, and PyTorch's Adam refuses sparse gradients.
 
-    PyTorch's SparseAdam leaves alone what is not named, momentum or not.
+    PyTorch's SparseAdam does not change missing rows, whatever their momentum.
     """
     others = [0, 2, 3]
-    for each in (ours(slices()), *(kerass(slices(), legacy=legacy) for legacy in (False, True))):
+    for each in (
+        project_weight(slices()),
+        *(keras_weight(slices(), legacy=legacy) for legacy in (False, True)),
+    ):
         np.testing.assert_allclose(each[others], MOVED_BY_MOMENTUM, rtol=1e-5)
         np.testing.assert_allclose(each[1], 0.8, rtol=1e-5)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*[Ss]parse invariant", UserWarning)
         sparse = torch.sparse_coo_tensor([[1]], torch.ones(1, 2, dtype=torch.float64), (4, 2))
         with pytest.raises(RuntimeError, match="does not support sparse gradients"):
-            torchs(sparse, torch.optim.Adam)
-        lazy = torchs(sparse, torch.optim.SparseAdam)
+            torch_weight(sparse, torch.optim.Adam)
+        lazy = torch_weight(sparse, torch.optim.SparseAdam)
     np.testing.assert_allclose(lazy[others], 0.9, rtol=1e-5)
     np.testing.assert_allclose(lazy[1], 0.8, rtol=1e-5)
 
@@ -156,12 +159,14 @@ def test_sparse() -> None:
 def test_no_gradient_here_is_sparse_or_missing_and_few_numbers_are_zero(
     corpus: Demo,
 ) -> None:
-    """So none of the three differences can be what slowed a port down."""
+    """None of the three differences can explain a port that converges more slowly."""
     trainer = Trainer(RunConfig(network=NetworkConfig(channels=8)))
     (batch,) = corpus.batches(1)
     with tf.GradientTape(persistent=True) as tape:
-        terms, critics, _ = trainer.loss_terms(*map(tf.constant, batch))
-        totals = tf.add_n(list(terms.values())), tf.add_n(list(critics.values()))
+        terms, discriminator_terms, _ = trainer.loss_terms(*map(tf.constant, batch))
+        totals = (
+            tf.add_n(list(terms.values())), tf.add_n(list(discriminator_terms.values())),
+        )  # fmt: skip
     both: tuple[Any, ...] = (trainer.generators, trainer.discriminators)
     for total, networks in zip(totals, both, strict=True):
         variables = trainable_variables(networks)

@@ -1,4 +1,4 @@
-"""The command: tables, report, exit status."""
+"""The command `python -m parity`: tables, report, exit status."""
 
 import re
 import subprocess
@@ -34,12 +34,12 @@ WRONG = Case(
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few cases, traps and mutants, and trajectories that were not run."""
     few = [case for case in CASES if case.name.startswith(("gated", "pixel"))]
-    faults = [each for each in mutants.in_parts() if "GatedLinearUnit" in each.name]
+    faults = [each for each in mutants.mutants_of_parts() if "GatedLinearUnit" in each.name]
     gaps = np.geomspace(1e-6, 1e-2, 12)[:, None]
     monkeypatch.setattr(evidence, "CASES", few)
     monkeypatch.setattr(evidence, "TRAPS", TRAPS[:2])
-    monkeypatch.setattr(mutants, "in_parts", lambda: faults)
-    monkeypatch.setattr(mutants, "in_networks", lambda: [])
+    monkeypatch.setattr(mutants, "mutants_of_parts", lambda: faults)
+    monkeypatch.setattr(mutants, "mutants_of_networks", lambda: [])
     monkeypatch.setattr(trajectories, "exact", lambda corpus: np.geomspace(1e-16, 1e-11, 100))
     monkeypatch.setattr(
         trajectories,
@@ -64,11 +64,16 @@ def test_a_report_of_everything(
     printed = capsys.readouterr().out
     assert "\neverything holds\n" in printed
     text, page = path.read_text(), path.with_suffix(".html").read_text()
-    for said in ("gated linear unit", "padding=2 on both sides", "torch.optim.Adam", "1e-12"):
-        assert said in printed
-        assert said in text
-        assert said in page
-    # One row a case, type and quantity: four cases, two types, outputs and gradients.
+    for expected in (
+        "gated linear unit",
+        "padding=2 on both sides",
+        "torch.optim.Adam",
+        "5.7e-14",
+    ):
+        assert expected in printed
+        assert expected in text
+        assert expected in page
+    # One row per case, type and quantity: four cases, two types, outputs and gradients.
     assert len(re.findall(r"\| equal ", text)) == 16
     assert page.count("<td>equal</td>") == 16
     pictures = re.findall(r"!\[.*\]\((.*)\)", text)
@@ -171,8 +176,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "folder.md").mkdir()
     for path, said in (
         (tmp_path / "file" / "parity.md", "File exists"),
-        (Path("/proc/parity.md"), "nothing can be written there"),
-        (tmp_path / "folder.md", "expected a file, and this is a folder"),
+        (Path("/proc/parity.md"), "its folder cannot be written to"),
+        (tmp_path / "folder.md", "it is a folder; expected a file"),
     ):
         with pytest.raises(SystemExit) as ended:
             run(monkeypatch, f"--report={path}")
@@ -195,7 +200,7 @@ def test_without_the_long_study_nothing_is_begun(
 
 
 def test_the_committed_report_is_of_a_run_that_held() -> None:
-    """And lists all of today's cases and traps."""
+    """The report lists all of today's cases and traps."""
     text = (REPOSITORY / "docs" / "parity.md").read_text()
     assert "**Everything holds.**" in text
     rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}

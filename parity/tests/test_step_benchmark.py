@@ -1,4 +1,4 @@
-"""The benchmark of the training step with the companion in it."""
+"""The benchmark of the training step, with the companion."""
 
 import json
 from pathlib import Path
