@@ -370,11 +370,11 @@ def test_a_sigmoid_shortens_the_gradient() -> None:
 
 
 def test_cached_crops_are_learned_by_heart() -> None:
-    """Lower in training, higher on what was held out."""
+    """Training losses are lower, held-out losses higher."""
     for kind in ("cycle", "identity"):
         trained = between(RESULTS, "tensorflow", "cached", kind)
-        heard = between(RESULTS, "tensorflow", "cached", kind, held_out_losses)
+        unseen = between(RESULTS, "tensorflow", "cached", kind, held_out_losses)
         assert trained.certain
-        assert heard.certain
+        assert unseen.certain
         assert trained.difference < -0.09 * trained.mean
-        assert heard.difference > 0.1 * heard.mean
+        assert unseen.difference > 0.1 * unseen.mean
