@@ -1,1 +1,1 @@
-"""What this project costs, measured: one module a question, python -m benchmarks.MODULE."""
+"""Measurements of time and memory, one module per question: python -m benchmarks.MODULE."""

@@ -1,11 +1,12 @@
-"""What a conversion costs on one core, as a share of the time that the speech lasts.
+"""Measure a conversion on one core, in seconds per second of speech.
 
     python -m benchmarks.convert
     python -m benchmarks.convert --width=vc1 --seconds=60 --audio_dir=data/demo/train/heart
 
-In turns, each in a process of its own that is bound to one core, after a warm-up: this project with
-F0 by DIO and by Harvest, and the way of public PyTorch ports: Harvest and D4C, then the generator
-over the whole recording, eagerly, then WORLD's synthesis.
+Compared are this project with F0 by DIO, this project with F0 by Harvest, and the method of public
+PyTorch ports. Ports use Harvest and D4C, run the generator eagerly over the whole recording, and
+synthesize with WORLD. Methods are measured in turns, each in a separate process that is bound to
+one core, after a warm-up.
 """
 
 import importlib.util
@@ -27,22 +28,22 @@ from cyclegan_vc_tf.features import world
 WARM_UP_S = 2.0
 
 
-def ours(run_dir: Path, samples: np.ndarray) -> float:
-    """Seconds of this project's conversion."""
+def project_s(run_dir: Path, samples: np.ndarray) -> float:
+    """Measure the seconds of this project's conversion."""
     from cyclegan_vc_tf.conversion.converter import Converter
     from cyclegan_vc_tf.runs import run_folder
 
     run = run_folder.open_run(run_dir)
     generator, _ = run.load_generator(Direction.A2B)
-    one = Converter.for_run(run, Direction.A2B, generator)
-    one.convert(samples[: round(WARM_UP_S * turns.RATE_HZ)])
-    begun = time.perf_counter()
-    one.convert(samples)
-    return time.perf_counter() - begun
+    converter = Converter.for_run(run, Direction.A2B, generator)
+    converter.convert(samples[: round(WARM_UP_S * turns.RATE_HZ)])
+    begin = time.perf_counter()
+    converter.convert(samples)
+    return time.perf_counter() - begin
 
 
-def ports(width: str, samples: np.ndarray) -> float:
-    """Seconds of a conversion the way of PyTorch ports."""
+def ports_s(width: str, samples: np.ndarray) -> float:
+    """Measure the seconds of a conversion by the method of PyTorch ports."""
     import torch
 
     from benchmarks.demo_run import WIDTHS
@@ -53,60 +54,68 @@ def ports(width: str, samples: np.ndarray) -> float:
     generator = Generator(config.bins, WIDTHS[width]).eval()
 
     def convert(wave: np.ndarray) -> None:
-        spoken = world.analyse(wave, config)
-        frames = len(spoken.spectra) // 4 * 4
+        features = world.analyse(wave, config)
+        frames = len(features.spectra) // 4 * 4
         with torch.no_grad():
-            outputs = generator(torch.from_numpy(spoken.spectra[np.newaxis, :frames]).mT).mT
+            outputs = generator(torch.from_numpy(features.spectra[np.newaxis, :frames]).mT).mT
         world.synthesize(
             world.WorldFeatures(
-                np.asarray(outputs)[0], spoken.f0_hz[:frames], spoken.aperiodicity[:frames]
+                np.asarray(outputs)[0], features.f0_hz[:frames], features.aperiodicity[:frames]
             ),
             config,
         )
 
     convert(samples[: round(WARM_UP_S * turns.RATE_HZ)])
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     convert(samples)
-    return time.perf_counter() - begun
+    return time.perf_counter() - begin
 
 
-def measure(way: str, width: str, folder: str) -> None:
-    """Prints the seconds of one way; in a process of its own."""
+def measure(method: str, width: str, folder: str) -> None:
+    """Print the seconds of one method, bound to one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     work = Path(folder)
     samples, _ = audio_files.read(work / "a.wav")
-    print(ports(width, samples) if way == "ports" else ours(work / way, samples))
+    print(ports_s(width, samples) if method == "ports" else project_s(work / method, samples))
 
 
-def real_time_factor(way: str, width: str, work: Path, seconds: float) -> float:
-    """Seconds a second of speech, measured in another process."""
-    return worker.once("benchmarks.convert", "--measure", way, width, str(work)) / seconds
+def real_time_factor(method: str, width: str, work: Path, seconds: float) -> float:
+    """Measure seconds per second of speech in another process."""
+    return (
+        worker.measure_once("benchmarks.convert", "--measure", method, width, str(work)) / seconds
+    )
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     if sys.argv[1:2] == ["--measure"]:
         return measure(*sys.argv[2:])
     parser = turns.parser("convert", __doc__)
-    parser.add_argument("--width", choices=("demo", "vc1"), default="demo", help="of the networks")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long the speech lasts")
+    parser.add_argument(
+        "--width", choices=("demo", "vc1"), default="demo", help="width of the networks"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="length of the speech in seconds"
+    )
     arguments = parser.parse_args()
-    names = {"dio": "ours, DIO", "harvest": "ours, Harvest"}
+    names = {"dio": "this project, DIO", "harvest": "this project, Harvest"}
     if importlib.util.find_spec("torch") is None:
-        print("PyTorch is not installed: the way of its ports is left out.\n")
+        print("PyTorch is not installed; the method of its ports is left out.\n")
     else:
-        names["ports"] = "as PyTorch ports do, Harvest"
+        names["ports"] = "PyTorch ports, Harvest"
     with TemporaryDirectory() as made:
         work = Path(made)
         turns.write(work / "a.wav", turns.speech(arguments.audio_dir, arguments.seconds))
-        for method in ("dio", "harvest"):
-            turns.process_s("-m", "benchmarks.demo_run", work / method, arguments.width, method)
-        ways = {
-            name: partial(real_time_factor, way, arguments.width, work, arguments.seconds)
-            for way, name in names.items()
+        for f0_method in ("dio", "harvest"):
+            turns.process_s(
+                "-m", "benchmarks.demo_run", work / f0_method, arguments.width, f0_method
+            )
+        methods = {
+            name: partial(real_time_factor, method, arguments.width, work, arguments.seconds)
+            for method, name in names.items()
         }
-        measured = turns.in_turns(ways, arguments.rounds)
-    turns.report(measured, "s a second of speech", arguments.json, names["dio"])
+        measured = turns.measure_in_turns(methods, arguments.rounds)
+    turns.report(measured, "s per second of speech", arguments.json, names["dio"])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What preparation takes, in time and in memory, against the size of the corpus.
+"""Measure time and memory of preparation against the size of the corpus.
 
-    python -m benchmarks.corpus_size --png=docs/preparation.png          some minutes
+    python -m benchmarks.corpus_size --png=FILE.png          some minutes
 
-Two corpora of the demo's voice, each at several sizes: files of about 10 s, and three long files
-of a third of the size each, which are split in their silences. Beside them, single files that are
-not split. Each preparation, features and statistics, is a process of its own with its workers.
+Corpora are of a demo speaker, at several sizes: files of about 10 s; three long files, which are
+split at silences; and single files that are not split. Each preparation, of features and
+statistics, runs in a separate process with its workers.
 """
 
 import json
@@ -35,27 +35,27 @@ HOURS = (0.2, 0.75, 3.0)
 SHORT, LONG, WHOLE = "files of 10 s", "three long files, split", "one long file, whole"
 
 WHOLE_HOURS = (1 / 12, 1 / 6, 1 / 3)
-"""Of files that are not split, whose memory grows with them."""
+"""Hours of files that are not split. Memory grows with their length."""
 
 PAUSE_S = 0.5
 
 SHORT_UTTERANCES = 3
-"""Utterances of the demo in a file of about 10 s."""
+"""Demo utterances in a file of about 10 s."""
 
 SAMPLED_S = 0.05
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a preparation took.
+    """Time and memory of a preparation.
 
     Attributes:
-        files: In the corpus.
-        utterances: That were made of them.
-        seconds: From its first file to the statistics.
-        main_mb: Most memory of the process that packs the store and takes statistics, in MB of
-            10^6 bytes, mapped files included.
-        worker_mb: The same of the largest worker.
+        files: Number of files in the corpus.
+        utterances: Number of utterances made of them.
+        seconds: Seconds from the first file to the statistics.
+        main_mb: Peak memory of the process that packs the store and takes statistics, in MB of 10^6
+            bytes, with mapped files.
+        worker_mb: Peak memory of the largest worker, in MB of 10^6 bytes, with mapped files.
     """
 
     files: int
@@ -66,7 +66,7 @@ class Cost:
 
 
 def utterances(audio_dir: Path) -> Iterator[np.ndarray]:
-    """Recordings at 16 kHz, each with a pause behind it, over and over again."""
+    """Yield recordings at 16 kHz, each followed by a pause, without end."""
     noise = 1e-5 * np.random.default_rng(0).standard_normal(round(PAUSE_S * turns.RATE_HZ))
     for name in cycle(audio_files.find(audio_dir)):
         speech, _ = audio_files.read_resampled(audio_dir / name, turns.RATE_HZ)
@@ -74,13 +74,13 @@ def utterances(audio_dir: Path) -> Iterator[np.ndarray]:
 
 
 def write_corpus(folder: Path, audio_dir: Path, kind: str, hours: float) -> None:
-    """Writes a corpus of a kind and size."""
+    """Write a corpus of a kind and size."""
     folder.mkdir()
-    wanted, spoken = round(3600 * hours * turns.RATE_HZ), utterances(audio_dir)
+    wanted, recordings = round(3600 * hours * turns.RATE_HZ), utterances(audio_dir)
     if kind == SHORT:
         number = written = 0
         while written < wanted:
-            samples = np.concatenate([next(spoken) for _ in range(SHORT_UTTERANCES)])
+            samples = np.concatenate([next(recordings) for _ in range(SHORT_UTTERANCES)])
             turns.write(folder / f"{number:05}.wav", samples)
             number, written = number + 1, written + len(samples)
         return
@@ -89,23 +89,23 @@ def write_corpus(folder: Path, audio_dir: Path, kind: str, hours: float) -> None
         path, written = folder / f"{number}.wav", 0
         with soundfile.SoundFile(path, "w", turns.RATE_HZ, 1, "PCM_16") as sound:
             while written < wanted / count:
-                samples = next(spoken)
+                samples = next(recordings)
                 sound.write(samples)
                 written += len(samples)
 
 
 def prepare(folder: Path, features_dir: Path, split: bool) -> Cost:
-    """Prepares a folder in this process and its workers; measures both."""
+    """Prepare a folder in this process and its workers, and measure both."""
     corpus = CorpusConfig(features_dir=str(features_dir), split_silence=split)
     config, names = FeatureConfig(f0_method="dio"), audio_files.find(folder)
     peaks: dict[str, float] = {}
     ended = threading.Event()
     watch = threading.Thread(target=_watch_children, args=(peaks, ended), daemon=True)
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     watch.start()
     store = preparation.prepare_store(folder, names, corpus, config)
     preparation.compute_statistics(store, store.utterances, config)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - begin
     ended.set()
     watch.join()
     return Cost(
@@ -118,7 +118,7 @@ def prepare(folder: Path, features_dir: Path, split: bool) -> Cost:
 
 
 def _watch_children(peaks: dict[str, float], ended: threading.Event) -> None:
-    """Keeps the most memory that each child process has said to have taken."""
+    """Record the peak memory of each child process until `ended` is set."""
     while not ended.wait(SAMPLED_S):
         for listing in Path("/proc/self/task").glob("*/children"):
             try:
@@ -132,20 +132,20 @@ def _watch_children(peaks: dict[str, float], ended: threading.Event) -> None:
                     continue
 
 
-def measure(audio_dir: Path, most_hours: float) -> dict[str, dict[float, Cost]]:
-    """Measures all sizes of all kinds, and says what it found."""
+def measure(audio_dir: Path, max_hours: float) -> dict[str, dict[float, Cost]]:
+    """Measure all sizes of all kinds, and print a table row for each."""
     found: dict[str, dict[float, Cost]] = {}
-    print("| | hours | files | utterances | s | MB, main | MB, a worker |")
+    print("| | hours | files | utterances | s | MB, main process | MB, largest worker |")
     print("|---|---|---|---|---|---|---|")
     for kind, sizes_h in ((SHORT, HOURS), (LONG, HOURS), (WHOLE, WHOLE_HOURS)):
         found[kind] = {}
-        for hours in (each for each in sizes_h if each <= most_hours):
+        for hours in (size_h for size_h in sizes_h if size_h <= max_hours):
             with TemporaryDirectory() as place:
                 folder = Path(place) / "corpus"
                 write_corpus(folder, audio_dir, kind, hours)
                 options = ["--split"] if kind == LONG else []
                 cost = Cost(
-                    **worker.once("benchmarks.corpus_size", f"--prepare={folder}", *options)
+                    **worker.measure_once("benchmarks.corpus_size", f"--prepare={folder}", *options)
                 )
             found[kind][hours] = cost
             print(
@@ -157,20 +157,20 @@ def measure(audio_dir: Path, most_hours: float) -> dict[str, dict[float, Cost]]:
 
 
 def draw(path: Path, found: Mapping[str, Mapping[float, Cost]], about: str) -> None:
-    """Writes the picture."""
+    """Write the picture."""
     figure, (time_axes, memory_axes) = plt.subplots(1, 2, figsize=(10, 4))
     for kind, costs in found.items():
         [line] = time_axes.loglog(
-            list(costs), [each.seconds for each in costs.values()], "o-", label=kind
+            list(costs), [cost.seconds for cost in costs.values()], "o-", label=kind
         )
         for name, style in (("worker_mb", "o-"), ("main_mb", "s--")):
             memory_axes.loglog(
-                list(costs), [getattr(each, name) for each in costs.values()], style,
+                list(costs), [getattr(cost, name) for cost in costs.values()], style,
                 color=line.get_color(),
-                label=f"{kind}: {'a worker' if name == 'worker_mb' else 'the main process'}",
+                label=f"{kind}: {'worker' if name == 'worker_mb' else 'main process'}",
             )  # fmt: skip
     time_axes.set(xlabel="hours", ylabel="s", title="time")
-    memory_axes.set(xlabel="hours", ylabel="MB", title="most memory of a process")
+    memory_axes.set(xlabel="hours", ylabel="MB", title="peak memory of a process")
     memory_axes.set_ylim(bottom=30)
     for axes in (time_axes, memory_axes):
         axes.legend(fontsize=7)
@@ -182,14 +182,16 @@ def draw(path: Path, found: Mapping[str, Mapping[float, Cost]], about: str) -> N
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints the table and draws."""
+    """Measure, print the table and draw."""
     flags = sizes.parser("corpus_size", __doc__)
-    flags.add_argument("--png", type=Path, metavar="FILE", help="the picture")
-    flags.add_argument("--json", type=Path, metavar="FILE", help="also writes the numbers here")
+    flags.add_argument("--png", type=Path, metavar="FILE", help="write the picture to this file")
+    flags.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the numbers to this file as JSON"
+    )
     flags.add_argument("--audio_dir", type=Path, default=Path("data/demo/train/heart"))
-    flags.add_argument("--hours", type=float, default=HOURS[-1], help="the largest size")
-    flags.add_argument("--prepare", type=Path, metavar="FOLDER", help="prepares a folder alone")
-    flags.add_argument("--split", action="store_true", help="with --prepare, --split_silence")
+    flags.add_argument("--hours", type=float, default=HOURS[-1], help="largest size, in hours")
+    flags.add_argument("--prepare", type=Path, metavar="FOLDER", help="prepare only this folder")
+    flags.add_argument("--split", action="store_true", help="with --prepare, split at silences")
     given = flags.parse_args(arguments)
     if given.prepare:
         with TemporaryDirectory() as features_dir:

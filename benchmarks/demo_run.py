@@ -1,4 +1,4 @@
-"""A run folder to convert with: the networks untrained, which costs the same as trained ones."""
+"""Make a run folder with untrained networks, which take as long as trained networks."""
 
 import os
 import sys
@@ -20,15 +20,15 @@ WIDTHS = {
     "demo": NetworkConfig(channels=32, residual_blocks=1, discriminator_widths=(1, 1, 2, 2)),
     "vc1": NetworkConfig(),
 }
-"""configs/demo.flags', and the 2017 paper's."""
+"""Networks of configs/demo.flags and of the 2017 paper."""
 
 
 def create(path: Path, width: str, f0_method: str) -> None:
-    """Makes a run folder of a generator of this width."""
+    """Make a run folder with a generator of this width."""
     config = RunConfig(features=FeatureConfig(f0_method=f0_method), network=WIDTHS[width])
-    first = np.eye(config.features.bins)[0]
+    level = np.eye(config.features.bins)[0]
     statistics = {
-        speaker: Statistics(-10 * first, np.full(len(first), 0.5), log_f0, 0.2)
+        speaker: Statistics(-10 * level, np.full(len(level), 0.5), log_f0, 0.2)
         for speaker, log_f0 in (("A", 5.2), ("B", 4.6))
     }
     corpus: dict[str, dict] = {speaker: {"training": {}} for speaker in statistics}

@@ -1,10 +1,10 @@
-"""Which share of a training its steps wait for input.
+"""Measure the share of a training in which its steps wait for input.
 
     python -m benchmarks.input_wait
     python -m benchmarks.input_wait --variant=mask --steps=10 --json=FILE
 
-Trains on a made-up corpus through the pipeline of a training, and prints the time until the next
-batch was there as a share of all the time.
+The benchmark trains on a synthetic corpus with the input pipeline of a training. It prints the time
+that steps wait for their batch as a share of the total time.
 """
 
 import tempfile
@@ -21,12 +21,12 @@ from cyclegan_vc_tf.system import files, processor
 
 @dataclass(frozen=True)
 class InputWait:
-    """Where the time of several steps went.
+    """Time of several steps.
 
     Attributes:
-        wait_s: Seconds until batches were there.
-        total_s: Seconds in all.
-        steps: How many steps it was.
+        wait_s: Seconds of waiting for batches.
+        total_s: Seconds in total.
+        steps: Number of steps.
     """
 
     wait_s: float
@@ -35,12 +35,12 @@ class InputWait:
 
     @property
     def share(self) -> float:
-        """Of all time, 0 to 1."""
+        """Waiting time over total time, 0 to 1."""
         return self.wait_s / self.total_s
 
 
 def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
-    """Makes so many steps on a corpus of so many minutes, after some that do not count."""
+    """Measure steps on a corpus of `minutes` per speaker, after warm-up steps."""
     processor.configure_process()
     # TensorFlow reads its settings when it is first used.
     from benchmarks.harness.corpus import crops_of_both
@@ -63,29 +63,31 @@ def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
         )
         for _ in range(WARM_UP):
             trainer.train_step(*next(pairs))
-        wait_s, begun = 0.0, time.perf_counter()
+        wait_s, begin = 0.0, time.perf_counter()
         for _ in range(steps):
-            asked = time.perf_counter()
+            wait_begin = time.perf_counter()
             batch = next(pairs)
-            wait_s += time.perf_counter() - asked
+            wait_s += time.perf_counter() - wait_begin
             _, finite = trainer.train_step(*batch)
             if not finite:
-                raise FloatingPointError("a loss is no longer finite")
-        return InputWait(wait_s, time.perf_counter() - begun, steps)
+                raise FloatingPointError("a loss is not finite")
+        return InputWait(wait_s, time.perf_counter() - begin, steps)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the share."""
+    """Print the share."""
     flags = sizes.parser("input_wait", __doc__)
-    sizes.add(flags)
-    flags.add_argument("--steps", type=sizes.whole(), default=30, help="steps to measure")
-    flags.add_argument("--minutes", type=sizes.whole(), default=10, help="of each speaker")
-    flags.add_argument("--json", type=Path, metavar="FILE", help="also writes it here")
+    sizes.add_flags(flags)
+    flags.add_argument("--steps", type=sizes.whole(), default=30, help="number of steps to measure")
+    flags.add_argument("--minutes", type=sizes.whole(), default=10, help="minutes of each speaker")
+    flags.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the result to this file as JSON"
+    )
     given = flags.parse_args(arguments)
-    found = measure(sizes.config_of(given), given.steps, given.minutes)
+    found = measure(sizes.to_config(given), given.steps, given.minutes)
     print(
-        f"{100 * found.share:.2f} % of {found.total_s:.1f} s in {found.steps} steps went by "
-        f"waiting for input, {1e3 * found.wait_s / found.steps:.2f} ms a step"
+        f"steps waited for input for {100 * found.share:.2f} % of {found.total_s:.1f} s "
+        f"({found.steps} steps, {1e3 * found.wait_s / found.steps:.2f} ms per step)"
     )
     if given.json:
         files.write_json(given.json, {**asdict(found), "share": found.share})

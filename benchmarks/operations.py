@@ -1,6 +1,6 @@
-"""What the mathematics of a training step needs, worked out from the layers.
+"""Count the floating-point operations of a training step from the layers of its networks.
 
-TensorFlow's profiler counts a graph as it was traced, with parts that never run.
+TensorFlow's profiler counts a traced graph, including parts that never run.
 """
 
 import math
@@ -15,13 +15,14 @@ from benchmarks.harness.work import ADAM_PASSES, WEIGHT_BYTES, Work
 
 @dataclass(frozen=True)
 class Forward:
-    """Floating-point operations of one example's way through a network, forward.
+    """Floating-point operations of a network's forward pass for one example.
 
-    A gradient with respect to inputs or to kernels takes as many.
+    The gradient with respect to inputs takes as many, and so does the gradient with respect to
+    kernels.
 
     Attributes:
-        flops: Of all layers, a multiplication and an addition being two.
-        first_flops: Of those layers that see the network's inputs and no weight before.
+        flops: Operations of all layers. A multiplication and an addition are two.
+        first_flops: Operations of layers with no weights between them and the network's inputs.
     """
 
     flops: int
@@ -29,44 +30,48 @@ class Forward:
 
 
 def forward(model: keras.Model, frames: int) -> Forward:
-    """Counts a network's products for one example.
+    """Count a network's operations for one example.
 
-    2 · positions that come out · size of the kernel, for each layer with a kernel: kernel sizes
-    times channels in times channels out. Zeros of a padding count as what they stand for.
+    A layer with a kernel has 2 · output positions · kernel elements operations. Kernel elements are
+    kernel sizes times input channels times output channels. Padding is counted as data.
 
     Args:
-        model: Of features, (batch, frames, bins), and whatever else.
-        frames: In the example.
+        model: Network whose inputs are features, (batch, frames, bins), and possibly others.
+        frames: Frames of the example.
 
     Raises:
-        ValueError: A layer has a matrix of weights that is no kernel; what it takes is not known.
+        ValueError: A layer has a matrix of weights that is not a kernel.
     """
     layers = [layer for layer in model.layers if _matrices(layer)]
     for layer in layers:
         if len(_matrices(layer)) > 1 or not hasattr(layer, "kernel"):
-            raise ValueError(f"{layer.name} has weights of a kind that is not counted")
+            raise ValueError(
+                f"layer {layer.name} has {len(_matrices(layer))} weight matrices; expected one, "
+                "named kernel; add the operations of this kind of layer"
+            )
     inside = keras.Model(model.inputs, [layer.output for layer in layers])
-    example = [tf.zeros((1, frames, *each.shape[2:])) for each in model.inputs]
+    example = [tf.zeros((1, frames, *given.shape[2:])) for given in model.inputs]
     outputs = tf.nest.flatten(inside(example if len(example) > 1 else example[0]))
     flops = {
         layer.name: 2 * math.prod(output.shape[1:-1]) * math.prod(layer.kernel.shape)
         for layer, output in zip(layers, outputs, strict=True)
     }
-    first = sum(flops[layer.name] for layer in layers if not _behind_weights(layer))
+    first = sum(flops[layer.name] for layer in layers if not _has_weights_before(layer))
     return Forward(sum(flops.values()), first)
 
 
 def step_flops(generators: Iterable[Forward], discriminators: Iterable[Forward], batch: int) -> int:
-    """Floating-point operations of one iteration, forward and backward.
+    """Count the floating-point operations of one iteration, forward and backward.
 
-    A generator makes three examples: of a real, of a fake, and of a real that is to stay as it is.
-    Each goes forward, and back to kernels and inputs, but not to real inputs. A discriminator
-    judges a real and a fake: forward, back to kernels and to all inputs but those of its first
-    layer, and the fake once more back to its inputs, for the loss of the generators.
+    A generator converts three examples: a real one, a fake, and a real one for the identity loss.
+    Each has a forward pass, and gradients of kernels and inputs; real inputs have none. A
+    discriminator scores a real example and a fake. Both have a forward pass, and gradients of
+    kernels and of inputs, except in the first layer. The generators' loss adds a gradient of the
+    fake.
     """
-    of_generators = sum(9 * each.flops - 2 * each.first_flops for each in generators)
-    of_discriminators = sum(7 * each.flops - 2 * each.first_flops for each in discriminators)
-    return batch * (of_generators + of_discriminators)
+    generator_flops = sum(9 * count.flops - 2 * count.first_flops for count in generators)
+    discriminator_flops = sum(7 * count.flops - 2 * count.first_flops for count in discriminators)
+    return batch * (generator_flops + discriminator_flops)
 
 
 def step_work(
@@ -75,13 +80,13 @@ def step_work(
     batch: int,
     frames: int,
 ) -> Work:
-    """What an iteration of these networks has to do.
+    """Count the work of an iteration of these networks.
 
     Args:
-        generators: Both.
-        discriminators: All.
+        generators: Both generators.
+        discriminators: All discriminators.
         batch: Crops of each speaker.
-        frames: In a crop.
+        frames: Frames of a crop.
     """
     flops = step_flops(
         [forward(model, frames) for model in generators],
@@ -97,14 +102,14 @@ def step_work(
 
 
 def _matrices(layer: keras.layers.Layer) -> list[tf.Variable]:
-    """Trainable weights of more than one axis; scales, offsets and biases have one."""
+    """Return trainable weights with more than one axis. Scales, offsets and biases have one."""
     return [weight for weight in layer.trainable_weights if len(weight.shape) > 1]
 
 
-def _behind_weights(layer: keras.layers.Layer) -> bool:
-    """Whether what goes into a layer depends on weights of another."""
+def _has_weights_before(layer: keras.layers.Layer) -> bool:
+    """Return whether the inputs of a layer depend on weights of another."""
     return any(
-        before.trainable_weights or _behind_weights(before)
+        before.trainable_weights or _has_weights_before(before)
         for node in layer.inbound_nodes
         for before in tf.nest.flatten(node.inbound_layers)
     )

@@ -1,9 +1,9 @@
-"""What convert.py takes for one short recording, beside a bare import of TensorFlow.
+"""Measure convert.py on one short recording, and the import of TensorFlow alone.
 
     python -m benchmarks.startup
     python -m benchmarks.startup --rounds=5 --audio_dir=data/demo/held_out/heart
 
-Both from the start of a Python process to its end, in turns, after one of each that does not count.
+Both are measured from the start of a Python process to its end, in turns, after a warm-up of each.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ IMPORT = "import tensorflow"
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     arguments = turns.parser("startup", __doc__).parse_args()
     with TemporaryDirectory() as made:
         work = Path(made)
@@ -25,12 +25,12 @@ def main() -> None:
         command = (
             "convert.py", f"--run_dir={work}/run", f"--input={wav}", f"--output={work}/out",
         )  # fmt: skip
-        ways = {
+        methods = {
             IMPORT: lambda: turns.process_s("-c", IMPORT),
             "convert.py, 2 s of speech": lambda: turns.process_s(*command),
         }
-        turns.in_turns(ways, 1)
-        measured = turns.in_turns(ways, arguments.rounds)
+        turns.measure_in_turns(methods, 1)
+        measured = turns.measure_in_turns(methods, arguments.rounds)
     turns.report(measured, "s", arguments.json, IMPORT)
 
 

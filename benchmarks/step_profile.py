@@ -1,10 +1,10 @@
-"""Where a training step's time goes: what each kind of TensorFlow's operations takes.
+"""Measure the time of a training step by kind of TensorFlow operation.
 
     python -m benchmarks.step_profile
     python -m benchmarks.step_profile --precision=mixed_bfloat16 --most=30
 
-Prints a table in Markdown: milliseconds of a step summed over the cores, which work side by side,
-and how many operations there are, by TensorFlow's own profiler, which slows them down a little.
+The table, in Markdown, has milliseconds per step, summed over cores that work in parallel, and the
+number of operations per step. TensorFlow's profiler measures them, and slows them down a little.
 """
 
 from collections import Counter
@@ -18,12 +18,12 @@ from benchmarks.harness.worker import WARM_UP
 STEPS = 5
 
 
-def kinds(step: Callable[[], object], steps: int) -> dict[str, tuple[float, float]]:
-    """Milliseconds and number of operations a step, by kind, the dearest first.
+def profile_operations(step: Callable[[], object], steps: int) -> dict[str, tuple[float, float]]:
+    """Measure milliseconds and number of operations per step by kind, in order of time.
 
     Args:
-        step: Makes one; it has been made before.
-        steps: How many are looked at.
+        step: Function that makes a step, after its warm-up.
+        steps: Number of steps to profile.
     """
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf.xplane_pb2 import XSpace
@@ -40,7 +40,7 @@ def kinds(step: Callable[[], object], steps: int) -> dict[str, tuple[float, floa
     for plane in space.planes:
         names = {number: about.name for number, about in plane.event_metadata.items()}
         for event in (event for line in plane.lines for event in line.events):
-            # An operation is written as its name in the graph, a colon, its kind.
+            # The profiler writes an operation as its name in the graph, a colon and its kind.
             graph_name, _, kind = names[event.metadata_id].partition(":")
             if graph_name and kind.strip("_").isalnum():
                 taken_ms[kind] += event.duration_ps / 1e9
@@ -49,18 +49,20 @@ def kinds(step: Callable[[], object], steps: int) -> dict[str, tuple[float, floa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the table."""
+    """Print the table."""
     flags = sizes.parser("step_profile", __doc__)
-    sizes.add(flags)
+    sizes.add_flags(flags)
     flags.add_argument("--precision", choices=port.PRECISIONS, default="float32")
-    flags.add_argument("--most", type=sizes.whole(), default=12, help="kinds to print")
+    flags.add_argument("--most", type=sizes.whole(), default=12, help="number of kinds to print")
     given = flags.parse_args(arguments)
-    step, _ = port.training_step(sizes.config_of(given, given.precision))
+    step, _ = port.training_step(sizes.to_config(given, given.precision))
     for _ in range(WARM_UP):
         step()
-    found = kinds(step, STEPS)
+    found = profile_operations(step, STEPS)
     total_ms = sum(taken for taken, _ in found.values())
-    print(f"| operation | ms a step, of {total_ms:.0f} on all cores | how many |\n|---|---|---|")
+    print(
+        f"| operation | ms/step, of {total_ms:.0f} on all cores | operations/step |\n|---|---|---|"
+    )
     for kind, (taken, count) in list(found.items())[: given.most]:
         print(f"| {kind} | {taken:.1f} | {count:.0f} |")
 

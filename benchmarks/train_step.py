@@ -1,14 +1,14 @@
-"""What a training step costs beside the PyTorch companion's, and beside what the machine gives.
+"""Measure a training step, the PyTorch companion's step, and the limit that the machine sets.
 
     python -m benchmarks.train_step                       a few minutes
     python -m benchmarks.train_step --json=FILE --rounds=9
     python -m benchmarks.train_step --only=port_float32 --only=companion_eager
 
-Every contender is a process of its own, and they measure in turn. Prints a table in Markdown:
-seconds and processor seconds a step, medians over all rounds, and how many times as long the
-companion's step, eager float32, takes, with the quartiles over the rounds. Below it the machine and
-the limit: the operations that the mathematics needs at the machine's rate of products, and Adam's
-traffic at its rate of copies, both measured in the same run. Exits with 2 for flags it cannot use.
+Contenders are separate processes, which measure in turns. The table, in Markdown, has median
+seconds and processor seconds per step over all rounds, and the speed-up over the companion's eager
+float32 step with its quartiles over the rounds. Below the table are the machine and the limit: the
+operations of a step at the machine's rate of matrix products, and Adam's traffic at its rate of
+copies. Both rates are measured in the same run. The exit status is 2 for wrong flags.
 """
 
 import argparse
@@ -34,11 +34,11 @@ BASELINE = "companion_eager"
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who makes steps.
+    """A process that makes training steps.
 
     Attributes:
-        label: As the table calls it.
-        module: What is started for it, and its own flags.
+        label: Name in the table.
+        module: Module to start, and its flags.
     """
 
     label: str
@@ -62,18 +62,18 @@ CONTENDERS = {
 }
 
 PRECISIONS = {"port_float32": "float32", "port_mixed_bfloat16": "mixed_bfloat16"}
-"""Those who have a limit, and in what they multiply."""
+"""Precision of matrix products, of contenders with a limit."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that a run found.
+    """Results of a run.
 
     Attributes:
-        contenders: By name.
-        rates: Of the machine, the best of before and after.
-        machine: Which it is.
-        settings: Of the run.
+        contenders: Measurements by name.
+        rates: Rates of the machine, the better of before and after.
+        machine: Description of the machine.
+        settings: Settings of the run.
     """
 
     contenders: Mapping[str, Measured]
@@ -82,12 +82,12 @@ class Result:
     settings: Mapping[str, Any]
 
     def work(self, name: str) -> Work | None:
-        """What a step of a contender has to do; it is counted by those who have a limit."""
+        """Return the work of a contender's step, or None for a contender without a limit."""
         facts = self.contenders[name].facts if name in self.contenders else {}
         return Work(**facts["work"]) if "work" in facts else None
 
     def limit_s(self, name: str) -> float | None:
-        """Seconds that no step goes below, of one who has a limit."""
+        """Return the lower limit of seconds per step, or None for a contender without a limit."""
         work = self.work(name)
         if work is None:
             return None
@@ -95,19 +95,19 @@ class Result:
         return work.limit_s(1e9 * rate, 1e9 * self.rates.copy_gb_s)
 
     def limit_ratio(self, name: str) -> float | None:
-        """How many times as long as its limit a contender's step takes."""
+        """Return a contender's median seconds per step over its limit."""
         limit_s = self.limit_s(name)
         if limit_s is None or not self.contenders[name].turns:
             return None
         return statistics.median(self.contenders[name].wall_s) / limit_s
 
     def ratio(self, name: str) -> rounds.Ratio | None:
-        """How many times as long as a contender's step the companion's takes, eager float32."""
-        return rounds.ratio_of(self.contenders.get(BASELINE), self.contenders.get(name))
+        """Return the speed-up of a contender over the companion's eager float32 step."""
+        return rounds.wall_ratio(self.contenders.get(BASELINE), self.contenders.get(name))
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """What is kept of a run; null where a contender gave no times."""
+    """Convert results to JSON values, null for a contender without times."""
     found: dict[str, Any] = {}
     for name, precision in PRECISIONS.items():
         ratio = result.ratio(name)
@@ -142,9 +142,9 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def table(result: Result) -> str:
-    """The contenders in Markdown, the machine, its limit, and why who has no times has none."""
+    """Format contenders, failures, the machine and its limit in Markdown."""
     lines = [
-        "| contender | s a step | CPU s | companion's float32 / this (quartiles) | peak MB |",
+        "| contender | s/step | CPU s/step | speed-up over PyTorch float32 (quartiles) | peak MB |",
         "|---|---|---|---|---|",
     ]
     for name, measured in result.contenders.items():
@@ -153,8 +153,8 @@ def table(result: Result) -> str:
             lines.append(f"| {label} | - | - | - | - |")
             continue
         wall_s, cpu_s = map(statistics.median, (measured.wall_s, measured.cpu_s))
-        said = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
-        lines.append(f"| {label} | {wall_s:.3f} | {cpu_s:.3f} | {said} | {measured.peak_mb:.0f} |")
+        cell = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
+        lines.append(f"| {label} | {wall_s:.3f} | {cpu_s:.3f} | {cell} | {measured.peak_mb:.0f} |")
     lines += ["", *_failures(result), f"Machine: {result.machine}.", _limits(result)]
     return "\n".join(lines)
 
@@ -170,7 +170,7 @@ def _failures(result: Result) -> list[str]:
 def _limits(result: Result) -> str:
     rates = result.rates
     text = (
-        f"Products: {rates.float32_gflop_s:.0f} GFLOP/s in float32, "
+        f"Matrix products: {rates.float32_gflop_s:.0f} GFLOP/s in float32, "
         f"{rates.bfloat16_gflop_s:.0f} in bfloat16; copies: {rates.copy_gb_s:.1f} GB/s."
     )
     for name, precision in PRECISIONS.items():
@@ -179,23 +179,23 @@ def _limits(result: Result) -> str:
             text += (
                 f"\nLimit in {precision}: {work.flops / 1e9:.3g} GFLOP and "
                 f"{work.adam_bytes / 1e9:.3g} GB take {limit_s:.3g} s; a step takes {ratio:.2f} "
-                "times that."
+                "times the limit."
             )
     return text
 
 
 def run(arguments: argparse.Namespace) -> Result:
-    """Measures the machine, the contenders in turn, and the machine again."""
-    before = machine_module.rates_elsewhere()
-    config = sizes.config_of(arguments)
+    """Measure the machine, the contenders in turns, and the machine again."""
+    before = machine_module.measure_elsewhere()
+    config = sizes.to_config(arguments)
     with ExitStack() as stack:
-        # Started together; who is ready sleeps.
+        # All workers start together, and sleep when they are ready.
         workers = {
             name: stack.enter_context(Worker(*contender.module, *sizes.to_arguments(config)))
             for name, contender in CONTENDERS.items()
             if name in (arguments.only or CONTENDERS)
         }
-        found = rounds.measure(workers, arguments.rounds, arguments.steps, say)
+        found = rounds.measure(workers, arguments.rounds, arguments.steps, print_progress)
     settings = {
         "variant": config.network.variant,
         "channels": config.network.channels,
@@ -204,30 +204,37 @@ def run(arguments: argparse.Namespace) -> Result:
         "rounds": arguments.rounds,
         "steps": arguments.steps,
     }
-    after = machine_module.rates_elsewhere()
+    after = machine_module.measure_elsewhere()
     return Result(found, before.best_of(after), machine_module.describe(), settings)
 
 
-def say(line: str) -> None:
-    """How far it is, apart from the table."""
+def print_progress(line: str) -> None:
+    """Print a line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The flags."""
+    """Parse the flags."""
     flags = sizes.parser("train_step", __doc__)
-    sizes.add(flags)
-    flags.add_argument("--rounds", type=sizes.whole(), default=7, help="turns of each contender")
-    flags.add_argument("--steps", type=sizes.whole(), default=3, help="steps of a turn")
-    flags.add_argument("--json", type=Path, metavar="FILE", help="also writes all of it here")
+    sizes.add_flags(flags)
     flags.add_argument(
-        "--only", choices=CONTENDERS, action="append", help="this contender; repeatable"
+        "--rounds", type=sizes.whole(), default=7, help="number of turns of each contender"
+    )
+    flags.add_argument("--steps", type=sizes.whole(), default=3, help="steps per turn")
+    flags.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all results to this file as JSON"
+    )
+    flags.add_argument(
+        "--only",
+        choices=CONTENDERS,
+        action="append",
+        help="measure only this contender; repeatable",
     )
     return flags.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the table."""
+    """Print the table."""
     given = parse(arguments)
     result = run(given)
     print(table(result))

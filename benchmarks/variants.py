@@ -1,10 +1,10 @@
-"""What a training step of each variant costs, with the settings of its paper.
+"""Measure a training step of each variant, with the settings of its paper.
 
-    python -m benchmarks.variants                        all of them, a few minutes
+    python -m benchmarks.variants                        all variants, a few minutes
     python -m benchmarks.variants --variant=vc1 --steps=3
 
-Prints a table in Markdown: parameters, floating-point operations that a step needs, and seconds a
-step on this machine, the median of several.
+The table, in Markdown, has parameters, floating-point operations per step, and median seconds per
+step on this machine.
 """
 
 import statistics
@@ -17,16 +17,16 @@ from cyclegan_vc_tf.config.presets import PRESETS
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step of a variant costs.
+    """Size and time of a step of a variant.
 
     Attributes:
-        variant: Which.
+        variant: Name of the variant.
         generator: Parameters of one generator.
-        discriminator: Of one discriminator.
-        discriminators: How many there are.
-        operations: Floating-point operations of a step.
-        wall_s: Seconds a step.
-        cpu_s: Processor seconds a step, over all cores.
+        discriminator: Parameters of one discriminator.
+        discriminators: Number of discriminators.
+        operations: Floating-point operations per step.
+        wall_s: Seconds per step.
+        cpu_s: Processor seconds per step, over all cores.
     """
 
     variant: str
@@ -39,7 +39,7 @@ class Cost:
 
 
 def measure(variant: str, steps: int) -> Cost:
-    """Builds a variant as in its paper, and makes so many steps after some that do not count."""
+    """Measure steps of a variant with its paper's settings, after warm-up steps."""
     step, facts = port.training_step(PRESETS[variant])
     timed(step, WARM_UP)
     turn = timed(step, steps)
@@ -55,8 +55,8 @@ def measure(variant: str, steps: int) -> Cost:
     )
 
 
-def row(cost: Cost) -> str:
-    """A cost as a line of the table."""
+def format_row(cost: Cost) -> str:
+    """Format a row of the table."""
     config = PRESETS[cost.variant]
     crop = f"{config.training.crop_frames} x {config.features.bins}"
     return (
@@ -67,15 +67,17 @@ def row(cost: Cost) -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = sizes.parser("variants", __doc__)
-    parser.add_argument("--variant", choices=PRESETS, action="append", help="only this; repeatable")
-    parser.add_argument("--steps", type=sizes.whole(), default=7, help="steps to measure")
+    parser.add_argument(
+        "--variant", choices=PRESETS, action="append", help="measure only this variant; repeatable"
+    )
+    parser.add_argument("--steps", type=sizes.whole(), default=7, help="number of steps to measure")
     arguments = parser.parse_args()
-    print("| variant | crop | a generator | discriminators | GFLOP a step | s a step | CPU s |")
+    print("| variant | crop | generator | discriminators | GFLOP/step | s/step | CPU s/step |")
     print("|---|---|---|---|---|---|---|")
     for variant in arguments.variant or PRESETS:
-        print(row(measure(variant, arguments.steps)), flush=True)
+        print(format_row(measure(variant, arguments.steps)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What numbers were measured with, for wherever they are written."""
+"""Versions, machine and date of a measurement."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import torch
 
 
 def circumstances() -> str:
-    """Versions, machine and date, in a line."""
+    """Describe versions, machine and date in one line."""
     return (
         f"TensorFlow {tf.__version__}, Keras {keras.__version__}, PyTorch {torch.__version__}, "
         f"NumPy {np.__version__}, Python {platform.python_version()}; {os.cpu_count()} cores of "
@@ -21,9 +21,9 @@ def circumstances() -> str:
 
 
 def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        for line in described.read_text(encoding="utf-8").splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.machine()

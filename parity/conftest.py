@@ -1,4 +1,4 @@
-"""Marks all tests of this folder with `parity`, and keeps TensorFlow quiet."""
+"""Fixtures and the marker `parity` of all tests in this folder."""
 
 import importlib.util
 import os
@@ -15,8 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 if importlib.util.find_spec("torch") is None:
     raise pytest.UsageError(
-        "the tests in parity/ need PyTorch: pip install -e '.[dev,parity]'; "
-        "without it, pytest tests runs all others"
+        "PyTorch is not installed; tests in parity/ need it; "
+        "run pip install -e '.[dev,parity]', or pytest tests for all other tests"
     )
 
 REPOSITORY = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ else:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`pytest -m parity` runs these, `pytest -m "not parity"` all others."""
+    """Mark the tests of this folder: `pytest -m parity` runs them, `-m "not parity"` the others."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.parity)
@@ -46,13 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def corpus() -> demo.Demo:
-    """The demo corpus, analysed once."""
+    """Load the demo corpus, analysed once per session."""
     return demo.load()
 
 
 @pytest.fixture
 def python_without_torch() -> Callable[..., subprocess.CompletedProcess]:
-    """Runs Python with some arguments, where no torch can be imported."""
+    """Return a function that runs Python with arguments and without torch."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(

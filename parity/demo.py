@@ -1,4 +1,4 @@
-"""The demo corpus' real features, as batches for either framework."""
+"""Features of the demo corpus, as batches for either framework."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,16 +15,16 @@ from cyclegan_vc_tf.data.preparation import Speaker, prepare
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
 Batch = tuple[np.ndarray, ...]
-"""Features of A and of B, and their masks where there are some."""
+"""Features of A and of B, and their masks if the variant has any."""
 
 PAIRINGS = ("independent", "same index", "cached")
-"""Crops of both speakers drawn independently and anew at each visit; from the recordings of one
-index in both lists; or the crops of the first epoch again and again."""
+"""Ways to pair crops. "independent" draws crops of both speakers independently at each visit. "same
+index" takes both from recordings with one index. "cached" repeats the crops of the first epoch."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Both voices of the demo corpus, analysed: what is trained on, and what is held out."""
+    """Analysed training and held-out recordings of both speakers of the demo corpus."""
 
     training: dict[str, Speaker]
     held_out: dict[str, Speaker]
@@ -37,7 +37,7 @@ class Demo:
         seed: int = 0,
         pairing: str = "independent",
     ) -> Iterator[Batch]:
-        """What a training sees: pairs of (batch, frames, bins), normalised, float32."""
+        """Yield the batches of a training: pairs of (batch, frames, bins), normalized, float32."""
         crops = self.crops(crop_frames, seed, pairing)
         if pairing != "cached":
             yield from _arrays(training_pairs(crops[0], crops[1], batch_size, 0, steps))
@@ -47,31 +47,31 @@ class Demo:
         yield from (kept[step % epoch] for step in range(steps))
 
     def crops(self, crop_frames: int, seed: int, pairing: str) -> tuple[Crops, Crops]:
-        """Where crops of A and B are taken."""
+        """Return the crops of A and B."""
         a, b = (
-            Crops(each.store, each.training, each.statistics, crop_frames, seed, number)
-            for number, each in enumerate(self.training.values())
+            Crops(speaker.store, speaker.training, speaker.statistics, crop_frames, seed, number)
+            for number, speaker in enumerate(self.training.values())
         )
         return (a, replace(b, speaker=0)) if pairing == "same index" else (a, b)
 
     def held_out_batch(self, crop_frames: int = 128) -> Batch:
-        """One crop of each held-out recording of either speaker, in units of the training's."""
+        """Return one crop of each held-out recording, normalized with the training statistics."""
         crops = [
-            Crops(each.store, each.training, trained.statistics, crop_frames, 0, number)
-            for number, (each, trained) in enumerate(
+            Crops(speaker.store, speaker.training, trained.statistics, crop_frames, 0, number)
+            for number, (speaker, trained) in enumerate(
                 zip(self.held_out.values(), self.training.values(), strict=True)
             )
         ]
-        count = min(len(each.utterances) for each in crops)
+        count = min(len(part.utterances) for part in crops)
         return next(_arrays(training_pairs(crops[0], crops[1], count, 0, 1)))
 
 
 def load() -> Demo:
-    """Analyses the demo corpus, or finds it analysed."""
-    return Demo(_speakers("train"), _speakers("held_out"))
+    """Analyse the demo corpus, or read its stored features."""
+    return Demo(_prepare_part("train"), _prepare_part("held_out"))
 
 
-def _speakers(part: str) -> dict[str, Speaker]:
+def _prepare_part(part: str) -> dict[str, Speaker]:
     corpus = CorpusConfig(
         source_dir=str(DEMO / part / "heart"),
         target_dir=str(DEMO / part / "michael"),

@@ -1,4 +1,4 @@
-"""All that is compared, gathered in one run."""
+"""Results of a run of the suite."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,30 +13,30 @@ from parity.mutation import mutants as mutants_module
 from parity.trainings import convergence as convergence_module
 from parity.trainings import optimizers, trajectories
 from parity.trainings.convergence import Results
-from parity.trainings.optimizers import Followed
-from parity.trainings.separability import KINDS, between
+from parity.trainings.optimizers import Drift
+from parity.trainings.separability import KINDS, SIGNIFICANCE, between
 from parity.trainings.trajectories import EXACT, Envelope
-from parity.traps.catalogue import TRAPS, Finding, spring
+from parity.traps.catalogue import TRAPS, Finding, measure_trap
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run of the suite found.
+    """Results of a run of the suite.
 
     Attributes:
-        rows: Of the cases.
-        findings: Of the traps.
+        rows: Rows of the cases.
+        findings: Distances of the traps.
+        drifts: Drifts of the implementations of Adam.
         survivors: Names of mutants that no case saw.
-        mutants: How many faults were put in.
-        followed: The Adams.
+        mutants: Number of faults that were put in.
         exact: Relative differences of losses in float64, (steps,); None if not run.
-        envelopes: By type.
-        convergence: What the long study found.
+        envelopes: Gaps between trainings, by type.
+        convergence: Results of the long study.
     """
 
     rows: list[Row]
     findings: list[Finding]
-    followed: list[Followed]
+    drifts: list[Drift]
     survivors: list[str] = field(default_factory=list)
     mutants: int = 0
     exact: np.ndarray | None = None
@@ -44,62 +44,46 @@ class Evidence:
     convergence: Results = field(default_factory=dict)
 
     def failures(self) -> list[str]:
-        """What did not hold, a line each."""
-        said = [
-            f"case {row.case}, {row.dtype}, {row.kind}: {row.worst} is {row.distance:.2g} apart, "
-            f"expected at most {row.tolerance:.0e}"
-            for row in self.rows
-            if not row.passed
-        ]
-        said += [
-            f"trap {each.trap.name}: the right form is {each.right:.2g} off, expected at most "
-            f"{each.trap.tolerance:.0e}; {each.trap.wrong_way} {each.wrong:.2g}, expected at least "
-            f"{each.trap.at_least:.0e}"
-            for each in self.findings
-            if not each.passed
-        ]
-        said += [
-            f"optimiser {each.name}: {each.unexplained:.2g} a step from {each.formula}, expected "
-            f"at most {optimizers.PER_STEP:.0e}"
-            for each in self.followed
-            if not each.passed
-        ]
-        said += [f"mutant {name} was seen by no case" for name in self.survivors]
+        """Return a sentence for each result that failed, with the figure that was compared."""
+        failed = [row.failure() for row in self.rows if not row.passed]
+        failed += [finding.failure() for finding in self.findings if not finding.passed]
+        failed += [drift.failure() for drift in self.drifts if not drift.passed]
+        failed += [f"mutant {name} was seen by no case" for name in self.survivors]
         if self.exact is not None:
-            said += [
-                f"trajectory, float64: {self.exact[:steps].max():.2g} apart within {steps} steps, "
-                f"expected at most {tolerance:.0e}"
-                for steps, tolerance in EXACT.items()
-                if not self.exact[:steps].max() <= tolerance
+            failed += [
+                f"trajectory, float64: relative difference {self.exact[:steps].max():.2g} of the "
+                f"losses within {steps} steps, expected at most {most:.2g}"
+                for steps, most in EXACT.items()
+                if not self.exact[:steps].max() <= most
             ]
-        said += [
-            f"envelope, {dtype}: outside of it at step {step}"
+        failed += [
+            f"envelope, {dtype}: {sentence}"
             for dtype, envelope in self.envelopes.items()
-            for step, inside in zip(envelope.steps, envelope.inside(), strict=True)
-            if not inside
+            for sentence in envelope.failures()
         ]
         if self.convergence:
-            found = {
+            comparisons = {
                 kind: between(self.convergence, "tensorflow", "pytorch", kind) for kind in KINDS
             }
-            said += [
-                f"convergence: the frameworks' {kind} losses are separable, p {each.p:.2g}"
-                for kind, each in found.items()
-                if each.separable or np.isnan(each.p)
+            failed += [
+                f"convergence: the frameworks' {kind} losses differ, p = {comparison.p:.2g}, "
+                f"expected at least {SIGNIFICANCE:.2g}"
+                for kind, comparison in comparisons.items()
+                if comparison.separable or np.isnan(comparison.p)
             ]
-        return said
+        return failed
 
 
 def gather(*, quick: bool) -> Evidence:
-    """Runs the suite.
+    """Run the suite.
 
     Args:
         quick: Leave out the paper's width, the mutants, the trajectories and the long study.
 
     Raises:
-        InputError: The results of the long study are missing or not of today's settings.
+        InputError: Results of the long study are missing or do not have today's settings.
     """
-    # What can be refused is refused before any work is done.
+    # Missing results are reported before any work is done.
     study = {} if quick else convergence_module.load()
     cases = [case for case in CASES if not (quick and case.slow)]
     rows = [
@@ -108,13 +92,15 @@ def gather(*, quick: bool) -> Evidence:
         for dtype in case.dtypes
         for row in compare(case, dtype)
     ]
-    findings = [spring(trap) for trap in progress_bar(TRAPS, desc="traps")]
-    followed = [each for scale in (1.0, 1e-5) for each in optimizers.follow(scale)]
+    findings = [measure_trap(trap) for trap in progress_bar(TRAPS, desc="traps")]
+    drifts = [drift for scale in (1.0, 1e-5) for drift in optimizers.measure_drifts(scale)]
     if quick:
-        return Evidence(rows, findings, followed)
-    faults = [*mutants_module.in_parts(), *mutants_module.in_networks()]
+        return Evidence(rows, findings, drifts)
+    faults = [*mutants_module.mutants_of_parts(), *mutants_module.mutants_of_networks()]
     survivors = [
-        each.name for each in progress_bar(faults, desc="mutants") if mutants_module.survives(each)
+        mutant.name
+        for mutant in progress_bar(faults, desc="mutants")
+        if mutants_module.survives(mutant)
     ]
     corpus = demo.load()
     runs: dict[str, Callable[[], Envelope]] = {
@@ -124,7 +110,7 @@ def gather(*, quick: bool) -> Evidence:
     return Evidence(
         rows,
         findings,
-        followed,
+        drifts,
         survivors,
         len(faults),
         trajectories.exact(corpus),

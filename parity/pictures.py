@@ -16,11 +16,11 @@ SHOWN = {
     "pytorch": "PyTorch",
     "pytorch_defaults": "PyTorch, its own initialiser and Adam",
 }
-"""Arms of the long study, as the picture calls them."""
+"""Labels of the arms of the long study that are drawn."""
 
 
 def draw(evidence: Evidence, report: Path) -> dict[str, str]:
-    """Draws what there is to see and returns names of files beside the report."""
+    """Draw all pictures and return the names of their files beside the report."""
     figures = {
         "exact": exact(evidence),
         "envelope": envelope(evidence),
@@ -36,12 +36,14 @@ def draw(evidence: Evidence, report: Path) -> dict[str, str]:
 
 
 def exact(evidence: Evidence) -> Figure:
-    """Relative differences of the losses in float64, step by step."""
+    """Draw relative differences of the losses in float64, step by step."""
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     axes = figure.subplots()
     values = np.asarray(evidence.exact)
     axes.semilogy(np.arange(1, len(values) + 1), values, label="largest of ten losses")
-    axes.step([0, *EXACT], [min(EXACT.values()), *EXACT.values()], color="tab:red", label="allowed")
+    axes.step(
+        [0, *EXACT], [min(EXACT.values()), *EXACT.values()], color="tab:red", label="tolerance"
+    )
     axes.set_xlabel("step")
     axes.set_ylabel("relative difference")
     axes.set_title("TensorFlow and PyTorch, float64, the same weights and crops")
@@ -50,7 +52,7 @@ def exact(evidence: Evidence) -> Figure:
 
 
 def envelope(evidence: Evidence) -> Figure:
-    """Gaps across frameworks among the gaps within one."""
+    """Draw the gap between the frameworks and the range of gaps within TensorFlow."""
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     for axes, (dtype, found) in zip(
         figure.subplots(1, len(evidence.envelopes)), evidence.envelopes.items(), strict=True
@@ -74,14 +76,14 @@ def envelope(evidence: Evidence) -> Figure:
 
 
 def convergence(evidence: Evidence) -> Figure:
-    """Losses of the two frameworks and of PyTorch's defaults, mean and range over seeds."""
+    """Draw losses of both frameworks and of PyTorch's defaults, mean and range over seeds."""
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(KINDS)), KINDS, strict=True):
         for name, label in SHOWN.items():
             curves = np.array(
                 [
-                    np.array(each["losses"])[:, columns(kind)].mean(axis=1)
-                    for each in evidence.convergence[name].values()
+                    np.array(training["losses"])[:, columns(kind)].mean(axis=1)
+                    for training in evidence.convergence[name].values()
                 ]
             )
             steps = WINDOW * np.arange(1, curves.shape[1] + 1)

@@ -1,4 +1,4 @@
-"""Keras in float32 or float64, for a while."""
+"""Keras in float32 or float64, within a context."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import keras
 
 @contextmanager
 def precision(dtype: str) -> Iterator[None]:
-    """Everything that Keras builds inside is of `dtype`; afterwards it is as it was."""
+    """Set the type that Keras builds with to `dtype`, and restore it afterwards."""
     before = keras.mixed_precision.global_policy(), keras.backend.floatx()
     keras.mixed_precision.set_global_policy(dtype)
     keras.backend.set_floatx(dtype)

@@ -1,4 +1,4 @@
-"""The suite's report: Markdown, the same as a web page, and pictures."""
+"""Report of the suite: Markdown, a web page of the same text, and pictures."""
 
 import base64
 import re
@@ -14,8 +14,8 @@ from parity import pictures
 from parity.circumstances import circumstances
 from parity.evidence import Evidence
 from parity.trainings import convergence, separability
-from parity.trainings.optimizers import PER_STEP
-from parity.trainings.separability import KINDS, final_losses, held_out
+from parity.trainings.optimizers import MAX_UNEXPLAINED
+from parity.trainings.separability import KINDS, final_losses, held_out_losses
 from parity.trainings.trajectories import EXACT, SLACK
 
 PAGE = """<!doctype html>
@@ -43,21 +43,21 @@ code {{ background: #f6f8fa; padding: .1rem .3rem; }}
 """
 
 
-def verdict(passed: bool) -> str:
-    """What stands in the last column."""
-    return "equal" if passed else "**FAILS**"
+FAILS = "**FAILS**"
+"""Verdict on what does not hold."""
 
 
 def case_table(evidence: Evidence, style: str = "github") -> str:
-    """One row a case, type, and kind of quantity."""
-    header = ("case", "type", "of", "compared", "max abs", "max rel", "tolerance", "verdict")
+    """Format the cases, one row per case, type, and kind of quantity."""
+    header = (
+        "case", "type", "quantity", "tensors", "absolute difference", "relative difference",
+        "tolerance", "verdict",
+    )  # fmt: skip
     return _table(
         [
             (
                 row.case, row.dtype, row.kind, row.compared, f"{row.absolute:.1e}",
-                "" if row.kind == "zero gradient" else f"{row.relative:.1e}",
-                f"{row.tolerance:.0e}" + (" abs" if row.kind == "zero gradient" else ""),
-                verdict(row.passed),
+                f"{row.distance:.1e}", f"{row.tolerance:.1e}", "equal" if row.passed else FAILS,
             )
             for row in evidence.rows
         ],
@@ -67,16 +67,18 @@ def case_table(evidence: Evidence, style: str = "github") -> str:
 
 
 def trap_table(evidence: Evidence, style: str = "github") -> str:
-    """One row a trap."""
-    header = ("trap", "right form", "at most", "wrong way", "off by", "at least", "verdict")
+    """Format the traps, one row per trap."""
+    header = (
+        "trap", "right form", "at most", "wrong way", "its difference", "at least", "verdict",
+    )  # fmt: skip
     return _table(
         [
             (
-                each.trap.name, f"{each.right:.1e}", f"{each.trap.tolerance:g}",
-                each.trap.wrong_way, f"{each.wrong:.2g}", f"{each.trap.at_least:g}",
-                "told apart" if each.passed else "**FAILS**",
+                finding.trap.name, f"{finding.right:.1e}", f"{finding.trap.tolerance:.1e}",
+                finding.trap.wrong_way, f"{finding.wrong:.1e}", f"{finding.trap.at_least:.1e}",
+                "distinguished" if finding.passed else FAILS,
             )
-            for each in evidence.findings
+            for finding in evidence.findings
         ],
         header,
         style,
@@ -84,19 +86,19 @@ def trap_table(evidence: Evidence, style: str = "github") -> str:
 
 
 def optimiser_table(evidence: Evidence, style: str = "github") -> str:
-    """One row an Adam and size of gradients."""
+    """Format the drifts, one row per Adam and size of gradients."""
     header = (
-        "optimiser", "gradients", "drift, 1 step", "drift, 1,000 steps", "it computes",
-        "unexplained a step", "verdict",
+        "optimiser", "gradients", "drift, 1 step", "drift, 1,000 steps", "formula",
+        "unexplained per step", "verdict",
     )  # fmt: skip
     return _table(
         [
             (
-                each.name, f"{each.scale:.0e}", f"{each.first:.1e}", f"{each.last:.1e}",
-                each.formula, f"{each.unexplained:.1e}",
-                "explained" if each.passed else "**FAILS**",
+                drift.name, f"{drift.scale:.0e}", f"{drift.first:.1e}", f"{drift.last:.1e}",
+                drift.formula, f"{drift.unexplained:.1e}",
+                "explained" if drift.passed else FAILS,
             )
-            for each in evidence.followed
+            for drift in evidence.drifts
         ],
         header,
         style,
@@ -104,11 +106,11 @@ def optimiser_table(evidence: Evidence, style: str = "github") -> str:
 
 
 def convergence_table(evidence: Evidence, style: str = "github") -> str:
-    """One row an arm of the long study, compared with the arm it differs from in one thing."""
+    """Format the long study, one row per arm, compared with the arm it differs from."""
     results = evidence.convergence
     measures = {
         **{f"{kind}, training": (kind, final_losses) for kind in KINDS},
-        **{f"{kind}, held out": (kind, held_out) for kind in KINDS[:2]},
+        **{f"{kind}, held out": (kind, held_out_losses) for kind in KINDS[:2]},
     }
     rows = []
     for name, arm in results.items():
@@ -121,22 +123,21 @@ def convergence_table(evidence: Evidence, style: str = "github") -> str:
                 mark = "‡" if other.certain else "†" if other.separable else ""
                 cell += f" (p {other.p:.2g}{mark})"
             cells.append(cell)
-        what = f"{name}: {convergence.ARMS[name].what}"
-        rows.append((what, against, len(arm), *cells))
-    header = ("arm", "against", "seeds", *measures)
+        rows.append((f"{name}: {convergence.ARMS[name].what}", against, len(arm), *cells))
+    header = ("arm", "compared with", "seeds", *measures)
     return _table(rows, header, style)
 
 
-def power(evidence: Evidence) -> str:
-    """What the comparison of the two frameworks would have seen."""
-    said = []
+def power_table(evidence: Evidence, style: str = "github") -> str:
+    """Format the differences that the comparison of the frameworks detects, one row per loss."""
+    rows = []
     for kind in KINDS:
         found = separability.between(evidence.convergence, "tensorflow", "pytorch", kind)
-        said.append(
-            f"{kind} {found.detectable:.4f} ({found.detectable / found.mean:.1%}; measured "
-            f"{abs(found.difference):.4f})"
+        detectable, measured = found.detectable / found.mean, abs(found.difference) / found.mean
+        rows.append(
+            (kind, f"{100 * detectable:.1f} %", f"{100 * measured:.1f} %", f"{found.p:.2g}")
         )
-    return ", ".join(said)
+    return _table(rows, ("loss", "detectable difference", "measured difference", "p"), style)
 
 
 def _table(rows: Sequence[Sequence[object]], header: Sequence[str], style: str) -> str:
@@ -145,9 +146,9 @@ def _table(rows: Sequence[Sequence[object]], header: Sequence[str], style: str) 
 
 
 def write(evidence: Evidence, path: Path, *, quick: bool) -> None:
-    """Writes the report as `path`, as a web page beside it, and the pictures beside both.
+    """Write the report to `path`, and a web page and the pictures beside it.
 
-    The web page stands alone: its pictures are in it.
+    The web page contains its pictures and needs no other file.
     """
     parts = [_summary(evidence, path, quick=quick), _traps(evidence), _optimisers(evidence)]
     if not quick:
@@ -166,25 +167,26 @@ def _summary(evidence: Evidence, path: Path, *, quick: bool) -> str:
     failures = evidence.failures()
     beside = (path.parent / "findings.md").exists()
     findings = "[findings.md](findings.md)" if beside else "docs/findings.md"
-    said = [
+    parts = [
         "# Parity of TensorFlow and PyTorch",
         f"Written by `{command}`: {circumstances()}.",
         f"**{'Everything holds.' if not failures else f'{len(failures)} FAILURES.'}** "
         f"{len(evidence.rows)} comparisons of {sum(row.compared for row in evidence.rows)} "
         f"tensors, {len(evidence.findings)} traps, {evidence.mutants} mutants, "
-        f"{len(evidence.followed)} runs of optimisers.",
+        f"{len(evidence.drifts)} runs of optimisers.",
         "\n".join(f"- {failure}" for failure in failures),
-        f"What this means for anyone who ports such a model: {findings}.",
+        f"Conclusions for ports of such models: {findings}.",
     ]
-    return "\n\n".join(filter(None, said))
+    return "\n\n".join(filter(None, parts))
 
 
 def _traps(evidence: Evidence) -> str:
     return f"""## Traps
 
-The right form, in PyTorch where it can be, beside the one that is easily written: how far each is
-from this project's result, or from TensorFlow's where this project has no such part. A suite that
-could not tell them apart would prove nothing.
+A trap is a difference between the frameworks with a right form, in PyTorch where possible, and a
+wrong form that is easily written. The table has the largest difference of both forms from this
+project's result, relative to its largest value. Where this project has no such part, the result is
+TensorFlow's. The suite has to distinguish the two forms.
 
 {trap_table(evidence)}"""
 
@@ -192,40 +194,42 @@ could not tell them apart would prove nothing.
 def _optimisers(evidence: Evidence) -> str:
     return f"""## Optimisers
 
-Every Adam on the same 1,000 gradients, in float64, epsilon 1e-8. Drift: distance from this
-project's Adam over the way it went. Unexplained: what is left, a step, when the formula in the
-table is computed by NumPy; at most {PER_STEP:.0e}.
+Each Adam gets one set of 1,000 gradients in float64, with epsilon 1e-8. Drift is the distance from
+this project's Adam, relative to the length of its path. Unexplained is the largest distance from
+the formula in the table, computed by NumPy, per step. It may be at most {MAX_UNEXPLAINED:.1e}.
 
 {optimiser_table(evidence)}"""
 
 
 def _mutants(evidence: Evidence) -> str:
-    seen = "The cases saw every one of them."
+    outcome = "The cases detected every fault."
     if evidence.survivors:
-        seen = f"Not seen: {', '.join(evidence.survivors)}."
+        outcome = f"Not detected: {', '.join(evidence.survivors)}."
     return f"""## Mutants
 
-{evidence.mutants} faults were put into this project, one at a time: each layer of all networks
-broken in turn, each part wrong in one way or several. {seen}"""
+{evidence.mutants} faults were put into this project, one at a time. Each layer of every network and
+each part of the project was broken in one or more ways. {outcome}"""
 
 
 def _trajectories(evidence: Evidence, drawn: dict[str, str]) -> str:
     exact = np.asarray(evidence.exact)
-    allowed = ", ".join(f"{most:.0e} within {steps} steps" for steps, most in EXACT.items())
-    reached = ", ".join(f"{exact[:steps].max():.1e}" for steps in EXACT)
+    rows = [
+        (f"{steps}", f"{exact[:steps].max():.1e}", f"{most:.1e}") for steps, most in EXACT.items()
+    ]
+    header = ("steps", "relative difference of the losses", "tolerance")
     return f"""## Trajectories
 
-Both frameworks' whole training step on the demo corpus' real features, from the same weights. In
-float64 the losses have to agree to {allowed}; they agree to {reached}.
+Both frameworks train on features of the demo corpus, from equal weights, in float64.
+
+{_table(rows, header, "github")}
 
 ![Relative difference of the losses]({drawn["exact"]})
 
-Training is chaotic: with six residual blocks, a difference of one rounding grows to a percent
-within 150 steps in float32, whichever framework it is trained in. So a longer trajectory is
-compared with what a nudge of every initial weight by one unit in the last place does within
-TensorFlow. The median gap between the frameworks (line) has to lie among the gaps between
-TensorFlow and TensorFlow (shaded), or no further off than by a factor of {SLACK:g};
-it lies among them {_strictly(evidence)}.
+Training is chaotic. With six residual blocks in float32, a difference of one rounding grows to 1 %
+within 150 steps in either framework. Longer trainings are therefore compared with trainings in
+TensorFlow from nudged weights: every initial weight is moved by one unit in the last place. The
+median gap between the frameworks (line) has to be in the range of the gaps within TensorFlow
+(shaded), widened by a factor of {SLACK:g}. It is in the range itself {_strictly(evidence)}.
 
 ![Gaps between trainings]({drawn["envelope"]})"""
 
@@ -233,26 +237,30 @@ it lies among them {_strictly(evidence)}.
 def _convergence(evidence: Evidence, drawn: dict[str, str]) -> str:
     network, training = convergence.STUDY.network, convergence.STUDY.training
     tests = (len(convergence.ARMS) - 1) * len(KINDS)
+    last_steps = separability.LAST_WINDOWS * convergence.WINDOW
     return f"""## Convergence
 
-What trainings come to, by `python -m parity.trainings.convergence`: CycleGAN-VC with
-{network.channels} base channels and {network.residual_blocks} residual block on the demo corpus'
-features, {training.steps} steps, batch {training.batch_size}, rates
+`python -m parity.trainings.convergence` trains CycleGAN-VC with {network.channels} base channels
+and {network.residual_blocks} residual block on features of the demo corpus: {training.steps:,}
+steps, batch {training.batch_size}, constant learning rates of
 {training.generator_learning_rate:g} (generators) and {training.discriminator_learning_rate:g}
-(discriminators), constant. An arm differs from the one it is compared with in what it says. Each
-seed has crops of its own, the same in all arms; initial
-weights are drawn by each framework itself.
+(discriminators). An arm is one way to train, with several seeds. Its name states the difference
+from the arm that it is compared with. Crops depend on the seed alone. Each framework draws its own
+initial weights.
 
-Mean ± deviation over seeds of the last {separability.LAST_WINDOWS * convergence.WINDOW} steps, and
-of one crop of each held-out recording after the last. p: how probable such a difference is if there
-is none, by a paired t-test over seeds within a framework, by Welch's between the two. † below
-0.05/{len(KINDS)}, for three kinds of loss; ‡ below 0.05/{tests}, for all {tests} tests in training
-together. Without ‡ it may be chance.
+Cells have the mean ± standard deviation over seeds. Training losses are means over the last
+{last_steps} steps. Held-out losses are of one crop of each held-out recording after the last step.
+p is the probability of such a difference, or a larger one, by chance. The test is a paired t-test
+over seeds within a framework, and Welch's t-test between frameworks. † marks p below
+0.05/{len(KINDS)}, for three kinds of loss. ‡ marks p below 0.05/{tests}, for all {tests} tests on
+training losses together. A difference without ‡ may be chance.
 
 {convergence_table(evidence)}
 
-Between the frameworks, the test would have seen (†, four times in five) a difference of:
-{power(evidence)}. The run fails if it sees one.
+Between the frameworks no difference may be found (†). The test finds the detectable difference in
+four of five repetitions.
+
+{power_table(evidence)}
 
 ![Losses of the long study]({drawn["convergence"]})"""
 
@@ -260,18 +268,22 @@ Between the frameworks, the test would have seen (†, four times in five) a dif
 def _cases(evidence: Evidence) -> str:
     return f"""## Cases
 
-Each part of the port beside its PyTorch companion: same weights, same inputs, several shapes (the
-paper's width at one). Outputs; of what is learned through, gradients with respect to inputs and to
-every weight; of trainings, the weights that Adam moved. A difference is relative to the largest
-value of its tensor. A zero gradient belongs to a bias in front of a norm: what both
-frameworks report is rounding, and both have to be that small.
+Each part of the port is compared with its PyTorch companion, with equal weights and inputs, on
+several shapes (on one at the paper's width). Compared are outputs; gradients with respect to inputs
+and every weight; and of trainings, the weights after the last step as gradients.
+
+A relative difference is the largest absolute difference over the largest value of the tensor. A
+zero gradient belongs to a bias in front of a norm and consists of rounding alone. Both frameworks'
+values have to be small, relative to the largest gradient of the kernel beside the bias. Tolerances
+are counted in roundings (`parity/tolerances.py`), and of trainings they follow from the effect of
+one rounding of the initial weights.
 
 {case_table(evidence)}"""
 
 
 def _strictly(evidence: Evidence) -> str:
     return ", ".join(
-        f"at {found.strictly_inside().sum()} of {len(found.steps)} checkpoints in {dtype}"
+        f"in {found.strictly_inside().sum()} of {len(found.steps)} windows in {dtype}"
         for dtype, found in evidence.envelopes.items()
     )
 

@@ -23,7 +23,7 @@ ORDER = {
     ),
     "parity": (
         "__main__", "report", "pictures", "evidence", "traps", "mutation", "cases", "trainings",
-        "companion", "demo", "circumstances", "precision",
+        "companion", "demo", "circumstances", "precision", "tolerances",
     ),
 }  # fmt: skip
 """Packages from the top down: each imports only from those below it.

@@ -1,10 +1,9 @@
-"""A made-up speaker: a feature store of so many minutes, written by the project's own writing.
+"""Measure preparation and batches of a synthetic corpus, whose feature stores are random.
 
     python -m benchmarks.harness.corpus --minutes=10
 
-Prints one line of JSON: what it took to store the features and to take their statistics, what a
-batch takes, and how much the process' memory grew on the way. Features are random; analysing
-recordings, whose cost is a recording's own, is not part of it.
+The output is one line of JSON: the time to store features and to take their statistics, the time
+per batch, and the growth of the process' memory. Analysis of recordings is not part of it.
 """
 
 import json
@@ -27,23 +26,22 @@ from cyclegan_vc_tf.data.feature_store import FeatureStore
 from cyclegan_vc_tf.data.utterances import Recording, Utterance
 
 UTTERANCE_S = 5.0
-"""Length of each made-up recording."""
+"""Length of a synthetic recording in seconds."""
 
-OWN = "RssAnon"
-"""The system's name for memory of a process that is no file's."""
+ANONYMOUS = "RssAnon"
+"""The system's name for a process' memory without mapped files."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a corpus costs.
+    """Time and memory of a corpus.
 
     Attributes:
-        minutes: Of each speaker.
+        minutes: Minutes of each speaker.
         prepare_s: Seconds to store the features of both speakers and take their statistics.
-        batch_ms: Milliseconds a batch, the mean, drawn as fast as they come.
-        growth_mb: By how much the process' own memory grew from before the storing to the last
-            batch, in MB of 10^6 bytes. Pages of mapped files, which the system takes back when it
-            needs them, are not counted.
+        batch_ms: Mean milliseconds per batch, drawn without pause.
+        growth_mb: Growth of the process' memory from before the storing to the last batch, in MB of
+            10^6 bytes, without pages of mapped files, which the system can reclaim.
     """
 
     minutes: float
@@ -53,13 +51,13 @@ class Cost:
 
 
 def write(folder: Path, minutes: float, config: RunConfig, seed: int) -> FeatureStore:
-    """Writes a store of one speaker, in as many utterances as it takes.
+    """Write the feature store of a synthetic speaker.
 
     Args:
-        folder: Of the store.
-        minutes: Of all utterances together.
-        config: For the frames' rate and their bins.
-        seed: Of the features.
+        folder: Folder of the store.
+        minutes: Total length of all utterances.
+        config: Settings of the run, for the frame rate and the bins.
+        seed: Seed of the features.
     """
     features = config.features
     frames = round(UTTERANCE_S / features.hop_s)
@@ -78,49 +76,51 @@ def write(folder: Path, minutes: float, config: RunConfig, seed: int) -> Feature
 
 
 def crops_of_both(folder: Path, minutes: float, config: RunConfig) -> tuple[Crops, Crops]:
-    """Crops of two made-up speakers, whose stores are written into a folder."""
+    """Return crops of two synthetic speakers, and write their stores into a folder."""
     training = config.training
 
     def crops(speaker: int) -> Crops:
         store = write(folder / directions.SPEAKERS[speaker], minutes, config, speaker)
-        about = preparation.compute_statistics(store, store.utterances, config.features)
-        return Crops(store, store.utterances, about, training.crop_frames, training.seed, speaker)
+        moments = preparation.compute_statistics(store, store.utterances, config.features)
+        return Crops(store, store.utterances, moments, training.crop_frames, training.seed, speaker)
 
     return crops(0), crops(1)
 
 
 def measure(minutes: float, batches: int, config: RunConfig) -> Cost:
-    """Prepares a corpus and draws batches from it."""
+    """Prepare a corpus and draw batches from it."""
     with tempfile.TemporaryDirectory() as place:
-        # What the first batches of all take is not the corpus'.
+        # A small corpus first: the first batches of a process take time of their own.
         small = crops_of_both(Path(place) / "small", 0.1, config)
         list(training_pairs(*small, config.training.batch_size, 0, 50))
-        before_mb = memory_mb(OWN)
-        begun = time.perf_counter()
+        before_mb = memory_mb(ANONYMOUS)
+        begin = time.perf_counter()
         crops = crops_of_both(Path(place) / "corpus", minutes, config)
-        prepare_s = time.perf_counter() - begun
-        most_mb, taken_s = memory_mb(OWN), []
+        prepare_s = time.perf_counter() - begin
+        peak_mb, taken_s = memory_mb(ANONYMOUS), []
         pairs = iter(training_pairs(*crops, config.training.batch_size, 0, batches))
         for _ in range(batches):
-            begun = time.perf_counter()
+            begin = time.perf_counter()
             next(pairs)
-            taken_s.append(time.perf_counter() - begun)
-            most_mb = max(most_mb, memory_mb(OWN))
-    # Batches come in bursts, as many as are made ahead: their mean is what one takes.
+            taken_s.append(time.perf_counter() - begin)
+            peak_mb = max(peak_mb, memory_mb(ANONYMOUS))
+    # Batches are prefetched and come in bursts, so the mean is the time per batch.
     batch_ms = 1e3 * statistics.fmean(taken_s[batches // 10 :])
-    return Cost(minutes, prepare_s, batch_ms, most_mb - before_mb)
+    return Cost(minutes, prepare_s, batch_ms, peak_mb - before_mb)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the costs."""
+    """Print the costs."""
     flags = sizes.parser("corpus", __doc__)
-    sizes.add(flags)
-    flags.add_argument("--minutes", type=float, default=10.0, help="of each speaker")
-    flags.add_argument("--batches", type=sizes.whole(), default=1000, help="to draw")
+    sizes.add_flags(flags)
+    flags.add_argument("--minutes", type=float, default=10.0, help="minutes of each speaker")
+    flags.add_argument(
+        "--batches", type=sizes.whole(), default=1000, help="number of batches to draw"
+    )
     given = flags.parse_args(arguments)
     if not 0 < given.minutes < 10_000:
         flags.error(f"--minutes is {given.minutes}; expected more than 0 and less than 10000")
-    print(json.dumps(asdict(measure(given.minutes, given.batches, sizes.config_of(given)))))
+    print(json.dumps(asdict(measure(given.minutes, given.batches, sizes.to_config(given)))))
 
 
 if __name__ == "__main__":

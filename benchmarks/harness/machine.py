@@ -1,8 +1,6 @@
-"""What the machine gives at best: products of matrices, copies of memory.
+"""Measure the machine's rates of matrix products and memory copies, and print them as JSON.
 
-    python -m benchmarks.harness.machine
-
-Prints one line of JSON.
+python -m benchmarks.harness.machine
 """
 
 import json
@@ -21,28 +19,28 @@ from benchmarks.harness import sizes, worker
 from cyclegan_vc_tf.system import processor as processor_module
 
 MATRIX_SIZES = (1024, 2048, 3072)
-"""Rows of the square matrices; the best rate of them counts."""
+"""Rows of the square matrices. The best rate counts."""
 
 SECONDS = 1.0
-"""How long each size, or number of threads, is measured."""
+"""Seconds of measurement per matrix size or number of threads."""
 
 COPY_BYTES = 256 * 2**20
-"""Of the source, and as many of the target. Far more than the caches of most processors hold; where
-they hold a good part of it, as one of 260 MB does, the rate is partly theirs."""
+"""Bytes of the source, and of the target, of a copy. Most processors' caches are far smaller. If a
+cache has a similar size, such as 260 MB, the rate is partly that of the cache."""
 
 COPY_THREADS = (1, 2)
-"""Threads that share a copy; the best rate counts."""
+"""Numbers of threads that share a copy. The best rate counts."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What was measured.
+    """Rates of the machine.
 
     Attributes:
-        float32_gflop_s: Products of float32 matrices by TensorFlow, 10^9 operations a second, a
-            multiplication and an addition being two.
-        bfloat16_gflop_s: Of bfloat16 matrices.
-        copy_gb_s: Bytes read and bytes written, 10^9 a second.
+        float32_gflop_s: TensorFlow's products of float32 matrices, in 10^9 operations per second. A
+            multiplication and an addition are two operations.
+        bfloat16_gflop_s: TensorFlow's products of bfloat16 matrices, in 10^9 operations per second.
+        copy_gb_s: Bytes read and bytes written by a copy, in 10^9 per second.
     """
 
     float32_gflop_s: float
@@ -50,12 +48,15 @@ class Rates:
     copy_gb_s: float
 
     def best_of(self, other: "Rates") -> "Rates":
-        """The higher one of each."""
+        """Return the higher one of each rate."""
         mine, theirs = asdict(self), asdict(other)
         return Rates(**{name: max(rate, theirs[name]) for name, rate in mine.items()})
 
     def product_gflop_s(self, precision: str) -> float:
-        """Of a precision: where bfloat16 is emulated, float32 serves mixed_bfloat16 as well."""
+        """Return the rate of products in a precision.
+
+        Where bfloat16 is emulated, the rate of float32 counts for mixed_bfloat16.
+        """
         if precision == "float32":
             return self.float32_gflop_s
         return max(self.float32_gflop_s, self.bfloat16_gflop_s)
@@ -63,14 +64,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine is.
+    """Description of a machine.
 
     Attributes:
-        processor: Its name.
-        cores: That this process may use.
-        bfloat16: Those of `processor.BFLOAT16` that it has.
+        processor: Name of the processor.
+        cores: Number of cores that this process may use.
+        bfloat16: Instructions of `processor.BFLOAT16` that the processor has.
         system: Operating system and its release.
-        python: Version.
+        python: Version of Python.
     """
 
     processor: str
@@ -80,30 +81,30 @@ class Machine:
     python: str
 
     def __str__(self) -> str:
-        """In a line."""
+        """Describe the machine in one line."""
         instructions = ", ".join(self.bfloat16) or "no bfloat16 instructions"
         return f"{self.cores} cores of {self.processor}, {instructions}, {self.system}"
 
 
 def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
-    """This machine."""
-    about = processor_module.read_cpuinfo(cpuinfo)
+    """Describe this machine."""
+    info = processor_module.read_cpuinfo(cpuinfo)
     return Machine(
-        processor=about.get("model name", platform.machine()),
+        processor=info.get("model name", platform.machine()),
         cores=len(os.sched_getaffinity(0)),
-        bfloat16=processor_module.bfloat16_instructions(about),
+        bfloat16=processor_module.bfloat16_instructions(info),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
     )
 
 
-def rates_elsewhere() -> Rates:
-    """`measure` in a process of its own, whose threads and memory end with it."""
-    return Rates(**worker.once("benchmarks.harness.machine"))
+def measure_elsewhere() -> Rates:
+    """Call `measure` in a separate process, whose threads and memory end with it."""
+    return Rates(**worker.measure_once("benchmarks.harness.machine"))
 
 
 def measure() -> Rates:
-    """Measures all rates."""
+    """Measure all rates."""
     return Rates(
         float32_gflop_s=product_flop_s("float32") / 1e9,
         bfloat16_gflop_s=product_flop_s("bfloat16") / 1e9,
@@ -114,7 +115,7 @@ def measure() -> Rates:
 def product_flop_s(
     dtype: str, seconds: float = SECONDS, matrix_sizes: Sequence[int] = MATRIX_SIZES
 ) -> float:
-    """Operations a second of a large product of matrices on all cores: the best size's median."""
+    """Measure operations per second of matrix products on all cores, the best median over sizes."""
     import tensorflow as tf
 
     def rate(size: int) -> float:
@@ -127,14 +128,14 @@ def product_flop_s(
 
 
 def copy_byte_s(seconds: float = SECONDS, size: int = COPY_BYTES) -> float:
-    """Bytes a second, read and written, of a copy: the best median over numbers of threads."""
+    """Measure bytes per second of a copy, read and written, the best median over thread counts."""
     source, target = (np.full(size, value, np.uint8) for value in (1, 0))
 
     def rate(threads: int) -> float:
         pieces = list(
-            zip(*(np.array_split(each, threads) for each in (target, source)), strict=True)
+            zip(*(np.array_split(array, threads) for array in (target, source)), strict=True)
         )
-        # NumPy lets other threads run while it copies.
+        # NumPy releases the interpreter's lock while it copies.
         with ThreadPoolExecutor(threads) as pool:
             taken_s = median_s(
                 lambda: list(pool.map(lambda pair: np.copyto(*pair), pieces)), seconds
@@ -145,19 +146,19 @@ def copy_byte_s(seconds: float = SECONDS, size: int = COPY_BYTES) -> float:
 
 
 def median_s(work: Callable[[], object], seconds: float) -> float:
-    """Median of what `work` takes, after once that does not count, at least three times."""
+    """Measure the median seconds of `work`, over three calls or more, after a warm-up call."""
     work()
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while len(taken) < 3 or time.perf_counter() < end:
-        begun = time.perf_counter()
+        begin = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.perf_counter() - begin)
     return statistics.median(taken)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the rates."""
+    """Print the rates."""
     sizes.parser("machine", __doc__).parse_args(arguments)
     print(json.dumps(asdict(measure())))
 

@@ -18,8 +18,11 @@ PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"
 
 
 def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
-    """One iteration on normal numbers, as a training makes it, and what it has to do."""
-    # Before TensorFlow is used: it reads its settings then.
+    """Return a function that makes an iteration as a training does, and facts about it.
+
+    Features are normally distributed. Facts are work, parameters and versions.
+    """
+    # Before TensorFlow is used, because it reads these settings at its first use.
     processor.configure_process()
     import keras
     import tensorflow as tf
@@ -27,33 +30,33 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
     from benchmarks.operations import step_work
     from cyclegan_vc_tf.training.trainer import Trainer
 
-    trainer, inputs = Trainer(config), batch(config)
+    trainer, inputs = Trainer(config), draw_batch(config)
     training = config.training
     generators = list(trainer.generators.values())
     discriminators = list(trainer.discriminators.values())
     work = step_work(generators, discriminators, training.batch_size, training.crop_frames)
 
-    # As in nearly all of a training's steps, nothing is logged.
+    # As in most steps of a training, nothing is logged.
     norms = tf.constant(False)
 
     def step() -> None:
         _, finite = trainer.train_step(*inputs, norms=norms)
-        # A training looks at this after each step.
+        # A training checks this after each step.
         if not finite:
-            raise FloatingPointError("a loss is no longer finite")
+            raise FloatingPointError("a loss is not finite")
 
     versions = {
         "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
     }  # fmt: skip
     parameters = {
-        "generators": [each.count_params() for each in generators],
-        "discriminators": [each.count_params() for each in discriminators],
+        "generators": [model.count_params() for model in generators],
+        "discriminators": [model.count_params() for model in discriminators],
     }
     return step, {"work": vars(work), "parameters": parameters, "versions": versions}
 
 
-def batch(config: RunConfig) -> "tuple[tf.Tensor, ...]":
-    """What a step takes: features of both speakers, and their masks where there are some."""
+def draw_batch(config: RunConfig) -> "tuple[tf.Tensor, ...]":
+    """Draw features of both speakers, and masks if the variant has any."""
     import tensorflow as tf
 
     training = config.training
@@ -66,12 +69,12 @@ def batch(config: RunConfig) -> "tuple[tf.Tensor, ...]":
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves steps of a precision."""
+    """Serve steps of a precision."""
     flags = sizes.parser("port", __doc__)
-    sizes.add(flags)
+    sizes.add_flags(flags)
     flags.add_argument("--precision", choices=PRECISIONS, default="float32")
     given = flags.parse_args(arguments)
-    worker.serve(lambda: training_step(sizes.config_of(given, given.precision)))
+    worker.serve(lambda: training_step(sizes.to_config(given, given.precision)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Contenders in turn, A B A B, so that what slows the machine for a while slows all of them."""
+"""Measure contenders in turns, A B A B, so that a slow phase of the machine affects all of them."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,12 @@ from benchmarks.harness.worker import Facts, Turn, Worker, WorkerError
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long one contender takes as another.
+    """Ratio of the times of two contenders.
 
     Attributes:
-        median: Of the medians over all rounds.
-        low: Lower quartile of the ratios of each round.
-        high: Upper quartile of them.
+        median: Ratio of the medians over all rounds.
+        low: Lower quartile of the rounds' ratios.
+        high: Upper quartile of the rounds' ratios.
     """
 
     median: float
@@ -26,12 +26,12 @@ class Ratio:
 
 @dataclass
 class Measured:
-    """What is known of a contender.
+    """Measurements of a contender.
 
     Attributes:
-        facts: What it said about itself.
-        turns: One a round.
-        failed: Why there are none; empty where there are.
+        facts: Facts that the worker sent.
+        turns: One turn per round.
+        failed: Reason of a failure, which leaves no turns; empty otherwise.
     """
 
     facts: Facts = field(default_factory=dict)
@@ -40,17 +40,17 @@ class Measured:
 
     @property
     def wall_s(self) -> list[float]:
-        """Seconds a step, the median of each round."""
+        """Median seconds per step of each round."""
         return [statistics.median(turn.wall_s) for turn in self.turns]
 
     @property
     def cpu_s(self) -> list[float]:
-        """Processor seconds a step, the median of each round."""
+        """Median processor seconds per step of each round."""
         return [statistics.median(turn.cpu_s) for turn in self.turns]
 
     @property
     def peak_mb(self) -> float:
-        """Most memory that its process held, in MB."""
+        """Peak memory of the process, in MB."""
         return self.turns[-1].peak_mb
 
 
@@ -58,48 +58,48 @@ def measure(
     workers: Mapping[str, Worker],
     rounds: int,
     steps: int,
-    say: Callable[[str], None] = lambda line: None,
+    report_progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Measured]:
-    """Runs all contenders in turn.
+    """Measure all contenders in turns.
 
-    One that fails is out of the race, and what it did before does not count.
+    A contender that fails has no further turns, and its earlier turns do not count.
 
     Args:
-        workers: The contenders by name, started; the others sleep while one measures.
-        rounds: How many turns each of them has.
-        steps: Steps of a turn. Its median leaves out the first, which finds the caches as another
-            contender left them, from three on.
-        say: Hears how far it is.
+        workers: Started workers by name. They sleep while another one measures.
+        rounds: Number of turns of each worker.
+        steps: Steps per turn. From three on, the median excludes the first step, whose caches hold
+            another contender's data.
+        report_progress: Function that gets lines of progress.
     """
     found = {name: Measured() for name in workers}
     for name, worker in workers.items():
         try:
             found[name].facts = worker.ready()
-            say(f"{name} is ready")
+            report_progress(f"{name} is ready")
         except WorkerError as error:
             found[name].failed = str(error)
-            say(f"{name} cannot be measured: {error}")
+            report_progress(f"{name} cannot be measured: {error}")
     for number in range(1, rounds + 1):
-        say(f"round {number} of {rounds}")
+        report_progress(f"round {number} of {rounds}")
         for name, worker in workers.items():
             if found[name].failed:
                 continue
             try:
-                found[name].turns.append(worker.go(steps))
+                found[name].turns.append(worker.measure(steps))
             except WorkerError as error:
                 found[name] = Measured(found[name].facts, failed=str(error))
     return found
 
 
-def ratio(these_s: Sequence[float], those_s: Sequence[float]) -> Ratio:
-    """These times over those, of the same rounds."""
-    each = np.divide(these_s, those_s)
-    low, high = np.quantile(each, [0.25, 0.75])
-    return Ratio(statistics.median(these_s) / statistics.median(those_s), float(low), float(high))
+def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float]) -> Ratio:
+    """Return the ratio of two contenders' times, given by round."""
+    low, high = np.quantile(np.divide(numerator_s, denominator_s), [0.25, 0.75])
+    median = statistics.median(numerator_s) / statistics.median(denominator_s)
+    return Ratio(median, float(low), float(high))
 
 
-def ratio_of(these: Measured | None, those: Measured | None) -> Ratio | None:
-    """The ratio of two contenders' seconds a step; none where one of them has no times."""
-    if these is None or those is None or not these.turns or not those.turns:
+def wall_ratio(numerator: Measured | None, denominator: Measured | None) -> Ratio | None:
+    """Return the ratio of two contenders' seconds per step, or None if one has no times."""
+    if numerator is None or denominator is None or not numerator.turns or not denominator.turns:
         return None
-    return ratio(these.wall_s, those.wall_s)
+    return ratio(numerator.wall_s, denominator.wall_s)

@@ -1,4 +1,4 @@
-"""Flags that say how large a step is, the same for all that measure one."""
+"""Flags for the size of a training step, common to all benchmarks of steps."""
 
 import argparse
 import dataclasses
@@ -8,12 +8,12 @@ from collections.abc import Callable
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 
-# TensorFlow says at length what it finds on the machine, here and in whatever is started from here.
+# TensorFlow logs the machine's features at length, in this process and in those started from it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser of the flags of `python -m benchmarks.MODULE`."""
+    """Make a parser of the flags of `python -m benchmarks.MODULE`."""
     return argparse.ArgumentParser(
         prog=f"python -m benchmarks.{module}",
         description=description,
@@ -23,7 +23,7 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def whole(multiple: int = 1) -> Callable[[str], int]:
-    """The type of a flag that is a positive whole number, a multiple of another."""
+    """Return the type of a flag for positive whole numbers that are multiples of `multiple`."""
 
     def parse(text: str) -> int:
         number = int(text) if text.isascii() and text.isdigit() else 0
@@ -35,17 +35,19 @@ def whole(multiple: int = 1) -> Callable[[str], int]:
     return parse
 
 
-def add(flags: argparse.ArgumentParser) -> None:
-    """Adds the flags `config_of` reads."""
-    flags.add_argument("--variant", choices=PRESETS, default="vc1", help="whose settings")
-    flags.add_argument("--batch", type=whole(), default=1, help="crops of each speaker in a step")
-    flags.add_argument("--frames", type=whole(4), help="frames in a crop; by default the paper's")
-    # Less than a paper's, where only the benchmark itself is tried, or growth is looked at.
+def add_flags(flags: argparse.ArgumentParser) -> None:
+    """Add the flags that `to_config` reads."""
+    flags.add_argument(
+        "--variant", choices=PRESETS, default="vc1", help="variant whose settings are used"
+    )
+    flags.add_argument("--batch", type=whole(), default=1, help="crops of each speaker per step")
+    flags.add_argument("--frames", type=whole(4), help="frames per crop (default: the paper's)")
+    # Fewer channels than the paper's, for tests of a benchmark and for measurements of growth.
     flags.add_argument("--channels", type=whole(), help=argparse.SUPPRESS)
 
 
-def config_of(arguments: argparse.Namespace, precision: str = "float32") -> RunConfig:
-    """The paper's settings at these sizes."""
+def to_config(arguments: argparse.Namespace, precision: str = "float32") -> RunConfig:
+    """Return the paper's settings at these sizes."""
     paper = PRESETS[arguments.variant]
     return dataclasses.replace(
         paper,
@@ -62,7 +64,7 @@ def config_of(arguments: argparse.Namespace, precision: str = "float32") -> RunC
 
 
 def to_arguments(config: RunConfig) -> list[str]:
-    """The flags that `config_of` makes these settings of, for another process."""
+    """Return the flags for these settings, for another process."""
     return [
         f"--variant={config.network.variant}",
         f"--batch={config.training.batch_size}",

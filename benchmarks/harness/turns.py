@@ -1,4 +1,4 @@
-"""Ways to do one thing, measured in turns: A B A B, each in a process of its own on one core."""
+"""Measure methods in turns, A B A B; synthetic speech; tables of results."""
 
 import math
 import statistics
@@ -20,63 +20,65 @@ RATE_HZ = 16_000
 
 
 def parser(module: str, about: str | None) -> ArgumentParser:
-    """What all of these benchmarks are asked with."""
+    """Make a parser with the flags of all benchmarks of methods."""
     made = sizes.parser(module, about)
     made.add_argument(
-        "--rounds", type=sizes.whole(), default=3, help="how often each way is measured"
+        "--rounds", type=sizes.whole(), default=3, help="number of measurements of each method"
     )
-    made.add_argument("--audio_dir", help="recordings; by default a made-up voice")
-    made.add_argument("--json", type=Path, help="file to write all measurements to")
+    made.add_argument("--audio_dir", help="folder of recordings (default: synthetic speech)")
+    made.add_argument("--json", type=Path, help="write all measurements to this file")
     return made
 
 
-def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measures each way once a round; gives what each said, by its name."""
-    measured: dict[str, list[float]] = {name: [] for name in ways}
+def measure_in_turns(
+    methods: Mapping[str, Callable[[], float]], rounds: int
+) -> dict[str, list[float]]:
+    """Call each method once per round, and return its results by name."""
+    measured: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
-        for name, way in ways.items():
-            measured[name].append(way())
+        for name, method in methods.items():
+            measured[name].append(method())
     return measured
 
 
-def spread(values: Sequence[float]) -> str:
-    """Median, least and most."""
+def format_spread(values: Sequence[float]) -> str:
+    """Format median, minimum and maximum as two cells of a table."""
     return f"{statistics.median(values):.3f} | {min(values):.3f} to {max(values):.3f}"
 
 
 def report(
     measured: Mapping[str, Sequence[float]], unit: str, path: Path | None, against: str
 ) -> None:
-    """Prints a Markdown table, and writes the measurements as JSON.
+    """Print a Markdown table, and write the measurements as JSON.
 
     Args:
-        measured: By name.
-        unit: Of the measurements.
-        path: Of the JSON file, if one is wanted.
-        against: The name that all are compared with.
+        measured: Measurements by name.
+        unit: Unit of the measurements.
+        path: JSON file to write, or None.
+        against: Name of the method that all are compared with.
     """
-    print(f"| | {unit}, median | spread | times {against} |\n|---|---|---|---|")
+    print(f"| | {unit}, median | range | ratio to {against} |\n|---|---|---|---|")
     base = statistics.median(measured[against])
     for name, values in measured.items():
         ratio = statistics.median(values) / base
-        print(f"| {name} | {spread(values)} | {ratio:.2f} |", flush=True)
+        print(f"| {name} | {format_spread(values)} | {ratio:.2f} |", flush=True)
     if path is not None:
         files.write_json(path, {"unit": unit, "against": against, "measured": measured})
 
 
 def process_s(*arguments: str | Path) -> float:
-    """Seconds that a Python process takes from its start to its end.
+    """Measure the seconds of a Python process from its start to its end.
 
     Raises:
-        CalledProcessError: It failed.
+        CalledProcessError: The process failed.
     """
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - begin
 
 
-def voiced(seconds: float, seed: int = 0) -> np.ndarray:
-    """A made-up voice: decaying harmonics of a moving F0, three syllables a second with pauses.
+def synthesize_speech(seconds: float, seed: int = 0) -> np.ndarray:
+    """Synthesize decaying harmonics of a varying F0, three syllables per second with pauses.
 
     Returns:
         (samples,) float32 at 16 kHz.
@@ -92,9 +94,9 @@ def voiced(seconds: float, seed: int = 0) -> np.ndarray:
 
 
 def speech(audio_dir: str | None, seconds: float) -> np.ndarray:
-    """So many seconds of recordings, repeated if need be, or of the made-up voice, at 16 kHz."""
+    """Return `seconds` of recordings, repeated if needed, or of synthetic speech, at 16 kHz."""
     if not audio_dir:
-        return voiced(seconds)
+        return synthesize_speech(seconds)
     folder, wanted = Path(audio_dir), round(seconds * RATE_HZ)
     found: list[np.ndarray] = []
     for name in audio_files.find(folder):
@@ -105,7 +107,7 @@ def speech(audio_dir: str | None, seconds: float) -> np.ndarray:
 
 
 def write(path: Path, samples: np.ndarray) -> Path:
-    """Writes samples at 16 kHz to a file; gives its path."""
+    """Write samples at 16 kHz to a file, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, samples, RATE_HZ)
     return path

@@ -1,9 +1,9 @@
-"""A process that makes steps when it is told to: both ends of the pipes to it.
+"""Worker processes that make steps on request, and the protocol of their pipes.
 
-Contenders do not share a process: thread pools, allocators and settings are those of a training.
-A request is a line `{"steps": 3}` on the worker's standard input. The first line that comes back
-says that it is ready, with facts about it; each further one gives the times of a request's steps.
-Or a line gives the reason why it failed, and is the last.
+Contenders have separate processes, so that thread pools, allocators and settings are those of a
+training. A request is a line `{"steps": 3}` on the worker's standard input. The worker's first line
+has facts and means that it is ready. Each further line has the times of a request's steps. A line
+with the reason of a failure is the last one.
 """
 
 import json
@@ -24,28 +24,28 @@ from cyclegan_vc_tf.system.errors import single_line
 REPOSITORY = Path(__file__).parents[2]
 
 WARM_UP = 2
-"""Steps before the first that counts: in these, graphs are traced and code is compiled."""
+"""Steps before the first that counts, in which graphs are traced and code is compiled."""
 
-LONGEST_S = 900.0
-"""What a worker may take to become ready, or for a turn."""
+MAX_ANSWER_S = 900.0
+"""Seconds within which a worker has to be ready, or finish a turn."""
 
-LONGEST_END_S = 10.0
-"""What a worker may take to end, once nothing is asked of it any more."""
+MAX_END_S = 10.0
+"""Seconds within which a worker has to end after its last request."""
 
-LONGEST_REASON = 200
-"""Characters of the reason why a worker failed."""
+MAX_REASON = 200
+"""Largest number of characters of the reason of a failure."""
 
 Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a worker measured in one turn.
+    """Measurements of one turn of a worker.
 
     Attributes:
         wall_s: Seconds of each step.
-        cpu_s: Processor seconds of each step, over all of its threads.
-        peak_mb: Most memory that the process held until then, in MB of 10^6 bytes.
+        cpu_s: Processor seconds of each step, over all threads.
+        peak_mb: Peak memory of the process so far, in MB of 10^6 bytes.
     """
 
     wall_s: list[float]
@@ -54,16 +54,16 @@ class Turn:
 
 
 class WorkerError(Exception):
-    """A worker cannot be started or cannot go on; the message is the reason, in one line."""
+    """A worker could not start or continue. The message is the reason, in one line."""
 
 
 def serve(make: Callable[[], tuple[Callable[[], Any], Facts]]) -> None:
-    """The worker's end: makes steps as they are asked for, until the other end hangs up.
+    """Make steps on request until the pipe is closed; the worker's side of the protocol.
 
-    What a library prints goes to standard error, so that no line of it is taken for an answer.
+    Output of libraries goes to standard error, so that none of it is taken for an answer.
 
     Args:
-        make: Gives what makes one step, and facts about it.
+        make: Function that returns a function making one step, and facts about it.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -79,36 +79,36 @@ def serve(make: Callable[[], tuple[Callable[[], Any], Facts]]) -> None:
         for line in sys.stdin:
             answer(asdict(timed(step, json.loads(line)["steps"])))
     except Exception as error:
-        answer({"failed": reason(f"{type(error).__name__}: {error}")})
+        answer({"failed": shorten_reason(f"{type(error).__name__}: {error}")})
 
 
 def timed(step: Callable[[], Any], steps: int) -> Turn:
-    """Makes so many steps and measures each."""
+    """Make steps and measure each."""
     wall_s, cpu_s = [], []
     for _ in range(steps):
-        begun = time.perf_counter(), time.process_time()
+        begin = time.perf_counter(), time.process_time()
         step()
-        wall_s.append(time.perf_counter() - begun[0])
-        cpu_s.append(time.process_time() - begun[1])
-    # Its own most; what its parent held before it began does not count.
+        wall_s.append(time.perf_counter() - begin[0])
+        cpu_s.append(time.process_time() - begin[1])
+    # Peak memory of this process, without that of its parent before the start.
     return Turn(wall_s, cpu_s, memory_mb("VmHWM"))
 
 
 def memory_mb(name: str, process: str = "self") -> float:
-    """Memory of a process, in MB of 10^6 bytes: what the system counts under a name."""
+    """Read a figure of a process' memory from /proc, in MB of 10^6 bytes."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     (kib,) = re.findall(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
     return int(kib) * 1024 / 1e6
 
 
-def once(*module: str) -> Any:
-    """What a module measures in a process of its own, whose threads and memory end with it.
+def measure_once(*module: str) -> Any:
+    """Run a module in a separate process, and return its result.
 
     Args:
-        module: What is started, and its arguments; the last line that it prints is JSON.
+        module: Module to start, and its arguments. Its last line of output is JSON.
 
     Raises:
-        CalledProcessError: It failed.
+        CalledProcessError: The process failed.
     """
     done = subprocess.run(
         [sys.executable, "-m", *module],
@@ -120,21 +120,21 @@ def once(*module: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def reason(text: str) -> str:
-    """The beginning of an error's text, in a line."""
+def shorten_reason(text: str) -> str:
+    """Return the beginning of an error's text, in one line."""
     line = single_line(text)
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"
 
 
 class Worker:
-    """This end: a process started with `python -m`, which sleeps while it is not asked.
+    """A process started with `python -m`, which sleeps between requests.
 
     Args:
-        module: What is started, and its arguments.
+        module: Module to start, and its arguments.
     """
 
     def __init__(self, *module: str) -> None:
-        # Its messages, which come at length from some libraries, are read only if it fails.
+        # Messages, of which some libraries print many, are read only after a failure.
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", *module],
@@ -146,34 +146,34 @@ class Worker:
         )
 
     def __enter__(self) -> "Worker":
-        """Gives itself."""
+        """Return the worker."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the process, which may have some of its own to end."""
+        """End the process, which may have to end processes of its own."""
         try:
-            self._process.communicate(timeout=LONGEST_END_S)
+            self._process.communicate(timeout=MAX_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
         self._errors.close()
 
     def ready(self) -> Facts:
-        """Waits until the worker has made its first steps, which do not count.
+        """Wait until the worker has made its warm-up steps.
 
         Returns:
-            What it says about itself.
+            Facts about the worker.
 
         Raises:
-            WorkerError: It cannot make one.
+            WorkerError: The worker cannot make a step.
         """
         return self._answer()
 
-    def go(self, steps: int) -> Turn:
-        """Has the worker make and measure so many steps.
+    def measure(self, steps: int) -> Turn:
+        """Let the worker make and measure steps.
 
         Raises:
-            WorkerError: It cannot.
+            WorkerError: The worker cannot make them.
         """
         stdin = self._process.stdin
         try:
@@ -184,8 +184,8 @@ class Worker:
 
     def _answer(self) -> Facts:
         stdout = cast(IO[str], self._process.stdout)
-        if not select.select([stdout], [], [], LONGEST_S)[0]:
-            raise WorkerError(f"gave no answer within {LONGEST_S:.0f} s")
+        if not select.select([stdout], [], [], MAX_ANSWER_S)[0]:
+            raise WorkerError(f"gave no answer within {MAX_ANSWER_S:.0f} s")
         line = stdout.readline()
         if not line:
             raise WorkerError(self._last_words())
@@ -195,8 +195,8 @@ class Worker:
         return answer
 
     def _last_words(self) -> str:
-        """How it ended, and the last line of what it said."""
+        """Return the exit status, and the last line of the worker's messages."""
         status = self._process.wait()
         self._errors.seek(0)
         lines = [line for line in self._errors.read().splitlines() if line.strip()]
-        return reason(": ".join([f"ended with status {status}", *lines[-1:]]))
+        return shorten_reason(": ".join([f"ended with status {status}", *lines[-1:]]))

@@ -5,41 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from cyclegan_vc_tf.audio.levels import Levels
-from cyclegan_vc_tf.config.corpus import SPLITTING_SETTINGS, CorpusConfig
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.config.corpus import CorpusConfig
 
 MIN_SOUND_S = 0.1
 """What is shorter, with silence on both sides, is a click and no speech."""
 
 MAX_PAUSE_S = 1.0
 """The longest silence that stays within a piece."""
-
-
-def validate(corpus: CorpusConfig) -> None:
-    """Refuses settings that nothing can be split with, and those that nothing depends on.
-
-    Raises:
-        InputError: They are such ones.
-    """
-    if not corpus.split_silence:
-        for name in SPLITTING_SETTINGS:
-            value = getattr(corpus, name)
-            if value != getattr(CorpusConfig, name):
-                raise InputError(
-                    f"--{name} is {value}, and nothing is split; leave it out, or give "
-                    "--split_silence"
-                )
-    elif corpus.longest_piece_s < 3 * corpus.shortest_piece_s:
-        # Whatever is too long is cut in its middle third.
-        raise InputError(
-            f"--longest_piece_s is {corpus.longest_piece_s}; expected at least three times "
-            f"--shortest_piece_s, {corpus.shortest_piece_s}"
-        )
-    elif corpus.longest_piece_s < 3 * corpus.silence_s:
-        raise InputError(
-            f"--silence_s is {corpus.silence_s}; expected at most a third of --longest_piece_s, "
-            f"{corpus.longest_piece_s}"
-        )
 
 
 def find_pieces(levels: Levels, corpus: CorpusConfig) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from absl import flags
 from cyclegan_vc_tf import api, exchange
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import overrides, settings
+from cyclegan_vc_tf.config.presets import define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.interop.public_layouts import LAYOUTS
@@ -52,7 +53,7 @@ class ImportConfig:
 def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     settings.define_flags(ImportConfig, values)
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
 
 
 def import_run(values: flags.FlagValues) -> int:

@@ -17,13 +17,14 @@ from cyclegan_vc_tf import api
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import overrides, preset_files, settings
 from cyclegan_vc_tf.config.commands import PublicCorpusConfig
+from cyclegan_vc_tf.config.presets import define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 
 
 def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     preset_files.define_preset_flag(values)
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
     settings.define_flags(PublicCorpusConfig, values)
     flags.DEFINE_string(
         "run_dir", "", "Run folder of a training; not used.", flag_values=values, module_name="run"

@@ -10,7 +10,8 @@ from absl import flags
 
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import overrides, preset_files, settings
+from cyclegan_vc_tf.config import overrides, preset_files
+from cyclegan_vc_tf.config.presets import define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.system import signals
 
@@ -18,7 +19,7 @@ from cyclegan_vc_tf.system import signals
 def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     preset_files.define_preset_flag(values)
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
     flags.DEFINE_string(
         "run_dir",
         "",

@@ -1,8 +1,9 @@
-"""Whose recordings a run learns from, and how they are prepared; each field is a flag."""
+"""Settings of a run's recordings and of their preparation; each field is a flag."""
 
 from dataclasses import dataclass
 
 from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.system.errors import InputError
 
 SPLITTING_SETTINGS = ("silence_db", "silence_s", "shortest_piece_s", "longest_piece_s")
 """Settings of `--split_silence`."""
@@ -10,66 +11,99 @@ SPLITTING_SETTINGS = ("silence_db", "silence_s", "shortest_piece_s", "longest_pi
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Whose recordings a run learns from."""
+    """Recordings of both speakers, and their preparation."""
 
-    source_dir: str = setting("", "Folder of recordings of speaker A.", is_path=True)
-    target_dir: str = setting("", "Folder of recordings of speaker B.", is_path=True)
+    source_dir: str = setting("", "Folder of the recordings of speaker A.", is_path=True)
+    target_dir: str = setting("", "Folder of the recordings of speaker B.", is_path=True)
     held_out_source_dir: str = setting(
-        "", "Folder of recordings of A that are never trained on.", is_path=True
+        "", "Folder of recordings of speaker A that training never uses.", is_path=True
     )
     held_out_target_dir: str = setting(
         "",
-        "Folder of recordings of B that are never trained on; a file named as one of A's holds "
-        "the same sentence.",
+        "Folder of recordings of speaker B that training never uses. A file with the name of a "
+        "held-out file of speaker A holds the same sentence.",
         is_path=True,
     )
     held_out_fraction: float = setting(
         0.1,
-        "Share of a speaker's recordings to hold out, chosen by a hash of their file names, where "
-        "no held-out folder is given.",
+        "Fraction of a speaker's recordings to hold out where no held-out folder is given. A hash "
+        "of the file names chooses them.",
         minimum=0.0,
         maximum=0.9,
     )
     split_silence: bool = setting(
         False,
-        "Split long recordings into utterances where they are silent; what is held out stays whole "
-        "files.",
+        "Split long training recordings into utterances at silences. Held-out recordings stay "
+        "whole files.",
     )
     silence_db: float = setting(
         30.0,
-        "--split_silence: how far below a recording's level (RMS) silence lies, in dB.",
+        "Level of a silence below a recording's level (RMS), in dB; used by --split_silence.",
         minimum=1.0,
         maximum=100.0,
     )
     silence_s: float = setting(
         0.3,
-        "--split_silence: the shortest silence to cut in, in seconds.",
+        "Shortest silence to split at, in seconds; used by --split_silence.",
         minimum=0.05,
         maximum=10.0,
     )
     shortest_piece_s: float = setting(
         2.0,
-        "--split_silence: a piece that would be shorter, in seconds, is joined with the next.",
+        "Shortest piece of a recording, in seconds; a shorter one is joined with the next. Used by "
+        "--split_silence.",
         minimum=0.2,
         maximum=1000.0,
     )
     longest_piece_s: float = setting(
         10.0,
-        "--split_silence: where a recording is not silent for longer, in seconds, it is cut where "
-        "it is quietest; a recording no longer than this stays whole.",
+        "Longest piece of a recording, in seconds. A longer stretch without silence is cut at its "
+        "quietest place, and a shorter recording stays whole. Used by --split_silence.",
         minimum=1.0,
         maximum=3600.0,
     )
     features_dir: str = setting(
-        "", "Folder of the feature stores; by default in the user's cache folder.", is_path=True
+        "",
+        "Folder of the feature stores; by default a folder in the user's cache folder.",
+        is_path=True,
     )
     workers: int = setting(
-        0, "Processes that prepare features; 0 is one a core.", minimum=0, resumable=True
+        0,
+        "Number of processes that prepare features; 0 means one per core.",
+        minimum=0,
+        resumable=True,
     )
 
     @property
     def splitting(self) -> dict[str, float]:
-        """The settings that pieces of recordings depend on, by name; none where none are made."""
+        """Settings that pieces of recordings depend on, by name; empty without splitting."""
         if not self.split_silence:
             return {}
         return {name: getattr(self, name) for name in SPLITTING_SETTINGS}
+
+    def validate(self) -> None:
+        """Refuse settings of splitting that contradict each other or have no effect.
+
+        Raises:
+            InputError: A setting of `--split_silence` is given without it, or the longest piece is
+                too short beside the shortest piece or beside a silence.
+        """
+        if not self.split_silence:
+            for name in SPLITTING_SETTINGS:
+                value = getattr(self, name)
+                if value != getattr(CorpusConfig, name):
+                    raise InputError(
+                        f"--{name} is {value}, and nothing is split; leave it out, or give "
+                        "--split_silence"
+                    )
+        elif self.longest_piece_s < 3 * self.shortest_piece_s:
+            # A piece that is too long is cut in its middle third.
+            raise InputError(
+                f"--longest_piece_s is {self.longest_piece_s}; expected at least three times "
+                f"--shortest_piece_s, {self.shortest_piece_s}"
+            )
+        elif self.longest_piece_s < 3 * self.silence_s:
+            raise InputError(
+                f"--silence_s is {self.silence_s}; expected at most a third of --longest_piece_s, "
+                f"{self.longest_piece_s}"
+            )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.presets import FLAG_CHOICES
 from cyclegan_vc_tf.system.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -41,7 +42,7 @@ def override(base: Settings, changes: Mapping[str, object]) -> Settings:
         1000
     """
     values = flags.FlagValues()
-    settings.define_flags(type(base), values)
+    settings.define_flags(type(base), values, FLAG_CHOICES)
     for name in changes:
         if name not in values:
             close = difflib.get_close_matches(name, list(values), n=1)

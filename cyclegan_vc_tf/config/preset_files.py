@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.presets import PRESETS, define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -92,7 +92,7 @@ def load_preset(name: str) -> RunConfig:
         InputError: There is no preset of that name.
     """
     values = flags.FlagValues()
-    settings.define_flags(RunConfig, values)
+    define_run_flags(values)
     flags.DEFINE_string("run_dir", "", "Run folder.", flag_values=values)
     values(["preset", *preset_arguments(name)])
     return settings.from_flags(RunConfig, values, PRESETS[values.variant])

@@ -1,7 +1,10 @@
-"""Each paper's settings, which hold where none are given."""
+"""Settings of each paper, which are the defaults of its variant."""
 
 from dataclasses import replace
 
+from absl import flags
+
+from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.run import RunConfig
@@ -34,4 +37,12 @@ PRESETS = {
         training=TrainingConfig(crop_frames=64),
     ),
 }
-"""By variant; citations stand in `registry.VARIANTS`."""
+"""Settings by variant. `registry.VARIANTS` has the networks and the citations."""
+
+FLAG_CHOICES = {"variant": tuple(PRESETS)}
+"""Values of flags that their fields cannot list, for `settings.define_flags`."""
+
+
+def define_run_flags(values: flags.FlagValues) -> None:
+    """Define one flag for each setting of a run."""
+    settings.define_flags(RunConfig, values, FLAG_CHOICES)

@@ -1,4 +1,4 @@
-"""Every setting of a run and of a conversion; each field is a flag."""
+"""Settings of a run: those of all packages together, of the vocoder and of the metrics."""
 
 from dataclasses import dataclass, field
 
@@ -7,48 +7,78 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.config.training import AugmentationConfig, TrainingConfig
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """What makes converted spectra audible; mel-cepstra are always spoken by WORLD."""
+    """Synthesis of converted spectra. WORLD always synthesizes mel-cepstra."""
 
     limit_power: bool = setting(
         False,
-        "Of mel-cepstra: let no frame be louder than it was before the conversion.",
+        "Limit the power of every converted frame to its power before the conversion; mel-cepstra "
+        "alone.",
         resumable=True,
     )
     vocoder: str = setting(
         "griffin_lim",
-        "Of log-mel spectra: griffin_lim, which needs no training, or melgan.",
+        "Vocoder of log-mel spectra: griffin_lim, which needs no training, or melgan.",
         choices=("griffin_lim", "melgan"),
         resumable=True,
     )
     vocoder_checkpoint: str = setting(
         "",
-        "File of a MelGAN's weights, made by python -m cyclegan_vc_tf import_vocoder.",
+        "File with the weights of a MelGAN, made by python -m cyclegan_vc_tf import_vocoder.",
         is_path=True,
         resumable=True,
     )
     griffin_lim_iterations: int = setting(
-        60, "Iterations of Griffin-Lim.", minimum=1, maximum=10_000, resumable=True
+        60, "Number of iterations of Griffin-Lim.", minimum=1, maximum=10_000, resumable=True
     )
+
+    def validate(self, spectra: str) -> None:
+        """Refuse a vocoder that cannot synthesize the features, or that has no weights.
+
+        Args:
+            spectra: Type of the spectra, "mel_cepstra" or "log_mel".
+
+        Raises:
+            InputError: A setting has no effect on these spectra, or the weights of a MelGAN are
+                missing.
+        """
+        if spectra == "mel_cepstra":
+            if self != VocoderConfig(limit_power=self.limit_power):
+                raise InputError(
+                    "--vocoder and its settings cannot be given: WORLD synthesizes this run's "
+                    "mel-cepstra; leave them out"
+                )
+        elif self.limit_power:
+            raise InputError(
+                "--limit_power cannot be given: it limits mel-cepstra, and this run converts "
+                "log-mel spectra; leave it out"
+            )
+        elif self.vocoder == "melgan" and not self.vocoder_checkpoint:
+            raise InputError(
+                "--vocoder_checkpoint is not given; --vocoder=melgan needs a file made by "
+                "python -m cyclegan_vc_tf import_vocoder"
+            )
 
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """What held-out speech is compared with, and what judges of it need."""
+    """Reference recordings and models of the metrics."""
 
     reference_dir: str = setting(
         "",
-        "Folder with subfolders A and B: the other speaker's held-out sentences, in files of the "
-        "same names, in the voices of A and B. By default the held-out recordings themselves.",
+        "Folder with subfolders A and B. Each holds the other speaker's held-out sentences in the "
+        "voice of A or B, in files of the same names. By default the references are the held-out "
+        "recordings themselves.",
         is_path=True,
         resumable=True,
     )
     transcripts: str = setting(
         "",
-        "Table of what is said in recordings: name without ending, tab, sentence.",
+        "Table with the sentence of each recording: file name without its ending, tab, sentence.",
         is_path=True,
         resumable=True,
     )
@@ -62,7 +92,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run; those of the 2017 paper by default."""
+    """All settings of a run. The defaults follow the 2017 paper."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     features: FeatureConfig = FeatureConfig()
@@ -71,3 +101,32 @@ class RunConfig:
     augmentation: AugmentationConfig = AugmentationConfig()
     vocoder: VocoderConfig = VocoderConfig()
     metrics: MetricsConfig = MetricsConfig()
+
+    def validate(self, preset: "RunConfig", optional_block: bool = False) -> None:
+        """Refuse settings that no run can be trained with.
+
+        `registry.validate_config` calls it with the preset of the run's variant.
+
+        Args:
+            preset: Settings of the variant's paper.
+            optional_block: Whether a discriminator's last block can be left out.
+
+        Raises:
+            InputError: Settings contradict each other, or a setting has no effect.
+        """
+        self.network.validate(preset.network, optional_block)
+        if self.network.vtln_init and self.features.spectra != "mel_cepstra":
+            raise InputError(
+                "--vtln_init warps the envelopes of mel-cepstra, and --spectra is "
+                f"{self.features.spectra}; leave one of them out"
+            )
+        if self.training.inca_iterations and not self.network.vtln_init:
+            raise InputError(
+                f"--inca_iterations is {self.training.inca_iterations}, and there is no linear "
+                "skip to refine; give --vtln_init too, or leave it out"
+            )
+        self.training.validate()
+        self.augmentation.validate(self.training.crop_frames)
+        self.vocoder.validate(self.features.spectra)
+        self.features.validate()
+        self.corpus.validate()

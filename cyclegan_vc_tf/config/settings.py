@@ -1,13 +1,13 @@
-"""Settings as flags and as files: the machinery behind `config`.
+"""Settings classes as flags, as flag files and as JSON.
 
-A field of a settings class, a frozen dataclass, is a flag: its name, type, default and help are
-written once, at the field.
+A settings class is a frozen dataclass whose fields are flags. Name, type, default and help of a
+flag are written once, at the field.
 """
 
 import dataclasses
 import math
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,13 +18,16 @@ from cyclegan_vc_tf.system.errors import InputError
 Settings = TypeVar("Settings")
 
 FLAG_ALIASES = {"frequency_warp": "vtln_init", "pairing_rounds": "inca_iterations"}
-"""Old name of a flag: its name today. Both are accepted in flag files and in `config.json`."""
+"""Current name by old name of a flag. Flags, flag files and `config.json` accept both names."""
 
 SECTION_ALIASES = {"judges": "metrics"}
-"""Old name of a section of `config.json`: its name today."""
+"""Current name by old name of a section of `config.json`."""
 
 ALIASES_MODULE = "old names"
 """Name of the help section that lists the old names."""
+
+GIVEN_WITH_FLAGS: tuple[str, ...] = ()
+"""Choices of a field that `define_flags` is given, because its module cannot know them."""
 
 
 def setting(
@@ -37,16 +40,17 @@ def setting(
     is_path: bool = False,
     resumable: bool = False,
 ) -> Any:
-    """A field that is also a flag.
+    """Return a dataclass field that is also a flag.
 
     Args:
-        default: Its default, of the field's type.
-        text: What the flag's help says.
-        minimum: Smallest value allowed.
-        maximum: Largest value allowed.
-        choices: The values allowed, where they can be listed.
-        is_path: Whether it names a folder or a file; it is then kept as an absolute path.
-        resumable: Whether it may change when a run is resumed.
+        default: Default value, of the field's type.
+        text: Help text of the flag.
+        minimum: Smallest allowed value.
+        maximum: Largest allowed value.
+        choices: Allowed values, where they can be listed; `GIVEN_WITH_FLAGS` where `define_flags`
+            is given them.
+        is_path: Whether the value is a path of a folder or file, which is kept as an absolute path.
+        resumable: Whether the value may change when a run is resumed.
     """
     about = {"text": text, "minimum": minimum, "maximum": maximum, "choices": choices}
     return dataclasses.field(
@@ -55,7 +59,10 @@ def setting(
 
 
 def iterate_fields(cls: type) -> Iterator[tuple[str, dataclasses.Field, Any]]:
-    """The flags of a settings class: section (empty for its own), field and type."""
+    """Yield section, field and type of each flag of a settings class.
+
+    The section is empty for a field of the class itself.
+    """
     for field, kind in _typed_fields(cls):
         if dataclasses.is_dataclass(kind):
             for inner, inner_kind in _typed_fields(kind):
@@ -64,13 +71,31 @@ def iterate_fields(cls: type) -> Iterator[tuple[str, dataclasses.Field, Any]]:
             yield "", field, kind
 
 
-def define_flags(cls: type, values: flags.FlagValues) -> None:
-    """Defines one flag for each field of a settings class."""
+def define_flags(
+    cls: type,
+    values: flags.FlagValues,
+    choices: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Define one flag for each field of a settings class.
+
+    Args:
+        cls: Settings class.
+        values: Flags that the new ones are added to.
+        choices: Allowed values by flag, for fields declared with `GIVEN_WITH_FLAGS`; see
+            `presets.FLAG_CHOICES`.
+
+    Raises:
+        ValueError: The choices of such a field are missing.
+    """
     old_names = {name: old for old, name in FLAG_ALIASES.items()}
     for section, field, kind in iterate_fields(cls):
-        about: Any = field.metadata
+        about: dict[str, Any] = dict(field.metadata)
+        if about["choices"] == GIVEN_WITH_FLAGS:
+            about["choices"] = (choices or {}).get(field.name)
+            if not about["choices"]:
+                raise ValueError(f"--{field.name} has no choices; pass them to define_flags")
         default: Any = field.default
-        parser, serializer = _parser(kind, about)
+        parser, serializer = _make_parser(kind, about)
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
         options: dict[str, Any] = {"flag_values": values, "module_name": section or cls.__name__}
@@ -85,12 +110,12 @@ def define_flags(cls: type, values: flags.FlagValues) -> None:
 
 
 def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) -> Settings:
-    """`base`, changed by the flags that were given.
+    """Return `base` with the values of the flags that were given.
 
     Args:
-        cls: The settings class.
+        cls: Settings class.
         values: Parsed flags.
-        base: What holds for flags that were not given.
+        base: Settings that hold for flags that were not given.
     """
     changed: dict[str, dict[str, Any]] = {}
     for section, field, kind in iterate_fields(cls):
@@ -108,10 +133,10 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
 
 
 def absolute_path(path: str) -> str:
-    """A path as it can be kept; an empty one, which means none, stays empty.
+    """Return a path as an absolute path; an empty text, which means no path, stays empty.
 
     Raises:
-        InputError: It begins with the home folder of somebody unknown.
+        InputError: The path begins with the home folder of an unknown user.
     """
     try:
         return str(Path(path).expanduser().absolute()) if path else ""
@@ -120,40 +145,48 @@ def absolute_path(path: str) -> str:
 
 
 def to_flags(config: Any) -> str:
-    """Settings as a flag file: one `--name=value` a line."""
+    """Return settings as the text of a flag file: one `--name=value` per line."""
     lines = []
     for section, field, _ in iterate_fields(type(config)):
-        value = getattr(getattr(config, section) if section else config, field.name)
-        if isinstance(value, tuple):
-            value = ",".join(map(str, value))
-        elif isinstance(value, bool):
+        value = _get(config, section, field.name)
+        if isinstance(value, bool):
             value = str(value).lower()
-        lines.append(f"--{field.name}={value}\n")
+        lines.append(f"--{field.name}={_join(value)}\n")
     return "".join(lines)
 
 
 def flag_values(config: Any) -> dict[str, bool | int | float | str]:
-    """Every setting by its flag's name; those with several values as text with commas."""
-    found = {}
-    for section, field, _ in iterate_fields(type(config)):
-        value = getattr(getattr(config, section) if section else config, field.name)
-        found[field.name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
-    return found
+    """Return every setting by the name of its flag; several values are one text with commas."""
+    return {
+        field.name: _join(_get(config, section, field.name))
+        for section, field, _ in iterate_fields(type(config))
+    }
 
 
-def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
-    """Settings from what `dataclasses.asdict` made of them, also after a way through JSON.
+def from_dict(cls: type[Settings], data: Mapping[str, Any]) -> Settings:
+    """Return settings from the output of `dataclasses.asdict`, directly or read back from JSON.
+
+    A name that is missing has its default.
+
+    Args:
+        cls: Settings class.
+        data: Values by name, current or old; sections are dictionaries.
 
     Raises:
-        InputError: A name in `data` is no setting, or its value is of another type; a name that
-            is missing has its default.
+        InputError: A name in `data` is not a setting, is given twice under its old and its current
+            name, or has a value of another type.
     """
-    known = dict((field.name, kind) for field, kind in _typed_fields(cls))
-    values = {}
-    for written, value in data.items():
-        name = {**FLAG_ALIASES, **SECTION_ALIASES}.get(written, written)
+    known = {field.name: kind for field, kind in _typed_fields(cls)}
+    aliases = {**FLAG_ALIASES, **SECTION_ALIASES}
+    values: dict[str, Any] = {}
+    for received, value in data.items():
+        name = aliases.get(received, received)
         if name not in known:
-            raise InputError(f"{name} is no setting of this version; expected {', '.join(known)}")
+            raise InputError(
+                f"{received} is not a setting of this version; expected {', '.join(known)}"
+            )
+        if name != received and name in data:
+            raise InputError(f"{received} is an old name of {name}, and both are given; remove one")
         if dataclasses.is_dataclass(known[name]):
             value = from_dict(typing.cast(type, known[name]), value)
         elif typing.get_origin(known[name]) is tuple:
@@ -165,30 +198,45 @@ def from_dict(cls: type[Settings], data: dict[str, Any]) -> Settings:
 
 
 def resume_differences(old: Any, new: Any) -> list[str]:
-    """One text for each setting that differs and may not when a run is resumed."""
+    """Return one text per setting that differs and may not change when a run is resumed."""
     found = []
     for section, field, _ in iterate_fields(type(old)):
-        before, after = (
-            getattr(getattr(each, section) if section else each, field.name) for each in (old, new)
-        )
+        before, after = (_get(config, section, field.name) for config in (old, new))
         if before != after and not field.metadata["resumable"]:
             found.append(f"--{field.name} was {before!r} and is {after!r}")
     return found
 
 
+def _get(config: Any, section: str, name: str) -> Any:
+    """Return the value of a setting; an empty section means the class itself."""
+    return getattr(getattr(config, section) if section else config, name)
+
+
+def _join(value: Any) -> Any:
+    """Return several values as one text with commas, and any other value as it is."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
 def _typed_fields(cls: Any) -> list[tuple[dataclasses.Field, Any]]:
+    """Return the fields of a dataclass with their types."""
     kinds = typing.get_type_hints(cls)
     return [(field, kinds[field.name]) for field in dataclasses.fields(cls)]
 
 
-def _parser(kind: Any, about: Any) -> tuple[flags.ArgumentParser, Any]:
+def _make_parser(kind: Any, about: Mapping[str, Any]) -> tuple[flags.ArgumentParser, Any]:
+    """Return the parser and the serializer of a flag.
+
+    Args:
+        kind: Type of the field.
+        about: Metadata of the field.
+    """
     limits = {"lower_bound": about["minimum"], "upper_bound": about["maximum"]}
     if kind is int:
         return flags.IntegerParser(**limits), flags.ArgumentSerializer()
     if kind is float:
         return _FiniteFloatParser(**limits), flags.ArgumentSerializer()
     if typing.get_origin(kind) is tuple:
-        one, _ = _parser(typing.get_args(kind)[0], about)
+        one, _ = _make_parser(typing.get_args(kind)[0], about)
         return _TupleParser(one), flags.CsvListSerializer(",")
     if about["choices"]:
         return flags.EnumParser(about["choices"]), flags.ArgumentSerializer()
@@ -196,7 +244,7 @@ def _parser(kind: Any, about: Any) -> tuple[flags.ArgumentParser, Any]:
 
 
 class _FiniteFloatParser(flags.FloatParser):
-    """Parses numbers; NaN, which is within all bounds, and infinity are none."""
+    """Parser of finite numbers. It refuses NaN, which no bound excludes, and infinity."""
 
     def convert(self, argument: Any) -> float:
         value = float(super().convert(argument))
@@ -206,7 +254,7 @@ class _FiniteFloatParser(flags.FloatParser):
 
 
 class _TupleParser(flags.ArgumentParser):
-    """Parses values with commas between them."""
+    """Parser of several values with commas between them."""
 
     def __init__(self, one: flags.ArgumentParser) -> None:
         self.one = one

@@ -1,34 +1,40 @@
-"""Every setting of a run and of a conversion; each field is a flag."""
+"""Settings of the course of a training and of augmentation; each field is a flag."""
 
 from dataclasses import dataclass
 
+from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
 from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The course of a training. Everything is counted in steps (iterations)."""
+    """Course of a training. Everything is counted in steps (iterations)."""
 
-    steps: int = setting(400_000, "Steps to train in all.", minimum=1, resumable=True)
-    batch_size: int = setting(1, "Crops of each speaker in a step.", minimum=1)
-    crop_frames: int = setting(128, "Frames in a crop, a multiple of 4.", minimum=4)
+    steps: int = setting(400_000, "Total number of training steps.", minimum=1, resumable=True)
+    batch_size: int = setting(1, "Number of crops per speaker and step.", minimum=1)
+    crop_frames: int = setting(
+        128, "Length of a crop in frames, a multiple of 4.", minimum=FRAME_MULTIPLE
+    )
     generator_learning_rate: float = setting(
-        2e-4, "Of the generators, at first.", minimum=0.0, maximum=1.0
+        2e-4, "Initial learning rate of the generators.", minimum=0.0, maximum=1.0
     )
     discriminator_learning_rate: float = setting(
-        1e-4, "Of the discriminators, at first.", minimum=0.0, maximum=1.0
+        1e-4, "Initial learning rate of the discriminators.", minimum=0.0, maximum=1.0
     )
     decay_start: int = setting(
-        200_000, "Step from which on both learning rates fall linearly.", minimum=0
+        200_000, "Step from which both learning rates fall linearly.", minimum=0
     )
-    decay_steps: int = setting(200_000, "Steps in which they fall to zero.", minimum=1)
+    decay_steps: int = setting(
+        200_000, "Number of steps in which both learning rates fall to zero.", minimum=1
+    )
     adam_beta1: float = setting(
-        0.5, "Adam's decay of the first moment.", minimum=0.0, maximum=0.999999
+        0.5, "Decay rate of Adam's first moment.", minimum=0.0, maximum=0.999999
     )
     adam_beta2: float = setting(
-        0.999, "Adam's decay of the second moment.", minimum=0.0, maximum=0.999999
+        0.999, "Decay rate of Adam's second moment.", minimum=0.0, maximum=0.999999
     )
-    adam_epsilon: float = setting(1e-8, "Adam's epsilon, placed as in TensorFlow.", minimum=1e-20)
+    adam_epsilon: float = setting(1e-8, "Epsilon of Adam, placed as in TensorFlow.", minimum=1e-20)
     cycle_weight: float = setting(
         10.0, "Weight of the cycle-consistency loss.", minimum=0.0, maximum=1e6
     )
@@ -36,36 +42,37 @@ class TrainingConfig:
         5.0, "Weight of the identity-mapping loss.", minimum=0.0, maximum=1e6
     )
     identity_steps: int = setting(
-        10_000, "Steps after which the identity-mapping loss no longer counts.", minimum=0
+        10_000, "Number of steps with the identity-mapping loss.", minimum=0
     )
     self_regularization_weight: float = setting(
         0.0,
-        "Weight of the squared distance from a generator's (stretched) input.",
+        "Weight of the squared distance between a generator's output and its input, or its "
+        "linear skip with --vtln_init.",
         minimum=0.0,
         maximum=1e6,
     )
     inca_iterations: int = setting(
         0,
-        "How often --vtln_init's stretch is learned anew from each speaker's frames and "
-        "those of the other that are nearest to them.",
+        "Number of INCA iterations that refine the linear skip of --vtln_init. Each pairs every "
+        "frame of a speaker with the nearest frames of the other speaker.",
         minimum=0,
         maximum=100,
     )
     mask_fraction: float = setting(
         0.5,
-        "mask: longest run of frames to fill in, as a share of a crop.",
+        "Longest run of frames to fill in, as a fraction of a crop; variant mask alone.",
         minimum=0.0,
         maximum=1.0,
     )
     precision: str = setting(
         "float32",
-        "In what the networks multiply: float32, or mixed_bfloat16, which is faster on a "
-        "processor with instructions for it, with weights, sums and norms in float32.",
+        "Number format of the networks' products: float32, or mixed_bfloat16, which is faster on a "
+        "processor with bfloat16 instructions and keeps weights, sums and norms in float32.",
         choices=("float32", "mixed_bfloat16"),
     )
-    seed: int = setting(0, "All that is random follows from it.", minimum=0, maximum=2**31 - 1)
+    seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     deterministic: bool = setting(
-        False, "Make every operation reproducible bit for bit; somewhat slower."
+        False, "Make every operation reproducible bit for bit, which is slightly slower."
     )
     log_every: int = setting(
         50, "Steps between two entries of losses in TensorBoard.", minimum=1, resumable=True
@@ -73,69 +80,105 @@ class TrainingConfig:
     checkpoint_every: int = setting(
         1000, "Steps between two checkpoints.", minimum=1, resumable=True
     )
-    keep_checkpoints: int = setting(3, "Checkpoints to keep.", minimum=1, resumable=True)
+    keep_checkpoints: int = setting(3, "Number of checkpoints to keep.", minimum=1, resumable=True)
     convert_every: int = setting(
         5000,
-        "Steps between two conversions of held-out recordings into TensorBoard; 0 is never.",
+        "Steps between two conversions of held-out recordings for TensorBoard; 0 means never.",
         minimum=0,
         resumable=True,
     )
     convert_utterances: int = setting(
-        2, "Held-out recordings of each speaker in such a conversion.", minimum=1, resumable=True
+        2,
+        "Number of held-out recordings per speaker that are converted for TensorBoard.",
+        minimum=1,
+        resumable=True,
     )
 
     evaluate_every: int = setting(
         0,
-        "Steps between two evaluations of all held-out recordings, each with a checkpoint; 0 is "
+        "Steps between two evaluations of all held-out recordings, each with a checkpoint; 0 means "
         "never.",
         minimum=0,
         resumable=True,
     )
     best_metric: str = setting(
         "mcd_db",
-        "What the best of those checkpoints, which is kept, is best in, over both directions.",
+        "Metric, averaged over both directions, that selects the best evaluated checkpoint. The "
+        "best checkpoint is always kept.",
         choices=("mcd_db", "msd_db", "speaker_similarity", "dnsmos", "word_error_rate"),
         resumable=True,
     )
 
     profile_steps: str = setting(
         "",
-        "First and last step, with a comma between them, that TensorFlow's profiler looks at, for "
+        "First and last step, separated by a comma, that TensorFlow's profiler records for "
         "TensorBoard; by default none.",
         resumable=True,
     )
 
     @property
     def longest_mask(self) -> int:
-        """Most frames of a crop that are hidden."""
+        """Largest number of hidden frames in a crop."""
         return round(self.mask_fraction * self.crop_frames)
+
+    def validate(self) -> None:
+        """Refuse a crop that the generators cannot halve and double.
+
+        Raises:
+            InputError: The crop is not a multiple of 4 frames.
+        """
+        if self.crop_frames % FRAME_MULTIPLE:
+            raise InputError(
+                f"--crop_frames is {self.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
+            )
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How much more varied than the recordings what is learned from is; nothing by default."""
+    """Random variation of the training crops; none by default."""
 
     NO_NOISE_DB = 100.0
 
     augment_gain_db: float = setting(
-        0.0, "Change a crop's level by up to so many dB, up or down.", minimum=0.0, maximum=40.0
-    )
+        0.0, "Largest random change of a crop's level, up or down, in dB.", minimum=0.0,
+        maximum=40.0,
+    )  # fmt: skip
     augment_noise_snr_db: float = setting(
         NO_NOISE_DB,
-        "Least signal-to-noise ratio of noise that is added to a crop's envelopes, in dB; each "
-        "crop has one between it and 30 dB more. 100 is no noise.",
+        "Lowest signal-to-noise ratio of the noise that is added to a crop's envelopes, in dB. "
+        "Each crop gets a ratio between it and 30 dB more. 100 means no noise.",
         minimum=-10.0,
         maximum=NO_NOISE_DB,
     )
     augment_frequency_warp: float = setting(
         0.0,
-        "Stretch a crop's frequency axis by up to this share, either way.",
+        "Largest random change of a crop's frequency axis, up or down, as a fraction.",
         minimum=0.0,
         maximum=0.3,
     )
     augment_time_warp: float = setting(
-        0.0, "Change a crop's tempo by up to this share, either way.", minimum=0.0, maximum=0.5
+        0.0,
+        "Largest random change of a crop's tempo, up or down, as a fraction.",
+        minimum=0.0,
+        maximum=0.5,
     )
     augment_mask_frames: int = setting(
-        0, "Hide a run of up to so many frames of a crop, less than all.", minimum=0
+        0,
+        "Longest run of frames of a crop that is hidden at random; fewer frames than the crop has.",
+        minimum=0,
     )
+
+    def validate(self, crop_frames: int) -> None:
+        """Refuse to hide a whole crop.
+
+        Args:
+            crop_frames: Length of a crop in frames.
+
+        Raises:
+            InputError: As many frames as a crop has, or more, may be hidden.
+        """
+        if (hidden := self.augment_mask_frames) >= crop_frames:
+            raise InputError(
+                f"--augment_mask_frames is {hidden}; expected fewer than the {crop_frames} of a "
+                "crop"
+            )

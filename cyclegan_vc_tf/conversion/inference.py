@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.models.generators import FRAME_MULTIPLE, generate
+from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
+from cyclegan_vc_tf.models.generators import generate
 
 
 def inference_function(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

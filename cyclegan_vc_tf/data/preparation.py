@@ -109,7 +109,7 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
     }
     # What can be refused is refused before any work is done.
     frontend.validate(config)
-    segmentation.validate(corpus)
+    corpus.validate()
     found = {}
     for side, (flag, folder, held_out_dir) in sides.items():
         if not folder:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.models import half_precision
 from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
@@ -156,7 +157,7 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
-                    values = arrays[f"{name}/{address}"]
+                    values = arrays[half_precision.find_key(arrays, name, address)]
                     if values.shape != tuple(variable.shape):
                         raise ValueError(f"{name}/{address} has shape {values.shape}")
     except run_files.DAMAGE_ERRORS as error:

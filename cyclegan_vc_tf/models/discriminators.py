@@ -1,4 +1,4 @@
-"""Discriminators: patch scores of how much features sound like a speaker's own."""
+"""Discriminators: scores per patch of how real a speaker's features are."""
 
 from typing import Any
 
@@ -11,24 +11,27 @@ VC1_STRIDES = ((1, 2), (2, 2), (2, 2), (1, 2))
 """Strides, bins by frames, of the four blocks of CycleGAN-VC's discriminator."""
 
 VC2_STRIDES = ((1, 1), (2, 2), (2, 2), (2, 2), (1, 1))
-"""Of the five blocks of CycleGAN-VC2's; the last can be left out, as public code does."""
+"""Strides, bins by frames, of the five blocks of CycleGAN-VC2's discriminator.
+
+The last block can be left out, as in public code.
+"""
 
 
 @without_autograph
 def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
-    """The 2-D discriminator of CycleGAN-VC: a PatchGAN, one score a patch of the picture.
+    """Build the 2-D discriminator of CycleGAN-VC: a PatchGAN with one score per patch.
 
     Args:
-        name: Of the model; with `seed` it decides the initial weights.
-        bins: Values a frame.
-        config: Widths, kernels, padding, epsilon, whether a sigmoid ends it.
+        name: Name of the model. It decides the initial weights together with `seed`.
+        bins: Values per frame.
+        config: Widths, kernels, padding, epsilon, and whether the last layer is a sigmoid.
         seed: The run's seed.
 
     Returns:
         (batch, frames, bins) → (batch, rows, columns, 1): with 24 bins and 128 frames, 6 x 8.
 
-    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, figure 4; without the sigmoid it draws,
-        which least squares drive into saturation.
+    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, figure 4. The figure's sigmoid is left
+        out by default, because least squares drive it into saturation.
     """
     convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
     inputs = keras.Input((None, bins), name="features")
@@ -44,20 +47,22 @@ def vc1_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) ->
 
 @without_autograph
 def vc2_discriminator(name: str, bins: int, config: NetworkConfig, seed: int) -> keras.Model:
-    """The PatchGAN of CycleGAN-VC2, whose last layer is a convolution too; of VC3 and Mask.
+    """Build the PatchGAN of CycleGAN-VC2, CycleGAN-VC3 and MaskCycleGAN-VC.
+
+    Its last layer is a convolution.
 
     Args:
-        name: Of the model; with `seed` it decides the initial weights.
-        bins: Values a frame.
-        config: Widths, kernels, padding, epsilon, whether a sigmoid ends it.
+        name: Name of the model. It decides the initial weights together with `seed`.
+        bins: Values per frame.
+        config: Widths, kernels, padding, epsilon, and whether the last layer is a sigmoid.
         seed: The run's seed.
 
     Returns:
         (batch, frames, bins) → (batch, rows, columns, 1), an eighth of bins and frames: with 36
         bins and 128 frames, 5 x 16.
 
-    Source: Kaneko et al., 2019, arXiv:1904.04631, section 3.3; what 2020, arXiv:2010.11672,
-        changes of it is a kernel in the settings.
+    Source: Kaneko et al., 2019, arXiv:1904.04631, section 3.3. Kaneko et al., 2020,
+        arXiv:2010.11672, changes one kernel, which is in the settings.
     """
     convolve = Convolutions(name, seed, config.padding)  # type: ignore[arg-type]
     inputs = keras.Input((None, bins), name="features")
@@ -77,7 +82,17 @@ def _blocks(
     config: NetworkConfig,
     strides: tuple[tuple[int, int], ...],
 ) -> Any:
-    """The features as a picture of one channel, and gated convolutions, the first without norm."""
+    """Apply gated convolutions to features as a picture of one channel.
+
+    The first block has no norm.
+
+    Args:
+        inputs: (batch, frames, bins).
+        bins: Values per frame.
+        convolve: Builder of the network's convolutions.
+        config: Settings of the networks.
+        strides: Strides of the blocks, bins by frames.
+    """
     hidden = keras.layers.Permute((2, 1), name="bins_by_frames")(inputs)
     hidden = keras.layers.Reshape((bins, -1, 1), name="one_channel")(hidden)
     for index, (width, stride) in enumerate(

@@ -1,7 +1,7 @@
-"""Networks' weights in half precision: small files, for converting alone."""
+"""Weights of networks in half precision: small files for conversion alone."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import keras
@@ -11,16 +11,19 @@ from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
+LAYER_ALIASES = {"linear_skip": "start"}
+"""Old name by current name of a layer. Files that were published under the old name are read."""
+
 
 def write(path: Path, networks: Mapping[str, keras.Model]) -> None:
-    """Writes networks' weights as 16-bit floating-point numbers.
+    """Write the weights of networks as 16-bit floating-point numbers.
 
     Args:
         path: A .npz file.
-        networks: By name.
+        networks: Networks by name.
 
     Raises:
-        InputError: A weight is beyond what half precision can hold, 65504.
+        InputError: A weight is larger than half precision can hold, 65504.
     """
     arrays = {}
     for name, network in networks.items():
@@ -35,7 +38,11 @@ def write(path: Path, networks: Mapping[str, keras.Model]) -> None:
 
 
 def read(path: Path, networks: Mapping[str, keras.Model]) -> None:
-    """Sets networks' weights to what the file has.
+    """Set the weights of networks to those in a file.
+
+    Args:
+        path: A .npz file that `write` made.
+        networks: Networks by name.
 
     Raises:
         InputError: The file is damaged, or has other weights.
@@ -44,6 +51,21 @@ def read(path: Path, networks: Mapping[str, keras.Model]) -> None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
-                    variable.assign(arrays[f"{name}/{address}"].astype(np.float32))
+                    key = find_key(arrays, name, address)
+                    variable.assign(arrays[key].astype(np.float32))
     except (EOFError, LookupError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read ({error}); get it anew") from error
+
+
+def find_key(keys: Container[str], network: str, address: str) -> str:
+    """Return the key of a weight in a file, which may have the layer's old name.
+
+    Args:
+        keys: Keys of the file.
+        network: Name of the network, such as `generator_A2B`.
+        address: Layer and weight, such as `linear_skip/kernel`.
+    """
+    key = f"{network}/{address}"
+    layer, _, weight = address.partition("/")
+    old_key = f"{network}/{LAYER_ALIASES.get(layer, layer)}/{weight}"
+    return old_key if key not in keys and old_key in keys else key

@@ -1,4 +1,4 @@
-"""The layers that the networks are put together from. Channels are last, everywhere."""
+"""Layers of the networks. Channels are the last axis everywhere."""
 
 import warnings
 import zlib
@@ -11,41 +11,40 @@ import tensorflow as tf
 from cyclegan_vc_tf.models.matmul_conv import Conv1D, Conv2D
 
 with warnings.catch_warnings():
-    # Addons announces its end of life at import; `instance_norm` says what takes its place.
+    # Addons warns of its end of life at import; `instance_norm` names the replacement.
     warnings.filterwarnings("ignore", "(?s).*TensorFlow Addons .TFA. has ended", UserWarning)
     import tensorflow_addons as tfa
 
 Padding = Literal["same", "symmetric"]
 
 without_autograph = tf.autograph.experimental.do_not_convert
-"""For what puts layers together: none has control flow for AutoGraph to find, which would read the
-source of each."""
+"""Decorator of functions that build networks, which have no control flow for AutoGraph."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class GatedLinearUnit(keras.layers.Layer):
-    """Half of the channels gates the other half: value · sigmoid(gate), the value first.
+    """Gated linear unit: value · sigmoid(gate), where the value is the first half of the channels.
 
     Input shape: (batch, …, channels), an even number of channels.
     Output shape: (batch, …, channels // 2).
 
-    Source: Dauphin et al., 2017, arXiv:1612.08083, equation 1, its two convolutions being one.
+    Source: Dauphin et al., 2017, arXiv:1612.08083, equation 1, with its two convolutions as one.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Gates `inputs`."""
+        """Gate the first half of the channels with the second."""
         value, gate = tf.split(inputs, 2, axis=-1)
         return value * tf.sigmoid(gate)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Half the channels."""
+        """Return the shape with half the channels."""
         return (*input_shape[:-1], input_shape[-1] // 2)
 
 
 def gate(kind: str, name: str) -> keras.layers.Layer:
-    """A gated linear unit, "glu", or what public PyTorch code has in its place, "silu".
+    """Return a gated linear unit, "glu", or SiLU, "silu", which public PyTorch code uses instead.
 
-    SiLU is x · sigmoid(x): every channel gates itself, and all of them come out.
+    SiLU is x · sigmoid(x): every channel gates itself, and the number of channels stays.
 
     Source: Elfwing et al., 2017, arXiv:1702.03118, equation 5.
     """
@@ -56,7 +55,7 @@ def gate(kind: str, name: str) -> keras.layers.Layer:
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class PixelShuffle1D(keras.layers.Layer):
-    """Trades channels for frames: two frames out of each one.
+    """Pixel shuffle in one dimension: channels become frames, two per input frame.
 
     Channel `j * channels // 2 + k` of frame `w` becomes channel `k` of frame `2 * w + j`:
     block-major, the order of `tf.nn.depth_to_space`, which does the work on an axis of width 1,
@@ -69,10 +68,10 @@ class PixelShuffle1D(keras.layers.Layer):
     """
 
     def build(self, input_shape: Any) -> None:
-        """Checks the number of channels.
+        """Check the number of channels.
 
         Raises:
-            ValueError: It is no multiple of 4.
+            ValueError: The number of channels is not a multiple of 4.
         """
         if input_shape[-1] % 4:
             raise ValueError(
@@ -81,21 +80,21 @@ class PixelShuffle1D(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Shuffles `inputs`."""
+        """Move channels to frames."""
         channels = inputs.shape[-1]
         squares = tf.nn.depth_to_space(tf.expand_dims(inputs, axis=2), block_size=2)
         batch, frames = tf.shape(squares)[0], tf.shape(squares)[1]
         return tf.reshape(squares, (batch, frames, channels // 2))
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Twice the frames, half the channels."""
+        """Return the shape with twice the frames and half the channels."""
         batch, frames, channels = input_shape
         return (batch, None if frames is None else 2 * frames, channels // 2)
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class PixelShuffle2D(keras.layers.Layer):
-    """Trades channels for bins and frames: a square of four positions out of each one.
+    """Pixel shuffle in two dimensions: channels become bins and frames, four per position.
 
     `tf.nn.depth_to_space`: channel `(2 * i + j) * channels // 4 + k` of bin h and frame w becomes
     channel `k` of bin `2 * h + i` and frame `2 * w + j`, block-major.
@@ -107,22 +106,22 @@ class PixelShuffle2D(keras.layers.Layer):
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Shuffles `inputs`."""
+        """Move channels to bins and frames."""
         return tf.nn.depth_to_space(inputs, block_size=2)
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class NearestResize(keras.layers.Layer):
-    """Brings the first input to the positions of the second, each from its nearest.
+    """Nearest-neighbour resize of the first input to the positions of the second.
 
-    Half-pixel centres, as `tf.image.resize` samples: of 64 frames, 16 are 2, 6, 10, …
+    Centres lie at half pixels, as in `tf.image.resize`: 16 of 64 frames are 2, 6, 10, …
 
-    Input shape: a pair of (batch, positions…, channels) of one or two axes of positions.
+    Input shape: a pair of (batch, positions…, channels) with one or two axes of positions.
     Output shape: (batch, positions… of the second, channels of the first).
     """
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Resizes the first of `inputs`."""
+        """Resize the first of `inputs`."""
         picture, like = inputs
         if len(like.shape) == 3:
             column = tf.expand_dims(picture, axis=2)
@@ -131,37 +130,37 @@ class NearestResize(keras.layers.Layer):
         return tf.image.resize(picture, tf.shape(like)[1:3], method="nearest")
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Positions of the second, channels of the first."""
+        """Return the shape with the second input's positions and the first input's channels."""
         picture, like = input_shape
         return (*like[:-1], picture[-1])
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class MaskFrames(keras.layers.Layer):
-    """Blanks frames and tells which: (x · m, m) as two channels.
+    """Mask of frames: returns (x · m, m) as two channels.
 
-    Input shape: a pair of features x, (batch, frames, bins), and a mask m, (batch, frames, 1), 0
-    where a frame is to be filled in and 1 elsewhere.
+    Input shape: a pair of features x, (batch, frames, bins), and a mask m, (batch, frames, 1). The
+    mask is 0 where a frame is to be filled in and 1 elsewhere.
     Output shape: (batch, frames, bins, 2).
 
-    Source: Kaneko et al., 2021, arXiv:2102.12841: filling in frames.
+    Source: Kaneko et al., 2021, arXiv:2102.12841, filling in frames.
     """
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Masks the first of `inputs` with the second."""
+        """Mask the first of `inputs` with the second."""
         features, mask = inputs
         return tf.stack([features * mask, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Two channels."""
+        """Return the shape with two channels."""
         return (*input_shape[0], 2)
 
 
 def instance_norm(epsilon: float, name: str, affine: bool = True) -> keras.layers.Layer:
-    """Instance normalisation, by default with a learned scale and offset a channel.
+    """Return instance normalisation, by default with a learned scale and offset per channel.
 
     y = gamma · (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the biased variance
-    of one example's channel over all positions. Never in less than float32.
+    of one example's channel over all positions. It is never computed in less than float32.
     `keras.layers.GroupNormalization(groups=-1)` is the same function.
 
     Source: Ulyanov et al., 2016, arXiv:1607.08022.
@@ -173,27 +172,27 @@ def instance_norm(epsilon: float, name: str, affine: bool = True) -> keras.layer
 
 
 def symmetric_padding(kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros in front of and behind an axis, as public PyTorch implementations pad it.
+    """Return the zeros in front of and behind an axis, as public PyTorch implementations pad.
 
-    ceil((kernel - stride) / 2) on both sides; at stride 1 an even kernel then gives one position
-    too many and the last is cut, which is one zero less behind.
+    Both sides get ceil((kernel - stride) / 2) zeros. At stride 1 an even kernel would give one
+    position too many, which the implementations cut; this is one zero less behind.
     """
-    each = -(-(kernel - stride) // 2)
-    behind = each - 1 if stride == 1 and kernel % 2 == 0 else each
-    return max(each, 0), max(behind, 0)
+    front = -(-(kernel - stride) // 2)
+    behind = front - 1 if stride == 1 and kernel % 2 == 0 else front
+    return max(front, 0), max(behind, 0)
 
 
 class Convolutions:
-    """Makes the convolutions of one network: their padding, and their seeds from its name.
+    """Builder of the convolutions of one network, with one padding and one seed per layer.
 
-    Kernels are drawn from Glorot's uniform distribution, each by a seed of its own, a function of
-    the run's seed and of the names of network and layer. Biases start at zero, if not said
-    otherwise.
+    Kernels are drawn from Glorot's uniform distribution. Each has a seed of its own, a function of
+    the run's seed and of the names of network and layer. Biases are zero initially, unless another
+    value is given.
 
     Args:
         network: The network's name.
         seed: The run's seed.
-        padding: "same", TensorFlow's, or "symmetric", as public PyTorch implementations pad.
+        padding: "same", as TensorFlow pads, or "symmetric", as public PyTorch implementations pad.
     """
 
     def __init__(self, network: str, seed: int, padding: Padding) -> None:
@@ -209,11 +208,23 @@ class Convolutions:
         *,
         bias: float = 0.0,
     ) -> Any:
-        """Convolves `inputs`, (batch, positions…, channels), over as many axes as `kernel` has."""
+        """Convolve `inputs` over as many axes as `kernel` has.
+
+        Args:
+            inputs: (batch, positions…, channels).
+            channels: Output channels.
+            kernel: Kernel size per axis.
+            stride: Stride per axis.
+            name: Name of the layer.
+            bias: Initial value of the bias.
+
+        Returns:
+            (batch, positions…, output channels).
+        """
         padding = "same"
         if self.padding == "symmetric":
             padding = "valid"
-            zeros = tuple(symmetric_padding(*each) for each in zip(kernel, stride, strict=True))
+            zeros = tuple(symmetric_padding(*sizes) for sizes in zip(kernel, stride, strict=True))
             if len(kernel) == 1:
                 inputs = keras.layers.ZeroPadding1D(zeros[0], name=f"{name}_padding")(inputs)
             else:
@@ -230,7 +241,7 @@ class Convolutions:
         )(inputs)
 
     def initializer(self, name: str) -> keras.initializers.Initializer:
-        """Glorot's uniform distribution, seeded for the layer `name` of this network."""
+        """Return Glorot's uniform distribution, seeded for the layer `name` of this network."""
         key = zlib.crc32(f"{self.network}/{name}".encode())
         seed = np.random.SeedSequence((self.seed, key)).generate_state(1)[0]
         return keras.initializers.GlorotUniform(seed=int(seed) % 2**31)

@@ -1,7 +1,9 @@
-"""Convolutions that are one matrix product where that is the faster way: windows times kernel.
+"""Convolutions that are computed as one matrix product, windows times kernel, where it is faster.
 
-At the sizes of these networks, a few dozen positions and thousands of channels, a product reads a
-kernel as it lies in memory, where TensorFlow's convolution rearranges it first.
+These networks have a few dozen positions and thousands of channels. At these sizes a product reads
+a kernel in the order of memory, and TensorFlow's convolution rearranges the kernel first. The parts
+in order: axes of a convolution, windows of its input, matrix products, products and gradients of a
+whole step (`MatmulContext`), and the layers `Conv1D` and `Conv2D`.
 """
 
 import math
@@ -19,13 +21,16 @@ import tensorflow as tf
 from cyclegan_vc_tf.system import processor
 
 MAX_ROWS = 400
-"""Positions of a whole batch up to which a product is the faster way; see docs/performance.md."""
+"""Largest number of positions per batch for a product; see docs/performance.md."""
 
 MIN_CHANNELS = 32
-"""Channels, both in and out, from which on it is, and"""
+"""Smallest number of channels, both in and out, for a product."""
 
 CHANNELS_PER_ROW = 2
-"""channels out, for each of the rows: a kernel has to be large beside what it works on."""
+"""Smallest ratio of output channels to positions per batch for a product.
+
+A product is faster only where the kernel is large beside the windows.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,9 @@ class Axis:
     """One axis of a convolution.
 
     Attributes:
-        size: Positions that go in.
-        kernel: Positions of a window.
-        stride: From one window to the next.
+        size: Number of input positions.
+        kernel: Number of positions per window.
+        stride: Distance between two windows.
         padding: "same" or "valid", as TensorFlow pads.
     """
 
@@ -46,7 +51,7 @@ class Axis:
 
     @cached_property
     def windows(self) -> int:
-        """Positions that come out."""
+        """Number of output positions."""
         valid = 0 if self.padding == "same" else self.kernel - 1
         return -(-(self.size - valid) // self.stride)
 
@@ -63,31 +68,31 @@ class Axis:
 def conv_axes(
     sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], padding: str
 ) -> tuple[Axis, ...]:
-    """The axes of a convolution over positions of known sizes."""
-    each = zip(sizes, kernel, strides, strict=True)
-    return tuple(Axis(*numbers, padding) for numbers in each)
+    """Return the axes of a convolution over positions of known sizes."""
+    numbers = zip(sizes, kernel, strides, strict=True)
+    return tuple(Axis(*values, padding) for values in numbers)
 
 
 def is_matmul_faster(batch: int, axes: Sequence[Axis], channels_in: int, channels_out: int) -> bool:
-    """Whether a product of windows is the faster way to convolve a batch of so many examples."""
+    """Return whether a product of windows convolves a batch faster than TensorFlow does."""
     rows = batch * math.prod(axis.windows for axis in axes)
     large = min(channels_in, channels_out) >= MIN_CHANNELS
     return large and rows <= min(MAX_ROWS, channels_out // CHANNELS_PER_ROW)
 
 
 def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
-    """What each position of a convolution's output sees, a row a position.
+    """Return the window of every output position of a convolution, one row per position.
 
     Args:
-        inputs: (batch, positions…, channels), all of them known.
-        axes: One or two.
+        inputs: (batch, positions…, channels), all sizes known.
+        axes: One or two axes.
 
     Returns:
         (batch · windows…, kernel sizes… · channels).
     """
 
     @tf.custom_gradient
-    def gathered(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    def gather(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         channels = inputs.shape[-1]
         sizes = [axis.kernel for axis in axes]
         padded = tf.pad(inputs, [(0, 0), *(axis.zeros for axis in axes), (0, 0)])
@@ -95,78 +100,32 @@ def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
             (axis,) = axes
             last = (axis.windows - 1) * axis.stride + 1
             shifted = [padded[:, i : i + last : axis.stride] for i in range(axis.kernel)]
-            found = tf.concat(shifted, -1)
+            windows = tf.concat(shifted, -1)
         else:
             strides = [1, *(axis.stride for axis in axes), 1]
-            found = tf.image.extract_patches(padded, [1, *sizes, 1], strides, [1] * 4, "VALID")
+            windows = tf.image.extract_patches(padded, [1, *sizes, 1], strides, [1] * 4, "VALID")
 
-        def scattered(upstream: tf.Tensor) -> tf.Tensor:
+        def scatter(upstream: tf.Tensor) -> tf.Tensor:
             counts = [axis.windows for axis in axes]
             sums = tf.reshape(upstream, (inputs.shape[0], *counts, *sizes, channels))
-            # From the last axis on, whose kernel then is the last but the channels.
+            # From the last axis on: its kernel then is the last axis before the channels.
             for number in reversed(range(len(axes))):
                 places = tf.unstack(sums, axis=1 + len(axes) + number)
                 sums = _overlap_add(places, axes[number], 1 + number)
             return sums
 
-        return tf.reshape(found, (-1, math.prod(sizes) * channels)), scattered
+        return tf.reshape(windows, (-1, math.prod(sizes) * channels)), scatter
 
-    return gathered(inputs)
-
-
-def matmul(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """A matrix product, its gradients made in the order that reads a large `matrix` fastest.
-
-    Args:
-        rows: (rows, n).
-        matrix: (n, columns).
-
-    Returns:
-        (rows, columns).
-    """
-
-    @tf.custom_gradient
-    def multiplied(rows: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            of_rows = tf.transpose(_batched_matmul(matrix, upstream, adj_y=True))
-            return of_rows, matrix_gradient([rows], [upstream])
-
-        return _batched_matmul(rows, matrix), gradients
-
-    return multiplied(rows, matrix)
-
-
-def matrix_gradient(rows: Sequence[tf.Tensor], upstream: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The gradient of a matrix that several rows were multiplied with, as one product.
-
-    Args:
-        rows: What it was multiplied with, each (rows, n).
-        upstream: The gradients of the products, each (rows, columns).
-
-    Returns:
-        (n, columns).
-    """
-    # One product over all rows writes the large result once, where a sum would read it again.
-    left, right = (tf.concat(each, 0) if len(each) > 1 else each[0] for each in (rows, upstream))
-    if left.dtype == tf.bfloat16:
-        return _batched_matmul(left, right, adj_x=True)
-    # Of few rows, the general product makes it in half the time of the batched one.
-    return tf.matmul(left, right, transpose_a=True)
-
-
-def _batched_matmul(x: tf.Tensor, y: tf.Tensor, **adjoints: bool) -> tf.Tensor:
-    """A matrix product as a batch of one: at these sizes up to 1.6 times as fast as another."""
-    product = tf.raw_ops.BatchMatMulV2(x=x[tf.newaxis], y=y[tf.newaxis], **adjoints)
-    return tf.squeeze(product, 0)
+    return gather(inputs)
 
 
 def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Tensor:
-    """The sum of windows where they came from: the transpose of taking them.
+    """Add windows at the positions that they were taken from: the transpose of taking them.
 
     Args:
-        places: For each place in a window, what to add there, (…, windows, …).
-        axis: The axis.
-        number: Which of the tensors' axes it is.
+        places: Values to add for each place in a window, (…, windows, …).
+        axis: Axis of the convolution.
+        number: Index of the axis in the tensors.
 
     Returns:
         (…, axis.size, …).
@@ -178,10 +137,10 @@ def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Ten
     phases = []
     for phase in range(axis.stride):
         shifted = []
-        for lap, each in enumerate(places[phase :: axis.stride]):
-            zeros = [(0, 0)] * len(each.shape)
+        for lap, values in enumerate(places[phase :: axis.stride]):
+            zeros = [(0, 0)] * len(values.shape)
             zeros[number] = (lap, laps - 1 - lap)
-            shifted.append(tf.pad(each, zeros) if laps > 1 else each)
+            shifted.append(tf.pad(values, zeros) if laps > 1 else values)
         phases.append(tf.add_n(shifted))
     length = (axis.windows + laps - 1) * axis.stride
     shape = phases[0].shape.as_list()
@@ -198,17 +157,65 @@ def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Ten
     return tf.slice(tf.pad(sums, zeros) if behind else sums, begin, size)
 
 
-class MatmulContext:
-    """How convolutions multiply while this is in use, and their kernels' gradients.
+def _batched_matmul(x: tf.Tensor, y: tf.Tensor, **adjoints: bool) -> tf.Tensor:
+    """Multiply matrices as a batch of one, at these sizes up to 1.6 times as fast as `matmul`."""
+    product = tf.raw_ops.BatchMatMulV2(x=x[tf.newaxis], y=y[tf.newaxis], **adjoints)
+    return tf.squeeze(product, 0)
 
-    A kernel is read, and rounded, once, however often the networks are called; its gradient is
-    one product over all its uses. Convolutions that are no products, see `convolution`, are only
-    rounded. Everything else that networks compute stays in float32.
+
+def matrix_gradient(rows: Sequence[tf.Tensor], upstream: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the gradient of a matrix that was multiplied several times, as one product.
 
     Args:
-        precision: "float32", or "mixed_bfloat16": what is multiplied is rounded to bfloat16, and
-            so are the products, which are summed in float32. A processor without instructions for
-            it multiplies the rounded numbers in float32. Weights and their gradients are float32.
+        rows: Left factors of the products, (rows, n) each.
+        upstream: Gradients of the products, (rows, columns) each.
+
+    Returns:
+        (n, columns).
+    """
+    # One product over all rows writes the large result once, where a sum would read it again.
+    left, right = (
+        tf.concat(parts, 0) if len(parts) > 1 else parts[0] for parts in (rows, upstream)
+    )
+    if left.dtype == tf.bfloat16:
+        return _batched_matmul(left, right, adj_x=True)
+    # With few rows, the general product takes half the time of the batched one.
+    return tf.matmul(left, right, transpose_a=True)
+
+
+def matmul(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Multiply rows with a matrix; the gradients read a large `matrix` in its fastest order.
+
+    Args:
+        rows: (rows, n).
+        matrix: (n, columns).
+
+    Returns:
+        (rows, columns).
+    """
+
+    @tf.custom_gradient
+    def multiply(rows: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            rows_gradient = tf.transpose(_batched_matmul(matrix, upstream, adj_y=True))
+            return rows_gradient, matrix_gradient([rows], [upstream])
+
+        return _batched_matmul(rows, matrix), gradients
+
+    return multiply(rows, matrix)
+
+
+class MatmulContext:
+    """Precision of the convolutions that run inside it, and the gradients of their kernels.
+
+    A kernel is read and rounded once, however often the networks are called. Its gradient is one
+    product over all its uses. Convolutions that are not products, see `is_matmul_faster`, are
+    rounded too. All other operations of the networks stay in float32.
+
+    Args:
+        precision: "float32", or "mixed_bfloat16": factors are rounded to bfloat16, and so are the
+            products, which are summed in float32. A processor without bfloat16 instructions
+            multiplies the rounded numbers in float32. Weights and their gradients are float32.
     """
 
     def __init__(self, precision: str = "float32") -> None:
@@ -220,7 +227,7 @@ class MatmulContext:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Convolutions that are called meanwhile multiply in this way, and all is recorded."""
+        """Apply this context to all convolutions in a `with` block, and record the block."""
         token = _CURRENT.set(self)
         try:
             with self._tape:
@@ -228,92 +235,97 @@ class MatmulContext:
         finally:
             _CURRENT.reset(token)
 
-    def rounded(self, tensor: tf.Tensor) -> tf.Tensor:
-        """As it is multiplied: a bfloat16, or a float32 that holds one."""
+    def round_factor(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Round a factor of a product: to bfloat16, or to a float32 that holds a bfloat16."""
         if not self._rounds:
             return tensor
         narrow = tf.cast(tensor, tf.bfloat16)
         return narrow if self._narrow else tf.cast(narrow, tensor.dtype)
 
     def multiply(self, rows: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
-        """The product of windows and a kernel, (rows, n) and (…, channels) with n in all before.
+        """Multiply windows with a kernel; `gradients` adds the kernel's gradient later.
 
-        Its gradient with respect to the kernel is none: `gradients` makes it.
+        Args:
+            rows: Windows, (rows, n).
+            kernel: (…, channels), with n as the product of all sizes before the channels.
+
+        Returns:
+            (rows, channels) float32, without a gradient with respect to the kernel.
         """
         key = kernel.ref()
         if key not in self._matrices:
             matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
-            self._matrices[key] = tf.stop_gradient(self.rounded(matrix))
-        rows = self.rounded(rows)
+            self._matrices[key] = tf.stop_gradient(self.round_factor(matrix))
+        rows = self.round_factor(rows)
         outputs = matmul(rows, self._matrices[key])
-        # The first layer of a network has nothing before it that a tape would follow.
+        # Nothing in front of a network's first layer is on the tape.
         self._tape.watch(outputs)
         self._uses[key].append((rows, outputs))
-        return self.widened(outputs)
+        return self.widen(outputs)
 
-    def widened(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Products as the networks go on with them: float32, after rounding."""
-        return tf.cast(self.rounded(outputs), tf.float32) if self._rounds else outputs
+    def widen(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Round products and return them in float32, in which the networks continue."""
+        return tf.cast(self.round_factor(outputs), tf.float32) if self._rounds else outputs
 
     def gradients(
         self, loss: tf.Tensor, variables: Sequence[tf.Variable]
     ) -> list[tf.Tensor | None]:
-        """Of `loss`, with respect to each of `variables`; none where it has no part in it.
+        """Return the gradients of a loss; None for a variable that the loss does not depend on.
 
         Args:
-            loss: A scalar, computed while this was in use.
-            variables: Kernels among others.
+            loss: Scalar that was computed inside this context.
+            variables: Variables of the networks, kernels and others.
         """
         uses = [use for variable in variables for use in self._uses.get(variable.ref(), [])]
         found = self._tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
         upstream = iter(found[len(variables) :])
         gradients = []
         for variable, gradient in zip(variables, found[: len(variables)], strict=True):
-            multiplied = [(rows, next(upstream)) for rows, _ in self._uses.get(variable.ref(), [])]
-            known = [use for use in multiplied if use[1] is not None]
+            products = [(rows, next(upstream)) for rows, _ in self._uses.get(variable.ref(), [])]
+            known = [use for use in products if use[1] is not None]
             if known:
                 product = matrix_gradient(*zip(*known, strict=True))
                 product = tf.reshape(tf.cast(product, variable.dtype), variable.shape)
-                # It may have been used in other ways as well, for a batch of another size.
+                # For a batch of another size, TensorFlow's convolution may have used it too.
                 gradient = product if gradient is None else gradient + product
             gradients.append(gradient)
         return gradients
 
 
-_CURRENT: ContextVar[MatmulContext | None] = ContextVar("products", default=None)
+_CURRENT: ContextVar[MatmulContext | None] = ContextVar("matmul_context", default=None)
 
 
 class _MatmulConvolution:
-    """How a convolution of Keras computes; its weights and its bias stay Keras'."""
+    """Computation of a Keras convolution. Weights and bias stay as Keras makes them."""
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
-        """Convolves (batch, positions…, channels), before the bias is added."""
+        """Convolve (batch, positions…, channels), before the bias is added."""
         batch, *sizes, _ = inputs.shape
-        products = _CURRENT.get()
+        context = _CURRENT.get()
         if batch is not None and None not in sizes:
             *window, channels_in, channels_out = kernel.shape
             axes = conv_axes(sizes, window, self.strides, self.padding)  # type: ignore[attr-defined]
             counts = [axis.windows for axis in axes]
             if is_matmul_faster(batch, axes, channels_in, channels_out):
                 rows = extract_windows(inputs, axes)
-                if products is None:
+                if context is None:
                     matrix = tf.reshape(kernel, (-1, channels_out))
                     outputs = matmul(rows, matrix)
                 else:
-                    outputs = products.multiply(rows, kernel)
+                    outputs = context.multiply(rows, kernel)
                 return tf.reshape(outputs, (batch, *counts, channels_out))
         convolve = super().convolution_op  # type: ignore[misc]
-        if products is None:
+        if context is None:
             return convolve(inputs, kernel)
-        kernel = products.rounded(tf.convert_to_tensor(kernel))
-        return products.widened(convolve(products.rounded(inputs), kernel))
+        kernel = context.round_factor(tf.convert_to_tensor(kernel))
+        return context.widen(convolve(context.round_factor(inputs), kernel))
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class Conv1D(_MatmulConvolution, keras.layers.Conv1D):
-    """Keras' convolution over frames, as one matrix product where that is faster."""
+    """Keras convolution over frames, computed as one matrix product where it is faster."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class Conv2D(_MatmulConvolution, keras.layers.Conv2D):
-    """Keras' convolution over bins and frames, as one matrix product where that is faster."""
+    """Keras convolution over bins and frames, computed as one matrix product where it is faster."""

@@ -1,8 +1,7 @@
-"""The family of voice converters: one row a variant."""
+"""Registry of the variants: one row per paper, and the networks of a run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import keras
 
@@ -11,27 +10,34 @@ from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models.discriminators import vc1_discriminator, vc2_discriminator
-from cyclegan_vc_tf.models.generators import FRAME_MULTIPLE, vc1_generator, vc2_generator
+from cyclegan_vc_tf.models.generators import (
+    mask_generator,
+    vc1_generator,
+    vc2_generator,
+    vc3_generator,
+)
 from cyclegan_vc_tf.system.errors import InputError
 
 TWO_STEP_DISCRIMINATORS = ("cycled_A", "cycled_B")
-"""The discriminators of the two-step adversarial loss, which judge cycled features."""
+"""Discriminators of the two-step adversarial loss, which score cycled features."""
 
 Builder = Callable[[str, int, NetworkConfig, int], keras.Model]
+"""Function of name, bins, settings and seed that returns a network."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What separates one paper from another.
+    """Networks and losses of one paper. Its default settings are a row of `presets.PRESETS`.
 
     Attributes:
-        paper: Where it was published.
-        generator: Builds a generator: name, bins, settings, seed.
-        discriminator: Builds a discriminator likewise.
-        two_step: Whether cycled features are judged too, by discriminators of their own.
-        masked: Whether frames are blanked, and filled in by the generators.
-        optional_block: Whether a discriminator's last block can be left out, as public code does.
-        own: Settings that not every variant has.
+        paper: Citation.
+        generator: Builds a generator.
+        discriminator: Builds a discriminator.
+        two_step: Whether the adversarial loss has two steps: cycled features are scored too, by
+            discriminators of their own.
+        masked: Whether frames are hidden from the generators, which fill them in.
+        optional_block: Whether a discriminator's last block can be left out, as in public code.
+        own_settings: Names of settings that only some variants have.
     """
 
     paper: str
@@ -40,7 +46,7 @@ class Variant:
     two_step: bool = False
     masked: bool = False
     optional_block: bool = False
-    own: tuple[str, ...] = ()
+    own_settings: tuple[str, ...] = ()
 
 
 VARIANTS = {
@@ -48,7 +54,7 @@ VARIANTS = {
         paper="Kaneko and Kameoka, 2017, arXiv:1711.11293",
         generator=vc1_generator,
         discriminator=vc1_discriminator,
-        own=("vtln_init", "inca_iterations"),
+        own_settings=("vtln_init", "inca_iterations"),
     ),
     "vc2": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2019, arXiv:1904.04631",
@@ -56,101 +62,56 @@ VARIANTS = {
         discriminator=vc2_discriminator,
         two_step=True,
         optional_block=True,
-        own=("vtln_init", "inca_iterations"),
+        own_settings=("vtln_init", "inca_iterations"),
     ),
     "vc3": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2020, arXiv:2010.11672",
-        generator=partial(vc2_generator, adaptive=True),
+        generator=vc3_generator,
         discriminator=vc2_discriminator,
         two_step=True,
         optional_block=True,
-        own=("tfan_layers", "tfan_kernel", "tfan_width"),
+        own_settings=("tfan_layers", "tfan_kernel", "tfan_width"),
     ),
     "mask": Variant(
         paper="Kaneko, Kameoka, Tanaka and Hojo, 2021, arXiv:2102.12841",
-        generator=partial(vc2_generator, masked=True),
+        generator=mask_generator,
         discriminator=vc2_discriminator,
         two_step=True,
-        optional_block=True,
         masked=True,
-        own=("mask_fraction",),
+        optional_block=True,
+        own_settings=("mask_fraction",),
     ),
 }
-"""Their settings are `presets.PRESETS`."""
+"""Variants by the value of `--variant`."""
 
 
 def validate_config(config: RunConfig) -> None:
-    """Refuses settings that no network can be built from.
+    """Refuse settings that no run can be trained with.
 
     Raises:
-        InputError: A list of widths or kernels has another length or form than the paper's, or
-            the crop is no multiple of 4 frames, or a setting is another variant's.
+        InputError: The variant is unknown, a setting belongs to another variant, or
+            `RunConfig.validate` refuses the settings.
     """
-    network, training = config.network, config.training
-    paper = PRESETS[network.variant].network
-    if VARIANTS[network.variant].optional_block and _omits_last_block(network, paper):
-        widths, kernels = paper.discriminator_widths, paper.discriminator_kernels
-        paper = replace(
-            paper,
-            discriminator_widths=widths[:-1],
-            discriminator_kernels=(*kernels[:-2], kernels[-1]),
-        )
-    for name in (
-        "generator_widths", "generator_kernels", "discriminator_widths", "discriminator_kernels"
-    ):  # fmt: skip
-        given, wanted = getattr(network, name), getattr(paper, name)
-        said = f"of {network.variant}, such as {','.join(map(str, wanted))}"
-        if len(given) != len(wanted):
-            raise InputError(f"--{name} has {len(given)} values; expected the {len(wanted)} {said}")
-        if name.endswith("kernels") and _kernel_axes(given) != _kernel_axes(wanted):
-            raise InputError(f"--{name} is {','.join(given)}; expected the form {said}")
-    default, given_of = RunConfig(), {**vars(network), **vars(training)}
+    name = config.network.variant
+    if name not in VARIANTS:
+        raise InputError(f"--variant is {name}; expected one of {', '.join(VARIANTS)}")
+    variant, default = VARIANTS[name], RunConfig()
+    values = {**vars(config.network), **vars(config.training)}
     defaults = {**vars(default.network), **vars(default.training)}
-    known = VARIANTS[network.variant].own
-    for other, variant in VARIANTS.items():
-        for name in variant.own:
-            if name not in known and given_of[name] != defaults[name]:
+    for other, row in VARIANTS.items():
+        for setting in row.own_settings:
+            if setting not in variant.own_settings and values[setting] != defaults[setting]:
                 raise InputError(
-                    f"--{name} is {given_of[name]}, and {network.variant} has none; leave it out, "
+                    f"--{setting} is {values[setting]}, and {name} does not have it; leave it out, "
                     f"or choose --variant={other}"
                 )
-    if network.vtln_init and config.features.spectra != "mel_cepstra":
-        raise InputError(
-            "--vtln_init stretches the envelopes of mel-cepstra, and --spectra is "
-            f"{config.features.spectra}; leave one of them out"
-        )
-    if training.inca_iterations and not network.vtln_init:
-        raise InputError(
-            f"--inca_iterations is {training.inca_iterations}, and there is no stretch to begin "
-            "with; give --vtln_init too, or leave it out"
-        )
-    if training.crop_frames % FRAME_MULTIPLE:
-        raise InputError(
-            f"--crop_frames is {training.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
-        )
-    if (hidden := config.augmentation.augment_mask_frames) >= training.crop_frames:
-        raise InputError(
-            f"--augment_mask_frames is {hidden}; expected fewer than the {training.crop_frames} of "
-            "a crop"
-        )
-
-
-def _omits_last_block(network: NetworkConfig, paper: NetworkConfig) -> bool:
-    return len(network.discriminator_widths) == len(paper.discriminator_widths) - 1
-
-
-def _kernel_axes(kernels: tuple[str, ...]) -> list[int]:
-    """How many sizes each kernel has; -1 for one that is no positive number."""
-    return [
-        len(sides) if all(side.isdecimal() and int(side) > 0 for side in sides) else -1
-        for sides in (kernel.split("x") for kernel in kernels)
-    ]
+    config.validate(PRESETS[name], variant.optional_block)
 
 
 def network_names(config: RunConfig) -> list[str]:
-    """Of all networks of a run: generator_A2B, generator_B2A, discriminator_A and so on.
+    """Return the names of all networks of a run: generator_A2B, discriminator_A and so on.
 
-    The discriminators of the second step, who judge cycled features, are discriminator_cycled_A
+    The discriminators of the second step, which score cycled features, are discriminator_cycled_A
     and discriminator_cycled_B.
     """
     discriminators = (
@@ -158,13 +119,21 @@ def network_names(config: RunConfig) -> list[str]:
         if VARIANTS[config.network.variant].two_step
         else SPEAKERS
     )
-    return [f"generator_{each}" for each in Direction] + [
+    return [f"generator_{direction}" for direction in Direction] + [
         f"discriminator_{name}" for name in discriminators
     ]
 
 
 def build_networks(config: RunConfig, names: Sequence[str] | None = None) -> dict[str, keras.Model]:
-    """Networks of a run by name, by default all."""
+    """Build networks of a run.
+
+    Args:
+        config: Settings of the run.
+        names: Names of the networks; by default all.
+
+    Returns:
+        Networks by name.
+    """
     bins, network, seed = config.features.bins, config.network, config.training.seed
     variant = VARIANTS[network.variant]
     builders = {"generator": variant.generator, "discriminator": variant.discriminator}
@@ -175,16 +144,17 @@ def build_networks(config: RunConfig, names: Sequence[str] | None = None) -> dic
 
 
 def build_generators(config: RunConfig) -> dict[Direction, keras.Model]:
-    """The generators of a run, by direction."""
+    """Build the generators of a run, by direction."""
     return {Direction(name): model for name, model in _build_all("generator_", config).items()}
 
 
 def build_discriminators(config: RunConfig) -> dict[str, keras.Model]:
-    """The discriminators of a run, by the speaker whose features they know."""
+    """Build the discriminators of a run, by the features that they score, such as cycled_A."""
     return _build_all("discriminator_", config)
 
 
 def _build_all(prefix: str, config: RunConfig) -> dict[str, keras.Model]:
+    """Build the networks whose names begin with `prefix`, by the rest of the name."""
     names = [name for name in network_names(config) if name.startswith(prefix)]
     return {
         name.removeprefix(prefix): model for name, model in build_networks(config, names).items()

@@ -1,4 +1,4 @@
-"""Weights between Keras models and torch state dictionaries of arrays; torch itself is not needed.
+"""Weights of Keras models as torch state dictionaries of arrays, and back, without torch.
 
 A model's weights are addressed by layer and weight, `down_1_conv/kernel`; a state's by key,
 `down.0.conv.weight`. Each kind of weight has its layout, a pair of named functions.
@@ -14,48 +14,48 @@ import numpy as np
 
 
 def conv1d_kernel_to_torch(kernel: np.ndarray) -> np.ndarray:
-    """(frames, in, out) → (out, in, frames)."""
+    """Convert (frames, in, out) to (out, in, frames)."""
     return kernel.transpose(2, 1, 0)
 
 
 def conv1d_kernel_to_keras(weight: np.ndarray) -> np.ndarray:
-    """(out, in, frames) → (frames, in, out)."""
+    """Convert (out, in, frames) to (frames, in, out)."""
     return weight.transpose(2, 1, 0)
 
 
 def conv2d_kernel_to_torch(kernel: np.ndarray) -> np.ndarray:
-    """(rows, columns, in, out) → (out, in, rows, columns)."""
+    """Convert (rows, columns, in, out) to (out, in, rows, columns)."""
     return kernel.transpose(3, 2, 0, 1)
 
 
 def conv2d_kernel_to_keras(weight: np.ndarray) -> np.ndarray:
-    """(out, in, rows, columns) → (rows, columns, in, out)."""
+    """Convert (out, in, rows, columns) to (rows, columns, in, out)."""
     return weight.transpose(2, 3, 1, 0)
 
 
 def dense_kernel_to_torch(kernel: np.ndarray) -> np.ndarray:
-    """(in, out) → (out, in)."""
+    """Convert (in, out) to (out, in)."""
     return kernel.transpose(1, 0)
 
 
 def dense_kernel_to_keras(weight: np.ndarray) -> np.ndarray:
-    """(out, in) → (in, out)."""
+    """Convert (out, in) to (in, out)."""
     return weight.transpose(1, 0)
 
 
 def unchanged(weight: np.ndarray) -> np.ndarray:
-    """One value a channel needs no other layout."""
+    """Return a weight with one value per channel as it is."""
     return weight
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How one kind of weight is named in torch and laid out in each framework.
+    """Name and layout of one kind of weight in torch.
 
     Attributes:
-        parameter: Its name in a torch module.
-        to_torch: From the Keras layout to torch's.
-        to_keras: And back.
+        parameter: Name in a torch module.
+        to_torch: Converts the Keras layout to torch's.
+        to_keras: Converts torch's layout to the Keras one.
     """
 
     parameter: str
@@ -71,23 +71,24 @@ LAYOUTS = {
     ("gamma", 1): Layout("weight", unchanged, unchanged),
     ("beta", 1): Layout("bias", unchanged, unchanged),
 }
-"""By a Keras weight's name and number of axes."""
+"""Layouts by the name and the number of axes of a Keras weight."""
 
 
 def companion_module(layer: str) -> str:
-    """Where the companion keeps a layer: `down_1_conv` is `down.0.conv`, `scores` is `scores`.
+    """Return the module of a layer in the torch companion.
 
-    `up_1_tfan_hidden_2_conv` is `up.0.tfan.hidden.1.conv`.
+    `down_1_conv` becomes `down.0.conv`, `scores` stays `scores`, and `up_1_tfan_hidden_2_conv`
+    becomes `up.0.tfan.hidden.1.conv`.
     """
     numbered = re.sub(r"([a-z]+)_(\d+)_", lambda m: f"{m[1]}.{int(m[2]) - 1}.", layer)
     return numbered.replace("tfan_", "tfan.")
 
 
 def addresses(model: keras.Model) -> dict[str, Any]:
-    """A model's variables by layer and weight, such as `down_1_conv/kernel`.
+    """Return a model's variables by layer and weight, such as `down_1_conv/kernel`.
 
     Raises:
-        ValueError: Two variables have one address: there is a model among the layers.
+        ValueError: Two variables have one address, because a layer is itself a model.
     """
     found: dict[str, Any] = {}
     for layer in model.layers:
@@ -100,14 +101,14 @@ def addresses(model: keras.Model) -> dict[str, Any]:
 
 
 def torch_key(address: str, axes: int) -> tuple[str, Layout]:
-    """The companion's key for a Keras weight, and its layout.
+    """Return the companion's key for a Keras weight, and the layout of the weight.
 
     Args:
         address: Layer and weight, `down_1_conv/kernel`.
-        axes: How many axes the weight has.
+        axes: Number of axes of the weight.
 
     Raises:
-        ValueError: No layout is known for it.
+        ValueError: No layout is known for the weight.
     """
     layer, _, weight = address.rpartition("/")
     layout = LAYOUTS.get((weight, axes))
@@ -117,7 +118,7 @@ def torch_key(address: str, axes: int) -> tuple[str, Layout]:
 
 
 def to_state(model: keras.Model) -> dict[str, np.ndarray]:
-    """A model's weights as the companion's state dictionary.
+    """Return a model's weights as a state dictionary of the companion.
 
     Returns:
         Contiguous copies by key, in torch's layouts.
@@ -130,10 +131,10 @@ def to_state(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Sets all of a model's weights from a companion's state dictionary, or none.
+    """Set all weights of a model from a state dictionary of the companion, or none.
 
     Args:
-        model: A network of this package.
+        model: Network of this package.
         state: Arrays by key, in torch's layouts.
 
     Raises:
@@ -156,10 +157,10 @@ def load_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
             continue
         values.append((variable, layout.to_keras(received)))
     faults = {
-        "keys unread": sorted(unread), "variables unset": unset, "of another kind": wrong
+        "keys unread": sorted(unread), "variables unset": unset, "of another shape or type": wrong
     }  # fmt: skip
-    said = [f"{fault}: {', '.join(names)}" for fault, names in faults.items() if names]
-    if said:
-        raise ValueError(f"the state does not fit {model.name}; {'; '.join(said)}")
+    texts = [f"{fault}: {', '.join(names)}" for fault, names in faults.items() if names]
+    if texts:
+        raise ValueError(f"the state does not fit {model.name}; {'; '.join(texts)}")
     for variable, value in values:
         variable.assign(value)

@@ -30,18 +30,9 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
     Raises:
         InputError: What was chosen is not for them.
     """
+    choice.validate(config.spectra)
     if config.spectra == "mel_cepstra":
-        if choice != VocoderConfig(limit_power=choice.limit_power):
-            raise InputError(
-                "--vocoder and what belongs to it cannot be given: this run's mel-cepstra are "
-                "spoken by WORLD"
-            )
         whole = _world(config)
-    elif choice.limit_power:
-        raise InputError(
-            "--limit_power cannot be given: this run converts log-mel spectra, and it is of "
-            "mel-cepstra"
-        )
     elif choice.vocoder == "griffin_lim":
         whole = _griffin_lim(config, choice.griffin_lim_iterations)
     else:
@@ -63,11 +54,6 @@ def _griffin_lim(config: FeatureConfig, iterations: int) -> Callable[[Features],
 
 
 def _melgan(config: FeatureConfig, checkpoint: str) -> Callable[[Features], np.ndarray]:
-    if not checkpoint:
-        raise InputError(
-            "--vocoder_checkpoint is not given; --vocoder=melgan needs a file made by "
-            "python -m cyclegan_vc_tf import_vocoder"
-        )
     # TensorFlow takes seconds to import: workers speak the other two without it.
     from cyclegan_vc_tf.vocoders import melgan
 

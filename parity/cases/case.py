@@ -1,4 +1,4 @@
-"""What a case of the parity suite is."""
+"""A case of the parity suite."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ DTYPES = ("float64", "float32")
 class Case:
     """A part of this project and its twin.
 
-    Functions that this project's side calls are looked up when they are called, so that a fault put
-    into a module is seen.
+    Functions that this project's side calls are looked up at the call, so that a fault put into a
+    module is seen.
 
     Attributes:
-        name: In reports.
-        covers: Which public names it holds to account, as module.name.
+        name: Name in reports.
+        covers: Public names that the case tests, as module.name.
         pair: Both sides.
-        shapes: Of the inputs, channels last; the case is run on each.
-        network: Whether rounding of many layers adds up in it.
-        dtypes: Types it exists in.
-        zero_gradients: Pattern of weights whose gradient is zero in truth: a constant in front of
-            a norm that takes it away again. What is computed is rounding, compared absolutely.
-        draw: Makes one input of a shape.
-        slow: Left out of a quick run.
-        nudged: This project's side again, from weights that are one rounding away: what that
-            changes is what the tolerances are made of, where many steps magnify every rounding.
+        shapes: Shapes of the inputs, channels last. The case runs on each.
+        network: Whether a whole network is compared, in which roundings of many layers add up.
+        dtypes: Types that the case exists in.
+        zero_gradients: Pattern of weights whose exact gradient is zero: a norm removes the constant
+            that they add. The computed gradient is rounding alone.
+        draw: Function that makes an input of a given shape.
+        slow: Whether a quick run leaves the case out.
+        nudged: This project's side with `nudge_seed`, from weights that are one rounding away.
+            Tolerances of a training are derived from its effect: many steps magnify every rounding.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Case:
     nudged: Callable[..., Mapping[str, np.ndarray]] | None = None
 
 
-def one(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
-    """Shapes for a part with one input."""
+def single_input(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
+    """Return shapes for a part with one input."""
     return tuple((shape,) for shape in shapes)
 
 
-def alone(make: Callable[[], keras.layers.Layer], channels: int, axes: int) -> keras.Model:
-    """A model of a single layer on (batch, positions…, channels)."""
+def layer_model(make: Callable[[], keras.layers.Layer], channels: int, axes: int) -> keras.Model:
+    """Build a model of a single layer on (batch, positions…, channels)."""
     inputs = keras.Input((*[None] * axes, channels))
     return keras.Model(inputs, make()(inputs))
 
@@ -69,6 +69,6 @@ class Named(nn.Module):
         self.add_module(name, module)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """What the module does."""
+        """Call the module."""
         (module,) = self.children()
         return module(inputs)

@@ -1,58 +1,38 @@
-"""Runs cases and says by how much the frameworks differ."""
+"""Comparison of both sides of a case."""
 
+import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parity.cases.case import Case
+from parity.cases.case import Case, Shape
 from parity.cases.pairs import Quantity
 from parity.precision import precision
+from parity.tolerances import count_roundings, tolerance
 
-TOLERANCES = {
-    # (type, network, kind): at most this much of the largest value.
-    # float64 carries 1.1e-16; a network of a dozen layers, each a sum of up to thousands of
-    # products, loses two to three digits of it going forward and as many going back.
-    ("float64", False, "output"): 1e-12,
-    ("float64", True, "output"): 1e-12,
-    ("float64", False, "gradient"): 1e-10,
-    ("float64", True, "gradient"): 1e-10,
-    # float32 carries 6e-8.
-    ("float32", False, "output"): 1e-5,
-    ("float32", True, "output"): 1e-4,
-    ("float32", False, "gradient"): 1e-5,
-    ("float32", True, "gradient"): 1e-4,
-    # Schedules of whole numbers are computed in float64.
-    ("int64", False, "output"): 1e-12,
-}
-
-SLACK = 30.0
-"""How much further than from one nudge of itself a training may be from its twin's: a nudge rounds
-every weight once, the other framework every operation in its own way, and one nudge is one draw. A
-real difference, such as another epsilon, is further off by a factor of thousands."""
-
-ZERO_TOLERANCES = {"float64": 1e-10, "float32": 1e-2}
-"""Absolute, for gradients that are zero in truth: sums of thousands of terms of either sign, each
-rounded, behind norms that divide by small deviations. A rounding in float32 is 5e8 times one in
-float64, so that of the two this is the stricter."""
+NUDGES = 3
+"""Repetitions of a training from nudged weights. One nudge is one draw; the largest effect
+counts."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """How far a case's outputs, or its gradients, are apart, over all of its shapes.
+    """Distance of a case's outputs, or of its gradients, over all of its shapes.
 
     Attributes:
-        case: Its name.
-        dtype: What was computed in.
+        case: Name of the case.
+        dtype: Type that was computed in.
         kind: "output", "gradient" or "zero gradient".
-        worst: Which quantity was furthest apart for what it may be, and on which shape.
-        absolute: Its largest difference.
-        relative: That, over the largest value of the quantity.
-        tolerance: Of `relative`; of `absolute` for zero gradients.
-        passed: Whether all quantities were within it.
-        compared: How many were.
+        worst: Quantity with the largest distance, and its shape.
+        absolute: Largest absolute difference of that quantity.
+        distance: Absolute difference over the scale. The scale is the quantity's largest value; of
+            a zero gradient, the largest gradient of the same layer's kernel or scale.
+        tolerance: Largest `distance` that is allowed.
+        passed: Whether every quantity was within its tolerance.
+        compared: Number of quantities.
     """
 
     case: str
@@ -60,86 +40,123 @@ class Row:
     kind: str
     worst: str
     absolute: float
-    relative: float
+    distance: float
     tolerance: float
     passed: bool
     compared: int
 
-    @property
-    def distance(self) -> float:
-        """What the tolerance is of."""
-        return self.absolute if self.kind == "zero gradient" else self.relative
+    def failure(self) -> str:
+        """Return the sentence for a report in which this row fails."""
+        return (
+            f"case {self.case}, {self.dtype}, {self.kind}: {self.worst}: relative difference "
+            f"{self.distance:.2g}, expected at most {self.tolerance:.2g} "
+            f"(absolute difference {self.absolute:.2g})"
+        )
 
 
 def compare(case: Case, dtype: str) -> list[Row]:
-    """Compares both sides of a case on all of its shapes.
+    """Compare both sides of a case on all of its shapes.
 
     Returns:
         A row for the outputs, and one each for gradients and zero gradients if it has them.
     """
     found: dict[str, list[Row]] = {}
     for shapes in case.shapes:
-        rng = np.random.default_rng(zlib.crc32(f"{case.name} {shapes}".encode()))
-        inputs = [case.draw(rng, shape).astype(dtype) for shape in shapes]
-        with precision("float32" if dtype == "int64" else dtype):
-            quantities = list(case.pair.quantities(inputs, rng))
-            tolerances = _of_a_nudge(quantities, case.nudged(*inputs)) if case.nudged else {}
-            for quantity in quantities:
-                row = _row(case, dtype, quantity, shapes[0], tolerances)
-                found.setdefault(row.kind, []).append(row)
+        for row in _rows(case, dtype, shapes):
+            found.setdefault(row.kind, []).append(row)
     return [_worst(rows) for rows in found.values()]
 
 
 def difference(ours: np.ndarray, twin: np.ndarray) -> tuple[float, float]:
-    """Largest absolute difference, and that over the largest value; infinite if shapes differ."""
+    """Return the largest absolute difference, and its ratio to the largest value of `twin`.
+
+    Both are infinite if the shapes differ.
+    """
     if ours.shape != twin.shape:
         return np.inf, np.inf
     absolute = float(np.max(np.abs(ours.astype(np.float64) - twin), initial=0.0))
-    scale = float(np.max(np.abs(twin), initial=0.0))
+    scale = _largest(twin)
     return absolute, absolute / scale if scale else (np.inf if absolute else 0.0)
 
 
-def _of_a_nudge(
-    quantities: Sequence[Quantity], nudged: Mapping[str, np.ndarray]
+def zero_gradient_size(quantity: Quantity, by_name: Mapping[str, Quantity]) -> tuple[float, float]:
+    """Return the size of a gradient that has to be zero on both sides, not just equal.
+
+    A bias's gradient is a sum over positions. The gradient of the kernel beside it has the sum of
+    these terms times the inputs, and tells how large they are.
+
+    Returns:
+        The largest absolute value of both sides, and its ratio to the largest gradient of the
+        kernel. Where there is no kernel, the absolute value stands for the ratio.
+    """
+    absolute = max(_largest(quantity.ours), _largest(quantity.twin))
+    layer, _, parameter = quantity.name.rpartition(".")
+    kernel = by_name.get(f"{layer}.weight") if parameter == "bias" else None
+    scale = _largest(kernel.twin) if kernel else 0.0
+    return absolute, absolute / scale if scale else absolute
+
+
+def nudge_tolerances(
+    quantities: Sequence[Quantity], nudged: Sequence[Mapping[str, np.ndarray]], terms: int
 ) -> dict[str, float]:
-    """Tolerances by kind: what a nudge did to the quantity of that kind that it moved furthest."""
-    moved: dict[str, float] = {}
+    """Return tolerances by kind for a training, in which many steps magnify every rounding.
+
+    A nudge rounds every weight once. What it changes is the effect of one rounding. The other
+    framework rounds every term of every sum in its own way, so that effect is multiplied by
+    `count_roundings(terms)`.
+
+    Args:
+        quantities: Results of the plain training.
+        nudged: Results of each nudged training, by name of the quantity.
+        terms: Terms of the longest sum in a step.
+    """
+    effects: dict[str, float] = {}
+    for result in nudged:
+        for quantity in quantities:
+            _, relative = difference(result[quantity.name], quantity.ours)
+            kind = _kind(quantity)
+            effects[kind] = max(effects.get(kind, 0.0), relative)
+    return {kind: count_roundings(terms) * effect for kind, effect in effects.items()}
+
+
+def _rows(case: Case, dtype: str, shapes: tuple[Shape, ...]) -> Iterator[Row]:
+    """Yield a row for each quantity."""
+    rng = np.random.default_rng(zlib.crc32(f"{case.name} {shapes}".encode()))
+    inputs = [case.draw(rng, shape).astype(dtype) for shape in shapes]
+    with precision("float32" if dtype == "int64" else dtype):
+        quantities = list(case.pair.quantities(inputs, rng))
+        tolerances = {}
+        if case.nudged:
+            nudged = [case.nudged(*inputs, nudge_seed=seed) for seed in range(NUDGES)]
+            # Losses and gradients sum over the examples, frames and bins of a speaker.
+            tolerances = nudge_tolerances(quantities, nudged, math.prod(shapes[0][2:]))
+    by_name = {quantity.name: quantity for quantity in quantities}
     for quantity in quantities:
-        _, relative = difference(nudged[quantity.name], quantity.ours)
-        moved[_kind(quantity)] = max(moved.get(_kind(quantity), 0.0), SLACK * relative)
-    return moved
+        kind = _kind(quantity)
+        absolute, relative = difference(quantity.ours, quantity.twin)
+        allowed = tolerances.get(kind, tolerance(dtype, network=case.network, kind=kind))
+        weight = quantity.name.removeprefix("gradient of ")
+        if kind == "gradient" and re.fullmatch(case.zero_gradients, weight):
+            kind = "zero gradient"
+            absolute, relative = zero_gradient_size(quantity, by_name)
+        passed = relative <= allowed and quantity.ours.shape == quantity.twin.shape
+        worst = f"{quantity.name} on {'x'.join(map(str, shapes[0]))}"
+        yield Row(case.name, dtype, kind, worst, absolute, relative, allowed, passed, 1)
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(np.max(np.abs(values), initial=0.0))
 
 
 def _kind(quantity: Quantity) -> str:
     return "output" if quantity.name.startswith("output") else "gradient"
 
 
-def _row(
-    case: Case,
-    dtype: str,
-    quantity: Quantity,
-    shape: tuple[int, ...],
-    tolerances: Mapping[str, float],
-) -> Row:
-    kind = _kind(quantity)
-    absolute, relative = difference(quantity.ours, quantity.twin)
-    weight = quantity.name.removeprefix("gradient of ")
-    if kind == "gradient" and re.fullmatch(case.zero_gradients, weight):
-        kind, tolerance = "zero gradient", ZERO_TOLERANCES[dtype]
-        # Both have to be zero, not just equal.
-        both = np.concatenate([quantity.ours.ravel(), quantity.twin.ravel()])
-        absolute = float(np.max(np.abs(both)))
-        passed = absolute <= tolerance and quantity.ours.shape == quantity.twin.shape
-    else:
-        tolerance = tolerances.get(kind, TOLERANCES[dtype, case.network, kind])
-        passed = relative <= tolerance
-    worst = f"{quantity.name} on {'x'.join(map(str, shape))}"
-    return Row(case.name, dtype, kind, worst, absolute, relative, tolerance, passed, 1)
-
-
 def _worst(rows: list[Row]) -> Row:
-    def badness(row: Row) -> float:
-        return np.inf if np.isnan(row.distance) else row.distance
+    """Return the largest distance of rows of one kind, that of a failure if there is one."""
+
+    def badness(row: Row) -> tuple[bool, float]:
+        return not row.passed, np.inf if np.isnan(row.distance) else row.distance
 
     worst = max(rows, key=badness)
     return replace(worst, passed=all(row.passed for row in rows), compared=len(rows))

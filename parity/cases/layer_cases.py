@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cyclegan_vc_tf.models import layers
 from cyclegan_vc_tf.training import losses
-from parity.cases.case import Case, Named, Shape, alone, one
+from parity.cases.case import Case, Named, Shape, layer_model, single_input
 from parity.cases.pairs import Functions, Networks
 from parity.companion import train_step
 from parity.companion.vc1 import Conv, PixelShuffle1d, gate
@@ -19,7 +19,7 @@ from parity.companion.vc2 import PixelShuffle2d
 def convolution(
     padding: str, kernel: tuple[int, ...], stride: tuple[int, ...], channels: int = 5
 ) -> Networks:
-    """`layers.Convolutions` and torch's, from 3 channels to `channels`."""
+    """Pair `layers.Convolutions` with torch's, from 3 channels to `channels`."""
 
     def ours() -> keras.Model:
         inputs = keras.Input((*[None] * len(kernel), 3))
@@ -35,9 +35,9 @@ CONVOLUTIONS = [
         f"convolution {'x'.join(map(str, kernel))} stride {'x'.join(map(str, stride))}, {padding}",
         ("layers.Convolutions", *(["layers.symmetric_padding"] if padding != "same" else [])),
         convolution(padding, kernel, stride),
-        one((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
+        single_input((1, 16, 3), (3, 17, 3), (1, 4, 3), (3, 6, 3))
         if len(kernel) == 1
-        else one((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
+        else single_input((1, 8, 16, 3), (3, 7, 17, 3), (1, 6, 9, 3), (3, 9, 6, 3)),
     )
     for padding in ("same", "symmetric")
     for kernel, stride in (
@@ -48,10 +48,10 @@ CONVOLUTIONS = [
 
 
 def norm(axes: int, epsilon: float) -> Networks:
-    """`layers.instance_norm` and torch's, of 6 channels."""
+    """Pair `layers.instance_norm` with torch's, of 6 channels."""
     kind = nn.InstanceNorm1d if axes == 1 else nn.InstanceNorm2d
     return Networks(
-        lambda: alone(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
+        lambda: layer_model(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
         lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
     )
 
@@ -64,18 +64,18 @@ class Gate(nn.Module):
         self.kind = kind
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Gates (batch, channels, positions…)."""
+        """Gate (batch, channels, positions…)."""
         return gate(self.kind, inputs)
 
 
-def uneven(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Channels of unlike mean and scale."""
+def draw_uneven(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Draw channels with different means and scales."""
     scales = np.linspace(0.5, 2.0, shape[-1])
     return scales * rng.standard_normal(shape) + np.linspace(-1.0, 2.0, shape[-1])
 
 
 def resize(size: tuple[int, ...]) -> Functions:
-    """`layers.NearestResize` and torch's, to so many positions."""
+    """Pair `layers.NearestResize` with torch's, to `size` positions."""
 
     def ours(picture: tf.Tensor) -> tf.Tensor:
         like = tf.zeros((1, *size, 1), picture.dtype)
@@ -92,43 +92,45 @@ LAYERS = [
         "gated linear unit",
         ("layers.GatedLinearUnit",),
         Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
+            lambda: layer_model(layers.GatedLinearUnit, 6, 1), lambda: nn.GLU(dim=1)
         ),
-        one((1, 16, 6), (3, 7, 6), (1, 1, 6)),
+        single_input((1, 16, 6), (3, 7, 6), (1, 1, 6)),
     ),
     Case(
         "gated linear unit, 2-D",
         ("layers.GatedLinearUnit",),
         Networks(
-            lambda: alone(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
+            lambda: layer_model(layers.GatedLinearUnit, 6, 2), lambda: nn.GLU(dim=1)
         ),
-        one((1, 6, 8, 6), (3, 5, 7, 6)),
+        single_input((1, 6, 8, 6), (3, 5, 7, 6)),
     ),
     *(
         Case(
             f"gate, {kind}",
             ("layers.gate",),
             Networks(
-                lambda kind=kind: alone(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
+                lambda kind=kind: layer_model(lambda: layers.gate(kind, "gate"), 6, 2),  # type: ignore[misc]
                 lambda kind=kind: Gate(kind),  # type: ignore[misc]
             ),
-            one((1, 6, 8, 6), (3, 5, 7, 6)),
+            single_input((1, 6, 8, 6), (3, 5, 7, 6)),
         )
         for kind in ("glu", "silu")
     ),
     Case(
         "pixel shuffle, 1-D",
         ("layers.PixelShuffle1D",),
-        Networks(lambda: alone(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
-        one((1, 16, 12), (3, 7, 12), (1, 1, 12)),
+        Networks(lambda: layer_model(layers.PixelShuffle1D, 12, 1), PixelShuffle1d),
+        single_input((1, 16, 12), (3, 7, 12), (1, 1, 12)),
     ),
     *(
         Case(
             f"instance norm, {axes}-D, epsilon {epsilon:g}",
             ("layers.instance_norm",),
             norm(axes, epsilon),
-            one((1, 16, 6), (3, 7, 6)) if axes == 1 else one((1, 6, 8, 6), (3, 5, 3, 6)),
-            draw=uneven,
+            single_input((1, 16, 6), (3, 7, 6))
+            if axes == 1
+            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
+            draw=draw_uneven,
         )
         for axes in (1, 2)
         for epsilon in (1e-6, 1e-5, 1e-3)
@@ -136,15 +138,17 @@ LAYERS = [
     Case(
         "pixel shuffle, 2-D",
         ("layers.PixelShuffle2D",),
-        Networks(lambda: alone(layers.PixelShuffle2D, 12, 2), PixelShuffle2d),
-        one((1, 6, 8, 12), (3, 5, 7, 12), (1, 1, 1, 12)),
+        Networks(lambda: layer_model(layers.PixelShuffle2D, 12, 2), PixelShuffle2d),
+        single_input((1, 6, 8, 12), (3, 5, 7, 12), (1, 1, 1, 12)),
     ),
     *(
         Case(
             f"nearest resize, {'x'.join(map(str, size))}",
             ("layers.NearestResize",),
             resize(size),
-            one((1, 16, 3), (3, 13, 3)) if len(size) == 1 else one((1, 16, 64, 3), (3, 9, 17, 3)),
+            single_input((1, 16, 3), (3, 13, 3))
+            if len(size) == 1
+            else single_input((1, 16, 64, 3), (3, 9, 17, 3)),
         )
         for size in ((4,), (7,), (4, 16), (5, 17))
     ),
@@ -163,8 +167,8 @@ LAYERS = [
 ]  # fmt: skip
 
 
-def score_maps(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
-    """Two inputs of each shape."""
+def two_inputs(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
+    """Return shapes for a part with two inputs of equal shape."""
     return tuple((shape, shape) for shape in shapes)
 
 
@@ -177,7 +181,7 @@ LOSSES = [
                 lambda scores, target=target: losses.least_squares_loss(scores, target),
                 lambda scores, target=target: train_step.least_squares_loss(scores, target),
             ),
-            one((1, 6, 8, 1), (3, 5, 7, 1)),
+            single_input((1, 6, 8, 1), (3, 5, 7, 1)),
         )
         for target in (1.0, 0.0)
     ),
@@ -188,21 +192,21 @@ LOSSES = [
             lambda real, fake: losses.discriminator_loss(real, fake),
             train_step.discriminator_loss,
         ),
-        score_maps((1, 6, 8, 1), (3, 5, 7, 1)),
+        two_inputs((1, 6, 8, 1), (3, 5, 7, 1)),
     ),
     Case(
         "self-regularisation loss",
         ("losses.self_regularization_loss",),
         Functions(
-            lambda start, converted: losses.self_regularization_loss(start, converted),
+            lambda source, converted: losses.self_regularization_loss(source, converted),
             train_step.self_regularization_loss,
         ),
-        score_maps((1, 16, 24), (3, 7, 24)),
+        two_inputs((1, 16, 24), (3, 7, 24)),
     ),
     Case(
         "L1 loss",
         ("losses.l1_loss",),
         Functions(lambda expected, actual: losses.l1_loss(expected, actual), train_step.l1_loss),
-        score_maps((1, 16, 24), (3, 7, 24)),
+        two_inputs((1, 16, 24), (3, 7, 24)),
     ),
 ]

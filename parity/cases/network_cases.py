@@ -14,7 +14,7 @@ from parity.companion.vc2 import PatchDiscriminator
 
 
 def generator(config: NetworkConfig, bins: int) -> Networks:
-    """The generator of the settings' variant."""
+    """Pair the generators of the settings' variant."""
     make = registry.VARIANTS[config.variant].generator
     return Networks(
         lambda: make("generator", bins, config, 0),
@@ -23,26 +23,28 @@ def generator(config: NetworkConfig, bins: int) -> Networks:
 
 
 def discriminator(config: NetworkConfig, bins: int) -> Networks:
-    """The discriminator of the settings' variant."""
+    """Pair the discriminators of the settings' variant."""
     make = registry.VARIANTS[config.variant].discriminator
     twin = Discriminator if config.variant == "vc1" else PatchDiscriminator
     return Networks(lambda: make("discriminator", bins, config, 0), lambda: twin(bins, config))
 
 
 def inputs(config: NetworkConfig, *shapes: Shape) -> tuple[tuple[Shape, ...], ...]:
-    """What a generator takes: features, and a mask where it has one."""
+    """Return shapes of a generator's inputs: features, and a mask if the variant has one."""
     masked = registry.VARIANTS[config.variant].masked
     return tuple((shape, (*shape[:-1], 1)) if masked else (shape,) for shape in shapes)
 
 
 def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
-    """Both networks with some settings."""
+    """Return cases of both networks with these settings."""
     one_axis = config.variant == "vc1"
     long = (1, 130 if one_axis else 38, bins)
+    row = registry.VARIANTS[config.variant]
+    builders = {"generator": row.generator, "discriminator": row.discriminator}
     return [
         Case(
             f"{kind}, {name}",
-            (f"{kind}s.{'vc1' if one_axis else 'vc2'}_{kind}",),
+            (f"{kind}s.{builders[kind].__name__}",),
             make(config, bins),
             shapes,
             network=True,
@@ -52,38 +54,41 @@ def networks(name: str, config: NetworkConfig, bins: int) -> list[Case]:
             ("generator", generator, inputs(config, (1, 32, bins), (3, 33, bins), long)),
             (
                 "discriminator", discriminator,
-                tuple((each,) for each in ((1, 16, bins), (3, 33, bins), long)),
+                tuple((shape,) for shape in ((1, 16, bins), (3, 33, bins), long)),
             ),
         )
     ]  # fmt: skip
 
 
-def as_in_the_paper(variant: str) -> list[Case]:
-    """Both networks at full width on one crop.
+def paper_networks(variant: str) -> list[Case]:
+    """Return cases of both networks at the paper's width, on one crop.
 
-    On fewer frames the 1-D norms divide by deviations of a handful of values, and float32 has too
-    few digits for the gradients of that, in either framework. Of CycleGAN-VC3's two million ReLUs
-    some have an input that is within a rounding of zero, and are open in one framework and shut in
-    the other: its generator is compared in float64 alone.
+    On fewer frames the 1-D norms divide by standard deviations of a few values, and float32 has too
+    few digits for the gradients, in either framework. CycleGAN-VC3 has two million ReLUs, and
+    inputs of some are within a rounding of zero: they pass in one framework and not in the other.
+    Its generator is compared in float64 alone.
     """
     paper = PRESETS[variant]
     bins, frames = paper.features.bins, paper.training.crop_frames
     name = "as in the paper" if variant == "vc1" else f"{variant}, as in the paper"
-    generating, judging = networks(name, paper.network, bins)
+    generator_case, discriminator_case = networks(name, paper.network, bins)
     shape = (1, frames, bins)
     return [
         replace(
-            generating,
+            generator_case,
             shapes=inputs(paper.network, shape),
             dtypes=("float64",) if variant == "vc3" else DTYPES,
             slow=True,
         ),
-        replace(judging, shapes=((shape,),), slow=True),
+        replace(discriminator_case, shapes=((shape,),), slow=True),
     ]
 
 
-def with_a_start(name: str, config: NetworkConfig, bins: int) -> Case:
-    """A generator that adds its filtered input to its output, which has to be as long."""
+def linear_skip_generator(name: str, config: NetworkConfig, bins: int) -> Case:
+    """Return a case of a generator that adds its filtered input to its output.
+
+    Input and output have to be of equal length.
+    """
     return replace(
         networks(name, replace(config, vtln_init=True), bins)[0],
         shapes=inputs(config, (1, 32, bins), (3, 36, bins)),
@@ -109,11 +114,11 @@ NETWORKS = [
         24,
     ),
     *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
-    with_a_start("small, with a start", twins.SMALL, 24),
+    linear_skip_generator("small, with a start", twins.SMALL, 24),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("vc2, small, 24 bins", VC2, 24),
     *networks("vc2, small, 34 bins", VC2, 34),
-    with_a_start("vc2, small, with a start", VC2, 25),
+    linear_skip_generator("vc2, small, with a start", VC2, 25),
     *networks("vc2, small, symmetric padding", replace(VC2, padding="symmetric"), 24),
     *networks(
         "vc2, small, other kernels, widths and epsilon",
@@ -137,6 +142,6 @@ NETWORKS = [
         24,
     )[0],
     networks("mask, small, 21 bins", MASK, 21)[0],
-    *(case for variant in PRESETS for case in as_in_the_paper(variant)),
+    *(case for variant in PRESETS for case in paper_networks(variant)),
 ]  # fmt: skip
-"""Mask's discriminator is VC2's."""
+"""All networks. MaskCycleGAN-VC's discriminator is that of CycleGAN-VC2."""

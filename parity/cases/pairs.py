@@ -1,4 +1,4 @@
-"""One thing in both frameworks: what to evaluate it on, and what to compare."""
+"""Pairs of a part of this project and its twin, and the quantities compared of each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from parity.trainings.runs import channels_first, channels_last, match
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of numbers, as both frameworks say.
+    """A tensor as both frameworks compute it.
 
     Attributes:
-        name: Such as "output" or "gradient of down.0.conv.weight".
-        ours: From this project.
-        twin: From the companion, in the same layout.
+        name: Name, such as "output" or "gradient of down.0.conv.weight".
+        ours: Values from this project.
+        twin: Values from the companion, in this project's layout.
     """
 
     name: str
@@ -34,8 +34,8 @@ class Networks:
     """A Keras model and its torch module, compared forward and in every gradient.
 
     Attributes:
-        ours: Builds the model.
-        twin: Builds the module.
+        ours: Function that builds the model.
+        twin: Function that builds the module.
     """
 
     ours: Callable[[], keras.Model]
@@ -44,11 +44,12 @@ class Networks:
     def quantities(
         self, inputs: Sequence[np.ndarray], rng: np.random.Generator
     ) -> Iterator[Quantity]:
-        """Output, and gradients with respect to the inputs and to every weight.
+        """Yield the output, and gradients with respect to the inputs and to every weight.
 
         Args:
             inputs: Arrays, (batch, …, channels).
-            rng: Draws the weights that start as a constant, and the gradient of the output.
+            rng: Generator for the gradient of the output, and for weights whose initial value is a
+                constant.
         """
         model, twin = self.ours(), self.twin().to(channels_first(inputs[0]).dtype)
         for address, variable in addresses(model).items():
@@ -60,13 +61,13 @@ class Networks:
         match(twin, model)
         variables = addresses(model)
         with tf.GradientTape() as tape:
-            ours_in = [tf.constant(each) for each in inputs]
+            ours_in = [tf.constant(values) for values in inputs]
             tape.watch(ours_in)
             ours_out = model(ours_in if len(ours_in) > 1 else ours_in[0], training=True)
             cotangent = rng.standard_normal(ours_out.shape).astype(inputs[0].dtype)
             product = tf.reduce_sum(ours_out * cotangent)
         ours_gradients = tape.gradient(product, [*ours_in, *variables.values()])
-        twin_in = [channels_first(each).requires_grad_() for each in inputs]
+        twin_in = [channels_first(values).requires_grad_() for values in inputs]
         twin_out = twin(*twin_in)
         output = Quantity("output", ours_out.numpy(), channels_last(twin_out))
         yield output
@@ -90,7 +91,10 @@ class Networks:
                 parameters.pop(key).grad.numpy(),
             )
         if parameters:
-            raise ValueError(f"nothing was compared with the companion's {sorted(parameters)}")
+            raise ValueError(
+                f"the companion has the parameters {sorted(parameters)}, and this project has not; "
+                "expected equal names on both sides"
+            )
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,8 @@ class Functions:
     """A function of tensors in both frameworks, compared forward and in the inputs' gradients.
 
     Attributes:
-        ours: Of TensorFlow tensors, channels last.
-        twin: Of torch tensors, channels first.
+        ours: Function of TensorFlow tensors, channels last.
+        twin: Function of torch tensors, channels first.
     """
 
     ours: Callable[..., tf.Tensor]
@@ -108,9 +112,9 @@ class Functions:
     def quantities(
         self, inputs: Sequence[np.ndarray], rng: np.random.Generator
     ) -> Iterator[Quantity]:
-        """Output, and the gradient with respect to each input."""
-        ours_in = [tf.constant(each) for each in inputs]
-        twin_in = [channels_first(each).requires_grad_() for each in inputs]
+        """Yield the output, and the gradient with respect to each input."""
+        ours_in = [tf.constant(values) for values in inputs]
+        twin_in = [channels_first(values).requires_grad_() for values in inputs]
         with tf.GradientTape() as tape:
             tape.watch(ours_in)
             ours_out = self.ours(*ours_in)
@@ -134,11 +138,11 @@ class Functions:
 
 @dataclass(frozen=True)
 class Values:
-    """A function that nothing is learned through, compared in its values.
+    """A function without gradients, compared in its values.
 
     Attributes:
-        ours: Of arrays; gives an array, or several by the names of their quantities.
-        twin: Of torch tensors of the same shapes; gives as many.
+        ours: Function of arrays that returns an array, or several by the names of the quantities.
+        twin: Function of torch tensors with these shapes that returns as many tensors.
     """
 
     ours: Callable[..., np.ndarray | Mapping[str, np.ndarray]]
@@ -147,20 +151,22 @@ class Values:
     def quantities(
         self, inputs: Sequence[np.ndarray], rng: np.random.Generator
     ) -> Iterator[Quantity]:
-        """The output, or all that have a name."""
+        """Yield the output, or all named quantities."""
         ours, twin = self.ours(*inputs), self.twin(*map(torch.from_numpy, inputs))
         if not isinstance(ours, Mapping) or not isinstance(twin, Mapping):
             ours, twin = {"output": ours}, {"output": twin}  # type: ignore[dict-item]
         if ours.keys() != twin.keys():
-            raise ValueError(f"one side alone has {sorted(ours.keys() ^ twin.keys())}")
+            raise ValueError(
+                f"only one side has the quantities {sorted(ours.keys() ^ twin.keys())}; expected "
+                "equal names on both sides"
+            )
         for name, value in ours.items():
-            # The largest value of each is what its difference is measured by.
             yield Quantity(name, np.asarray(value), twin[name].detach().numpy())
 
 
-def _or_nan(gradient: tf.Tensor | None, of: tf.Tensor | tf.Variable) -> np.ndarray:
-    """A gradient, or what no comparison passes where there is none."""
-    return np.full(of.shape, np.nan) if gradient is None else gradient.numpy()
+def _or_nan(gradient: tf.Tensor | None, like: tf.Tensor | tf.Variable) -> np.ndarray:
+    """Return a gradient; where there is none, NaN, which fails every comparison."""
+    return np.full(like.shape, np.nan) if gradient is None else gradient.numpy()
 
 
 Pair = Networks | Functions | Values

@@ -1,7 +1,7 @@
-"""Public checkpoints: what their own networks make of features, and ours with their weights.
+"""Public checkpoints: outputs of their own networks, and of this project's with their weights.
 
-Each file is saved as its project saves it, with random weights, and goes the importer's whole way:
-read, recognised, translated, sized, assigned.
+A file is saved in the format of its project, with random weights. The importer then reads it,
+detects its layout, translates the weights, takes sizes from them and assigns them.
 """
 
 import tempfile
@@ -27,17 +27,17 @@ from parity.companion import public_torch
 from parity.companion.public_tf1 import LeimaoModel
 
 FRAMES = (128, 130, 512)
-"""130 are no multiple of 4: a generator gives 132."""
+"""Numbers of frames. 130 is not a multiple of 4: a generator returns 132."""
 
 
 @dataclass(frozen=True)
-class PublicModel:
-    """The networks of a public project.
+class PublicSizes:
+    """Sizes of a public project's networks.
 
     Attributes:
-        bins: Values a frame.
-        channels: Of the narrowest layer.
-        residual_blocks: Of a generator.
+        bins: Values per frame.
+        channels: Channels of the narrowest layer.
+        residual_blocks: Residual blocks of a generator.
     """
 
     bins: int
@@ -45,8 +45,8 @@ class PublicModel:
     residual_blocks: int = 2
 
 
-def torch_networks(layout: str, size: PublicModel, dtype: torch.dtype) -> dict[str, nn.Module]:
-    """A generator and a discriminator of a project of PyTorch, with random weights."""
+def torch_networks(layout: str, size: PublicSizes, dtype: torch.dtype) -> dict[str, nn.Module]:
+    """Build a generator and a discriminator of a PyTorch project, with random weights."""
     generator, discriminator = {
         "karkirowle": (public_torch.KarkirowleGenerator, public_torch.KarkirowleDiscriminator),
         "jackaduma_vc2": (public_torch.JackadumaGenerator, public_torch.JackadumaDiscriminator),
@@ -65,14 +65,14 @@ FILES = {
     "karkirowle": public_torch.karkirowle_file,
     "jackaduma_vc2": public_torch.jackaduma_file,
 }
-"""What the projects that keep all networks in one file write into it."""
+"""Contents of the file of projects that keep all networks in one file."""
 
 
 @cache
-def leimao(
-    size: PublicModel, dtype: np.dtype
+def leimao_checkpoint(
+    size: PublicSizes, dtype: np.dtype
 ) -> tuple[LeimaoModel, tempfile.TemporaryDirectory[str]]:
-    """The TensorFlow 1 project's networks, and a folder with their checkpoint."""
+    """Build the TensorFlow 1 project's networks, and a folder with their checkpoint."""
     model = LeimaoModel(size.bins, size.channels, size.residual_blocks, tf.as_dtype(dtype))
     folder = tempfile.TemporaryDirectory()
     model.save(f"{folder.name}/sf1_tm1.ckpt")
@@ -80,11 +80,11 @@ def leimao(
 
 
 def save(layout: str, networks: Mapping[str, nn.Module], folder: Path) -> list[str]:
-    """Writes them as the project does; gives the files."""
+    """Write networks in the format of the project, and return the files."""
     if layout == "mask_gantastic3":
-        paths = {folder / f"00500_{name}.pth.tar": each for name, each in networks.items()}
-        for path, each in paths.items():
-            torch.save(public_torch.mask_file(each), path)
+        paths = {folder / f"00500_{name}.pth.tar": module for name, module in networks.items()}
+        for path, module in paths.items():
+            torch.save(public_torch.mask_file(module), path)
         return list(map(str, paths))
     both = [networks[name] for name in ("generator_A2B", "discriminator_A") for _ in "AB"]
     path = folder / "checkpoint"
@@ -92,23 +92,23 @@ def save(layout: str, networks: Mapping[str, nn.Module], folder: Path) -> list[s
     return [str(path)]
 
 
-def theirs(layout: str, name: str, size: PublicModel, *inputs: Tensor) -> dict[str, Tensor]:
-    """What a project's network makes of (batch, frames, bins), channels last again."""
+def public_outputs(layout: str, name: str, size: PublicSizes, *inputs: Tensor) -> dict[str, Tensor]:
+    """Return a public network's outputs for (batch, frames, bins), channels last."""
     outputs = {}
     if layout == "leimao":
-        model, _ = leimao(size, inputs[0].numpy().dtype)
-        for each in inputs:
-            features = each.mT.numpy()
+        model, _ = leimao_checkpoint(size, inputs[0].numpy().dtype)
+        for given in inputs:
+            features = given.mT.numpy()
             made = (
                 model.convert("A2B", features).swapaxes(1, 2)
                 if name.startswith("generator")
                 else model.score("A", features)
             )
-            outputs[_output(each.shape[1])] = torch.from_numpy(made)
+            outputs[_output_name(given.shape[1])] = torch.from_numpy(made)
         return outputs
     network = torch_networks(layout, size, inputs[0].dtype)[name]
-    for each in inputs:
-        features = each.mT
+    for given in inputs:
+        features = given.mT
         with torch.no_grad():
             if name.startswith("generator"):
                 masked = layout == "mask_gantastic3"
@@ -117,75 +117,81 @@ def theirs(layout: str, name: str, size: PublicModel, *inputs: Tensor) -> dict[s
                 made = network(features.unsqueeze(1))
             else:
                 made = network(features).movedim(1, -1)
-        outputs[_output(each.shape[1])] = made
+        outputs[_output_name(given.shape[1])] = made
     return outputs
 
 
-def ours(layout: str, name: str, size: PublicModel, *inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """What our network makes of the same, with the weights of a file of theirs."""
-    model = imported(layout, name, size, inputs[0].dtype)
-    run = generate if name.startswith("generator") else (lambda network, each: network(each))
-    return {_output(each.shape[1]): run(model, each).numpy() for each in inputs}
+def imported_outputs(
+    layout: str, name: str, size: PublicSizes, *inputs: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return our network's outputs for (batch, frames, bins), with weights of a public file."""
+    model = import_network(layout, name, size, inputs[0].dtype)
+    run = generate if name.startswith("generator") else (lambda network, given: network(given))
+    return {_output_name(given.shape[1]): run(model, given).numpy() for given in inputs}
 
 
-def imported(layout: str, name: str, size: PublicModel, dtype: np.dtype) -> keras.Model:
-    """Our network with the weights that a file of theirs has."""
+def import_network(layout: str, name: str, size: PublicSizes, dtype: np.dtype) -> keras.Model:
+    """Build our network with the weights of a public file."""
     with tempfile.TemporaryDirectory() as folder:
         if layout == "leimao":
-            _, saved = leimao(size, dtype)
+            _, saved = leimao_checkpoint(size, dtype)
             files = [f"{saved.name}/sf1_tm1.ckpt"]
         else:
             kind = torch.from_numpy(np.zeros(1, dtype)).dtype
             files = save(layout, torch_networks(layout, size, kind), Path(folder))
         found = public_files.read(files)
-    told = LAYOUTS[public_weights.detect_layout(found["generator_A2B"].state)]
+    detected = LAYOUTS[public_weights.detect_layout(found["generator_A2B"].state)]
     weights = {
-        each: public_weights.translate(told, each, network.state)
-        for each, network in found.items()
+        key: public_weights.translate(detected, key, network.state)
+        for key, network in found.items()
     }  # fmt: skip
     bins = public_weights.count_bins(weights["generator_A2B"])
-    network = public_weights.with_sizes(told.network, weights.values())
-    config = RunConfig(features=with_bins(told.features, bins), network=network)
+    network = public_weights.with_sizes(detected.network, weights.values())
+    config = RunConfig(features=with_bins(detected.features, bins), network=network)
     model = registry.build_networks(config, [name])[name]
     public_weights.check_shapes(model, weights[name])
     public_weights.assign(model, weights[name])
     return model
 
 
-def _output(frames: int) -> str:
+def _output_name(frames: int) -> str:
     return f"output of {frames} frames"
 
 
 CHANGES = {
     "karkirowle": (),
-    "jackaduma_vc2": ("value_and_gate", "channel_major_shuffle"),
-    "mask_gantastic3": ("value_and_gate", "channel_major_shuffle"),
-    "leimao": ("value_and_gate", "value_and_gate_before_shuffle"),
+    "jackaduma_vc2": ("concat_value_and_gate", "channel_to_block_major"),
+    "mask_gantastic3": ("concat_value_and_gate", "channel_to_block_major"),
+    "leimao": ("concat_value_and_gate", "interleave_value_and_gate"),
 }
-"""The named changes of layout that its generators need."""
+"""Changes of layout that generators of a project need, by name."""
 
 BINS = {"karkirowle": 24, "jackaduma_vc2": 36, "mask_gantastic3": 80, "leimao": 24}
 
 
-def case(layout: str, name: str, size: PublicModel, frames: tuple[int, ...]) -> Case:
-    """A network of a layout."""
-    covers = ("public_weights.translate", *(f"public_layouts.{each}" for each in CHANGES[layout]))
+def public_case(layout: str, name: str, size: PublicSizes, frames: tuple[int, ...]) -> Case:
+    """Return the case of a network of a layout."""
+    changes = (f"public_layouts.{change}" for change in CHANGES[layout])
+    covers = ("public_weights.translate", *changes)
     return Case(
         f"public checkpoint, {layout}: {name.split('_')[0]}",
         covers if name.startswith("generator") else covers[:1],
-        Values(partial(ours, layout, name, size), partial(theirs, layout, name, size)),
+        Values(
+            partial(imported_outputs, layout, name, size),
+            partial(public_outputs, layout, name, size),
+        ),
         (tuple((1, count, size.bins) for count in frames),),
         network=True,
     )
 
 
 PUBLIC = [
-    case(layout, name, PublicModel(bins), FRAMES)
+    public_case(layout, name, PublicSizes(bins), FRAMES)
     for layout, bins in BINS.items()
     for name in ("generator_A2B", "discriminator_A")
 ] + [
     replace(
-        case(layout, "generator_A2B", PublicModel(BINS[layout], 128, 6), FRAMES[:1]),
+        public_case(layout, "generator_A2B", PublicSizes(BINS[layout], 128, 6), FRAMES[:1]),
         name=f"public checkpoint, {layout}: generator at the project's size",
         dtypes=("float32",),
         slow=True,

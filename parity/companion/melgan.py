@@ -1,4 +1,4 @@
-"""MelGAN's generator in PyTorch, under the names that the public weights have.
+"""MelGAN's generator in PyTorch, with the parameter names of the public weights.
 
 Written from the paper and from the public layout of keys, so that a public file would load with
 `strict=True`. Shapes are (batch, channels, samples).
@@ -18,15 +18,15 @@ SLOPE = 0.2
 class NormedConv(nn.Module):
     """A convolution whose weight is `weight_g` · `weight_v` / ‖`weight_v`‖, and a bias.
 
-    torch.nn.utils.weight_norm, which gave the public weights their names, warns that it goes away;
-    its successor has other names.
+    The public weights have the parameter names of torch.nn.utils.weight_norm, which is deprecated.
+    Its successor has other names.
 
     Args:
         kind: `nn.Conv1d` or `nn.ConvTranspose1d`.
         fan_in: Channels in.
         fan_out: Channels out.
-        kernel: Its size.
-        options: Of `kind`.
+        kernel: Size of the kernel.
+        options: Options of `kind`.
 
     Source: Salimans and Kingma, 2016, arXiv:1602.07868, equation 2.
     """
@@ -48,17 +48,17 @@ class NormedConv(nn.Module):
         self.options = options
 
     def lengths(self) -> Tensor:
-        """‖`weight_v`‖ over all axes but the first, (first, 1, 1)."""
+        """Return ‖`weight_v`‖ over all axes but the first, (first, 1, 1)."""
         return self.weight_v.square().sum(dim=(1, 2), keepdim=True).sqrt()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Convolves (batch, channels, samples)."""
+        """Convolve (batch, channels, samples)."""
         weight = self.weight_v * (self.weight_g / self.lengths())
         return self.convolve(inputs, weight, self.bias, **self.options)
 
 
 class Residual(nn.Module):
-    """A convolution that sees three samples `dilation` apart, one that sees one, and a shortcut."""
+    """A convolution of kernel 3 with dilation, one of kernel 1, and a shortcut."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -72,18 +72,20 @@ class Residual(nn.Module):
         self.shortcut = NormedConv(nn.Conv1d, channels, channels, 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """As many channels and samples come out as go in."""
+        """Map (batch, channels, samples) to an output of equal shape."""
         return self.block(inputs) + self.shortcut(inputs)
 
 
 class MelGanGenerator(nn.Module):
-    """(batch, bins, frames) → (batch, 1, frames · product of ratios), samples in [-1, 1].
+    """MelGAN's generator of samples in [-1, 1].
+
+    It maps (batch, bins, frames) to (batch, 1, frames · product of ratios).
 
     Args:
-        bins: Of the log-mel spectrum, a frame.
-        channels: At the rate of the samples; each stage before has twice as many.
-        ratios: How many frames each stage makes of one.
-        dilations: Of the residual blocks behind each stage.
+        bins: Bins of the log-mel spectrum.
+        channels: Channels at the sample rate. Each earlier stage has twice as many.
+        ratios: Upsampling factor of each stage.
+        dilations: Dilations of the residual blocks after each stage.
     """
 
     def __init__(
@@ -105,7 +107,8 @@ class MelGanGenerator(nn.Module):
                 stride=ratio, padding=ratio // 2 + odd, output_padding=odd,
             )  # fmt: skip
             width //= 2
-            modules += [nn.LeakyReLU(SLOPE), up, *(Residual(width, each) for each in dilations)]
+            blocks = (Residual(width, dilation) for dilation in dilations)
+            modules += [nn.LeakyReLU(SLOPE), up, *blocks]
         modules += [
             nn.LeakyReLU(SLOPE),
             nn.ReflectionPad1d(3),
@@ -115,14 +118,14 @@ class MelGanGenerator(nn.Module):
         self.model = nn.Sequential(*modules)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Samples of (batch, bins, frames)."""
+        """Synthesize samples from (batch, bins, frames)."""
         return self.model(log_mel)
 
 
 def randomise(module: nn.Module, seed: int) -> None:
-    """Draws weights that carry a signal through all stages: directions, lengths and biases.
+    """Draw directions, lengths and biases with which a signal passes all stages.
 
-    The lengths have nothing to do with those of the directions, so that leaving them out is seen.
+    The lengths are independent of the directions, so that leaving them out is seen.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -130,10 +133,10 @@ def randomise(module: nn.Module, seed: int) -> None:
         return torch.empty_like(like).normal_(generator=generator)
 
     with torch.no_grad():
-        for each in module.modules():
-            if isinstance(each, NormedConv):
-                each.weight_v.copy_(draw(each.weight_v))
-                # A sample of a transposed convolution is made by two taps of each channel in.
-                taps = each.weight_v.shape[2] if each.convolve is F.conv_transpose1d else 4
-                each.weight_g.copy_((taps / 4) ** 0.5 * (0.9 + 0.2 * draw(each.weight_g)))
-                each.bias.copy_(0.1 * draw(each.bias))
+        for conv in module.modules():
+            if isinstance(conv, NormedConv):
+                conv.weight_v.copy_(draw(conv.weight_v))
+                # Two taps of each input channel make a sample of a transposed convolution.
+                taps = conv.weight_v.shape[2] if conv.convolve is F.conv_transpose1d else 4
+                conv.weight_g.copy_((taps / 4) ** 0.5 * (0.9 + 0.2 * draw(conv.weight_g)))
+                conv.bias.copy_(0.1 * draw(conv.bias))

@@ -1,9 +1,9 @@
 """The TensorFlow 1 project "leimao" as a graph: an oracle for the importer of its checkpoints.
 
 Written from a description of the checkpoint alone: names of the variables, kernels, strides and
-the order of the layers. Nothing here is shared with the port. Inside the networks channels are
-last: (batch, frames, channels), (batch, bins, frames, channels). A graph and a session of their
-own keep it apart from the eager code of the same process.
+the order of the layers. It shares no code with the port. Inside the networks channels are last:
+(batch, frames, channels), (batch, bins, frames, channels). A separate graph and session keep it
+apart from eager code in the process.
 """
 
 import warnings
@@ -20,7 +20,7 @@ SPEAKERS = {"A": "discriminator_A", "B": "discriminator_B"}
 
 
 def instance_norm(inputs: tf.Tensor) -> tf.Tensor:
-    """Affine instance norm over all positions, as `tf.contrib.layers` named its variables."""
+    """Apply affine instance norm over all positions, with `tf.contrib.layers`' variable names."""
     with tf1.variable_scope(None, default_name="InstanceNorm"):
         channels, dtype = inputs.shape[-1:], inputs.dtype
         beta = tf1.get_variable("beta", channels, dtype, tf1.zeros_initializer())
@@ -33,16 +33,16 @@ def instance_norm(inputs: tf.Tensor) -> tf.Tensor:
 def conv(
     inputs: tf.Tensor, name: str, filters: int, kernel: int | list[int], stride: int | list[int] = 1
 ) -> tf.Tensor:
-    """Over one axis or two, padded as SAME."""
+    """Convolve over one or two axes, with SAME padding."""
     layer = tf1.layers.conv1d if inputs.shape.rank == 3 else tf1.layers.conv2d
     return layer(inputs, filters, kernel, stride, padding="same", name=name)
 
 
 def pixel_shuffle(inputs: tf.Tensor) -> tf.Tensor:
-    """(batch, frames, channels) → (batch, 2 · frames, channels / 2), by a plain reshape."""
+    """Reshape (batch, frames, channels) → (batch, 2 · frames, channels / 2)."""
     batch, frames, channels = tf1.unstack(tf1.shape(inputs))
     outputs = tf1.reshape(inputs, [batch, 2 * frames, channels // 2])
-    # The reshape loses the number of channels, which the next layer's kernel needs.
+    # The static number of channels is lost in the reshape, and the next layer needs it.
     outputs.set_shape([None, None, inputs.shape[-1] // 2])
     return outputs
 
@@ -50,7 +50,7 @@ def pixel_shuffle(inputs: tf.Tensor) -> tf.Tensor:
 def gated_input(
     inputs: tf.Tensor, filters: int, kernel: int | list[int], stride: int | list[int] = 1
 ) -> tf.Tensor:
-    """The first layer of either network: value · sigmoid(gate), no norm."""
+    """Apply the first layer of either network: value · sigmoid(gate), without norm."""
     value = conv(inputs, "h1_conv", filters, kernel, stride)
     return value * tf1.sigmoid(conv(inputs, "h1_conv_gates", filters, kernel, stride))
 
@@ -63,7 +63,7 @@ def gated_block(
     stride: int | list[int] = 1,
     shuffle: bool = False,
 ) -> tf.Tensor:
-    """Two convolutions, shuffled where asked for, each normed; one gates the other."""
+    """Apply two convolutions, a shuffle if `shuffle`, and norms. One result gates the other."""
     value = conv(inputs, f"{prefix}_h1_conv", filters, kernel, stride)
     value = instance_norm(pixel_shuffle(value) if shuffle else value)
     gate = conv(inputs, f"{prefix}_h1_gates", filters, kernel, stride)
@@ -72,7 +72,7 @@ def gated_block(
 
 
 def generator(features: tf.Tensor, scope: str, channels: int, residual_blocks: int) -> tf.Tensor:
-    """(batch, bins, frames) → (batch, bins, frames rounded up to a multiple of 4)."""
+    """Convert (batch, bins, frames) → (batch, bins, frames rounded up to a multiple of 4)."""
     c, bins = channels, features.shape[1]
     with tf1.variable_scope(scope):
         hidden = gated_input(tf1.transpose(features, [0, 2, 1]), c, 15)
@@ -88,7 +88,7 @@ def generator(features: tf.Tensor, scope: str, channels: int, residual_blocks: i
 
 
 def discriminator(features: tf.Tensor, scope: str, channels: int) -> tf.Tensor:
-    """(batch, bins, frames) → probabilities (batch, rows, columns, 1)."""
+    """Score (batch, bins, frames) → probabilities (batch, rows, columns, 1)."""
     c = channels
     with tf1.variable_scope(scope):
         hidden = gated_input(tf1.expand_dims(features, -1), c, [3, 3], [1, 2])
@@ -99,17 +99,17 @@ def discriminator(features: tf.Tensor, scope: str, channels: int) -> tf.Tensor:
 
 
 class LeimaoModel:
-    """The whole training graph with random weights, in a session of its own.
+    """The whole training graph with random weights, in a separate session.
 
-    Every variable that a checkpoint holds is random, Adam's moments too: what is read from the
-    wrong name cannot look right. Only the powers of the betas keep their initial values.
+    Every variable of a checkpoint is random, Adam's moments included, so that reading from a wrong
+    name is seen. Only the powers of the betas keep their initial values.
 
     Args:
-        bins: Of the features.
-        channels: The narrowest layer's.
-        residual_blocks: Of a generator.
-        dtype: Of weights and features.
-        seed: Of the random values; drawn in double precision whatever the dtype.
+        bins: Bins of the features.
+        channels: Channels of the narrowest layer.
+        residual_blocks: Residual blocks of a generator.
+        dtype: Type of weights and features.
+        seed: Seed of the random values, which are drawn in double precision.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class LeimaoModel:
     ) -> None:
         self.graph = tf.Graph()
         with self.graph.as_default(), warnings.catch_warnings():
-            # tf.layers is deprecated; it is here for the names it gives.
+            # tf.layers is deprecated, and used for the names of its variables.
             warnings.filterwarnings("ignore", r"`tf\.layers\.", UserWarning)
             self._build(bins, channels, residual_blocks, dtype)
             self.saver = tf1.train.Saver()
-            # Grappler's remapper takes this instance norm, in float32 with oneDNN, for its own
-            # pattern, looks for constants where the variables are, and aborts the process.
+            # In float32 with oneDNN, Grappler's remapper mistakes this instance norm for a pattern
+            # with constants in the place of the variables, and aborts the process.
             options = tf1.ConfigProto()
             options.graph_options.rewrite_options.remapping = RewriterConfig.OFF
             self.session = tf1.Session(graph=self.graph, config=options)
@@ -135,8 +135,10 @@ class LeimaoModel:
             self._randomise(seed)
 
     def _build(self, bins: int, channels: int, residual_blocks: int, dtype: tf.DType) -> None:
-        """Places for both speakers' features, what the networks make of them, optimisers."""
-        self.features = {each: tf1.placeholder(dtype, [None, bins, None]) for each in SPEAKERS}
+        """Build placeholders of both speakers' features, networks and optimisers."""
+        self.features = {
+            speaker: tf1.placeholder(dtype, [None, bins, None]) for speaker in SPEAKERS
+        }
         self.converted = {
             direction: generator(self.features[direction[0]], scope, channels, residual_blocks)
             for direction, scope in DIRECTIONS.items()
@@ -145,15 +147,15 @@ class LeimaoModel:
             speaker: discriminator(self.features[speaker], scope, channels)
             for speaker, scope in SPEAKERS.items()
         }
-        # The discriminators' first: the betas' powers are numbered in this order. Gradients of
-        # losses would give the same variables, and take a graph of many seconds.
+        # Discriminators first: the betas' powers are numbered in this order. Gradients of losses
+        # would give equal variables, and need a graph that takes many seconds.
         for kind in ("discriminator", "generator"):
             trained = [v for v in tf1.trainable_variables() if v.op.name.startswith(kind)]
             optimizer = tf1.train.AdamOptimizer(2e-4, beta1=0.5)
-            optimizer.apply_gradients([(tf1.ones_like(each), each) for each in trained])
+            optimizer.apply_gradients([(tf1.ones_like(weight), weight) for weight in trained])
 
     def _randomise(self, seed: int) -> None:
-        """Kernels as Glorot, gammas about 1, biases and betas about 0, moments small."""
+        """Draw kernels as Glorot, gammas around 1, biases and betas around 0, small moments."""
         random, fed, assigned = np.random.default_rng(seed), {}, []
         for variable in tf1.global_variables():
             shape, kind = variable.shape.as_list(), variable.op.name.rsplit("/", 1)[-1]
@@ -168,39 +170,39 @@ class LeimaoModel:
             else:
                 # Adam_1 holds squares.
                 values = 0.1 * (np.abs(values) if kind == "Adam_1" else values)
-            # Fed, for constants in the graph would reach protobuf's two gigabytes.
+            # As constants in the graph they would reach protobuf's limit of two gigabytes.
             place = tf1.placeholder(variable.dtype.base_dtype, shape)
             fed[place] = values
             assigned.append(tf1.assign(variable, place).op)
-        # At once: the session takes the whole graph apart for every new thing to run.
+        # In one call: the session prunes the whole graph for every new set of operations.
         self.session.run(assigned, fed)
 
     def variables(self) -> dict[str, np.ndarray]:
-        """Every variable by its name in the checkpoint."""
+        """Return every variable by its name in the checkpoint."""
         with self.graph.as_default():
             return self.session.run({v.op.name: v for v in tf1.global_variables()})
 
     def save(self, prefix: str) -> None:
-        """Writes `prefix`.index, `prefix`.data-…, `prefix`.meta and a file `checkpoint`."""
-        # Outside its graph a saver takes the surrounding code for eager and builds itself anew.
+        """Write `prefix`.index, `prefix`.data-…, `prefix`.meta and a file `checkpoint`."""
+        # Outside its graph, in eager code, a saver would be built anew.
         with self.graph.as_default():
             self.saver.save(self.session, prefix)
 
     def convert(self, direction: str, features: np.ndarray) -> np.ndarray:
-        """(batch, bins, frames) from "A2B" or "B2A"."""
+        """Convert (batch, bins, frames) in the direction "A2B" or "B2A"."""
         place = self.features[direction[0]]
         return self.session.run(self.converted[direction], {place: features})
 
     def score(self, speaker: str, features: np.ndarray) -> np.ndarray:
-        """(batch, rows, columns, 1): how likely (batch, bins, frames) is speaker "A" or "B"."""
+        """Score (batch, bins, frames) as speaker "A" or "B" → (batch, rows, columns, 1)."""
         return self.session.run(self.scores[speaker], {self.features[speaker]: features})
 
     def close(self) -> None:
-        """Gives the session's memory back."""
+        """Free the session's memory."""
         self.session.close()
 
     def __enter__(self) -> "LeimaoModel":
-        """For a with statement, which closes the session."""
+        """Return the model. The with statement closes its session."""
         return self
 
     def __exit__(
@@ -209,5 +211,5 @@ class LeimaoModel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the session."""
+        """Close the session."""
         self.close()

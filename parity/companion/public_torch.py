@@ -1,6 +1,6 @@
 """Networks and files in the layouts of three public PyTorch projects: oracles for the importer.
 
-Written from a description of each layout alone; nothing is shared with the port. Shapes are
+Written from a description of each layout alone. No code is shared with the port. Shapes are
 channels first: (batch, bins, frames), (batch, channels, bins, frames).
 """
 
@@ -16,43 +16,43 @@ Sizes = tuple[int, ...]
 
 
 class ConvLayer(Module):
-    """A convolution with ceil((kernel - stride) / 2) zeros on both sides of each axis."""
+    """A convolution with ceil((kernel - stride) / 2) zeros on both sides of every axis."""
 
     def __init__(self, channels: tuple[int, int], kernel: Sizes, stride: Sizes = (1,)) -> None:
         super().__init__()
         kind = nn.Conv1d if len(kernel) == 1 else nn.Conv2d
         steps = list(zip(kernel, stride, strict=True))
         self.conv = kind(*channels, kernel, stride, tuple(-(-(k - s) // 2) for k, s in steps))
-        # An even kernel at stride 1 makes one position too many; only the 2-D layer cuts it.
+        # An even kernel at stride 1 gives one position too many, which the 2-D layer alone cuts.
         cuts = [len(kernel) == 2 and k % 2 == 0 and s == 1 for k, s in steps]
         self.kept = (..., *(slice(-1 if cut else None) for cut in cuts))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Convolves (batch, channels, positions…)."""
+        """Convolve (batch, channels, positions…)."""
         return self.conv(inputs)[self.kept]
 
 
 class Apply(Module):
-    """A function as a layer: it takes a place in an nn.Sequential and has no keys."""
+    """A function as a layer of an nn.Sequential, without keys."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Whatever the function makes of it."""
+        """Call the function."""
         return self.function(inputs)
 
 
 def pixel_shuffle_1d(inputs: Tensor) -> Tensor:
-    """(batch, channels, frames) → (batch, channels / 2, 2 · frames), block-major."""
+    """Shuffle (batch, channels, frames) → (batch, channels / 2, 2 · frames), block-major."""
     batch, channels, frames = inputs.shape
     blocks = inputs.view(batch, 2, channels // 2, frames).permute(0, 2, 3, 1)
     return blocks.reshape(batch, channels // 2, 2 * frames)
 
 
 def down_block(channels: tuple[int, int], kernel: Sizes, stride: Sizes) -> nn.Sequential:
-    """Conv → affine IN → GLU; `channels` counts what comes out of the gate."""
+    """Build conv → affine IN → GLU. `channels` has input channels and channels after the gate."""
     conv = ConvLayer((channels[0], 2 * channels[1]), kernel, stride)
     kind = nn.InstanceNorm1d if len(kernel) == 1 else nn.InstanceNorm2d
     norm = kind(2 * channels[1], eps=1e-6, affine=True)
@@ -60,32 +60,32 @@ def down_block(channels: tuple[int, int], kernel: Sizes, stride: Sizes) -> nn.Se
 
 
 class Nested(Module):
-    """Layers one after the other under the key `block`; a residual block adds its input."""
+    """A sequence of layers under the key `block`. A residual block adds its input."""
 
     def __init__(self, *layers: Module, residual: bool = False) -> None:
         super().__init__()
         self.block, self.residual = nn.Sequential(*layers), residual
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Converts or scores: the class says what shape comes out of which."""
+        """Convert or score. Classes document their shapes."""
         return inputs + self.block(inputs) if self.residual else self.block(inputs)
 
 
 def residual_block(channels: int, hidden: int) -> Nested:
-    """Conv → IN → GLU → conv → IN without scale and offset, plus the input."""
+    """Build conv → IN → GLU → conv → IN, not affine, plus the input."""
     conv, out = ConvLayer((channels, 2 * hidden), (3,)), ConvLayer((hidden, channels), (3,))
     norm, out_norm = (nn.InstanceNorm1d(count, eps=1e-6) for count in (2 * hidden, channels))
     return Nested(conv, norm, nn.GLU(dim=1), out, out_norm, residual=True)
 
 
 def up_block(channels: int) -> Nested:
-    """Conv → pixel shuffle → IN (not affine, PyTorch's epsilon) → GLU: half the channels."""
+    """Build conv → pixel shuffle → IN (not affine, PyTorch's epsilon) → GLU."""
     conv, norm = ConvLayer((channels, 2 * channels), (5,)), nn.InstanceNorm1d(channels, eps=1e-5)
     return Nested(conv, Apply(pixel_shuffle_1d), norm, nn.GLU(dim=1))
 
 
 class KarkirowleGenerator(Nested):
-    """Layout "karkirowle": the 1-D generator; (batch, bins, frames), frames rounded up to 4 · n."""
+    """The 1-D generator of layout "karkirowle". Frames are rounded up to a multiple of 4."""
 
     def __init__(
         self, bins: int = 24, channels: int = 128, residual_blocks: int = 6, output_kernel: int = 5
@@ -104,7 +104,10 @@ class KarkirowleGenerator(Nested):
 
 
 class KarkirowleDiscriminator(Nested):
-    """Layout "karkirowle": (batch, 1, bins, frames) → logits (batch, rows, columns, 1)."""
+    """The discriminator of layout "karkirowle".
+
+    It maps (batch, 1, bins, frames) to logits, (batch, rows, columns, 1).
+    """
 
     def __init__(self, channels: int = 128) -> None:
         c = channels
@@ -120,13 +123,13 @@ class KarkirowleDiscriminator(Nested):
 
 
 def normed(conv: Module, *rest: Module) -> nn.Sequential:
-    """A convolution, its affine instance norm at PyTorch's epsilon, what follows."""
+    """Build a convolution, an affine instance norm with PyTorch's epsilon, and further layers."""
     norm = nn.InstanceNorm1d if isinstance(conv, nn.Conv1d) else nn.InstanceNorm2d
     return nn.Sequential(conv, norm(conv.out_channels, affine=True), *rest)
 
 
 class GatedDown(Module):
-    """Two convolutions of 5 x 5 at stride 2, each normed; one gates the other."""
+    """Two convolutions of 5 x 5 at stride 2 with norms, of which one gates the other."""
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__()
@@ -134,12 +137,12 @@ class GatedDown(Module):
         self.convLayer_gates = normed(nn.Conv2d(fan_in, fan_out, 5, 2, 2))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) → half the rows and columns."""
+        """Halve the rows and columns of (batch, channels, rows, columns)."""
         return self.convLayer(inputs) * torch.sigmoid(self.convLayer_gates(inputs))
 
 
 class GatedResidual(Module):
-    """A value and a gate to `hidden` channels, one convolution back, plus the input."""
+    """A residual block: value and gate of `hidden` channels, a convolution, plus the input."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -148,19 +151,19 @@ class GatedResidual(Module):
         self.conv1d_out_layer = normed(nn.Conv1d(hidden, channels, 3, padding=1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """As many channels and frames come out as go in."""
+        """Map (batch, channels, frames) to an output of equal shape."""
         hidden = self.conv1d_layer(inputs) * torch.sigmoid(self.conv_layer_gates(inputs))
         return inputs + self.conv1d_out_layer(hidden)
 
 
 def bridge(conv: Module, apart: bool) -> tuple[Module, Module]:
-    """A convolution and its norm, as one layer or as two; an nn.Identity has no keys."""
+    """Build a convolution and its norm, as two layers if `apart`, or as one and an nn.Identity."""
     both = normed(conv)
     return (both[0], both[1]) if apart else (both, nn.Identity())
 
 
 class JackadumaGenerator(Module):
-    """Layout "jackaduma", or "mask": the 2-1-2-D generator; (batch, bins, frames), bins 4 · n."""
+    """The 2-1-2-D generator of layouts "jackaduma" and "mask", for a multiple of 4 bins."""
 
     def __init__(
         self, bins: int = 36, channels: int = 128, residual_blocks: int = 6, masked: bool = False
@@ -179,16 +182,16 @@ class JackadumaGenerator(Module):
         self.lastConvLayer = nn.Conv2d(c, 1, (5, 15), padding=(2, 7))
 
     def _up(self, fan_in: int, fan_out: int) -> nn.Sequential:
-        """Conv → pixel shuffle → IN → x · sigmoid(x)."""
+        """Build conv → pixel shuffle → IN → x · sigmoid(x)."""
         conv = nn.Conv2d(fan_in, 4 * fan_out, 5, padding=2)
         norm = nn.InstanceNorm2d(fan_out, affine=True)
-        # The stray attribute of the public code: a state_dict names the block made last twice,
-        # the first time where the attribute was registered, in front of upSample1.
+        # The public code leaves this attribute behind. A state_dict therefore has the block built
+        # last twice, first where the attribute was registered, before upSample1.
         self.convLayer = nn.Sequential(conv, nn.PixelShuffle(2), norm, nn.SiLU())
         return self.convLayer
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Converts (batch, bins, frames); a mask is of the same shape, 1 where a value is kept."""
+        """Convert (batch, bins, frames). A mask has this shape and is 1 where a value is kept."""
         inputs = torch.stack([features] if mask is None else [features * mask, mask], dim=1)
         hidden = self.conv1(inputs) * torch.sigmoid(self.conv1_gates(inputs))
         hidden = self.downSample2(self.downSample1(hidden))
@@ -201,14 +204,17 @@ class JackadumaGenerator(Module):
 
 
 class MaskGenerator(JackadumaGenerator):
-    """Layout "mask": called with a mask; two norms stand apart, under `…_tfan`."""
+    """The generator of layout "mask", with a mask, and two norms under separate keys `…_tfan`."""
 
     def __init__(self, bins: int = 80, channels: int = 128, residual_blocks: int = 6) -> None:
         super().__init__(bins, channels, residual_blocks, masked=True)
 
 
 class JackadumaDiscriminator(Module):
-    """Layout "jackaduma": (batch, bins, frames) → probabilities (batch, 1, rows, columns)."""
+    """The discriminator of layout "jackaduma".
+
+    It maps (batch, bins, frames) to probabilities, (batch, 1, rows, columns).
+    """
 
     def __init__(self, channels: int = 128, unused_kernel: tuple[int, int] = (1, 5)) -> None:
         super().__init__()
@@ -217,28 +223,28 @@ class JackadumaDiscriminator(Module):
         self.downSample1 = normed(nn.Conv2d(c, 2 * c, 3, 2, 1), nn.SiLU())
         self.downSample2 = normed(nn.Conv2d(2 * c, 4 * c, 3, 2, 1), nn.SiLU())
         self.downSample3 = normed(nn.Conv2d(4 * c, 8 * c, 3, 2, 1), nn.SiLU())
-        # Built and never called: its weights are in every file, trained by nothing.
+        # Built and never called: every file has its weights, which are untrained.
         self.downSample4 = normed(nn.Conv2d(8 * c, 8 * c, unused_kernel, 1, (0, 2)), nn.SiLU())
         self.outputConvLayer = nn.Sequential(nn.Conv2d(8 * c, 1, (1, 3), padding=(0, 1)))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores (batch, bins, frames)."""
+        """Score (batch, bins, frames)."""
         hidden = self.downSample2(self.downSample1(self.convLayer1(features.unsqueeze(1))))
         return torch.sigmoid(self.outputConvLayer(self.downSample3(hidden)))
 
 
 class MaskDiscriminator(JackadumaDiscriminator):
-    """Layout "mask": differs in the block that is never called."""
+    """The discriminator of layout "mask", which differs in the block that is never called."""
 
     def __init__(self, channels: int = 128) -> None:
         super().__init__(channels, unused_kernel=(1, 10))
 
 
 def randomise(module: Module, seed: int) -> None:
-    """Fills every parameter: kernels as Glorot, norms' weights about 1, biases about 0."""
+    """Draw every parameter: kernels as Glorot, norms' weights around 1, biases around 0."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
-        # In double precision, so that a network has the same weights in either.
+        # In double precision, so that networks of both types have equal weights.
         values = torch.empty(parameter.shape, dtype=torch.float64)
         if parameter.dim() > 1:
             nn.init.xavier_normal_(values, generator=generator)
@@ -248,7 +254,7 @@ def randomise(module: Module, seed: int) -> None:
 
 
 def adam_state(*networks: Module) -> dict[str, Any]:
-    """The state of an Adam after one step, taken on copies: the networks stay as they are."""
+    """Return the state of an Adam after one step on copies of the networks' parameters."""
     copies = [nn.Parameter(p.detach().clone()) for n in networks for p in n.parameters()]
     optimizer = torch.optim.Adam(copies, lr=2e-4, betas=(0.5, 0.999))
     for copy in copies:
@@ -260,7 +266,7 @@ def adam_state(*networks: Module) -> dict[str, Any]:
 def karkirowle_file(
     generator_a2b: Module, generator_b2a: Module, discriminator_a: Module, discriminator_b: Module
 ) -> dict[str, Any]:
-    """What the project "karkirowle" gives torch.save; the tensors are the networks' own."""
+    """Return the content of a file of the project "karkirowle", with the networks' tensors."""
     return {
         "epoch": 100,
         "generator_A2B_state_dict": generator_a2b.state_dict(),
@@ -275,7 +281,7 @@ def karkirowle_file(
 def jackaduma_file(
     generator_a2b: Module, generator_b2a: Module, discriminator_a: Module, discriminator_b: Module
 ) -> dict[str, Any]:
-    """What the project "jackaduma" gives torch.save; the tensors are the networks' own."""
+    """Return the content of a file of the project "jackaduma", with the networks' tensors."""
     return {
         "epoch": 100,
         "generator_loss_store": [7.5, 6.25],
@@ -290,7 +296,10 @@ def jackaduma_file(
 
 
 def mask_file(network: Module) -> dict[str, Any]:
-    """What the project "mask" gives torch.save, one file a network: 00500_generator_A2B.pth.tar."""
+    """Return the content of a file of the project "mask", which has one file per network.
+
+    A file has a name such as 00500_generator_A2B.pth.tar.
+    """
     return {
         "ckpt_info": {"epoch": 500},
         "model_class": "Generator" if isinstance(network, MaskGenerator) else "Discriminator",

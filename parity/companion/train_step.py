@@ -1,4 +1,4 @@
-"""The family's losses, optimiser and training step in PyTorch, written from the papers."""
+"""Losses, optimiser and training step of all variants in PyTorch, written from the papers."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,34 +14,34 @@ from parity.companion.vc2 import Generator2d, PatchDiscriminator
 
 
 def least_squares_loss(scores: Tensor, target: float) -> Tensor:
-    """(batch, 1, rows, columns) → (batch,)."""
+    """Return the mean squared distance from `target`: (batch, 1, rows, columns) → (batch,)."""
     return (scores - target).square().flatten(1).mean(1)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """(batch, 1, rows, columns) twice → (batch,)."""
+    """Return the loss of real and fake scores, (batch, 1, rows, columns) each → (batch,)."""
     return (least_squares_loss(real, 1.0) + least_squares_loss(fake, 0.0)) / 2
 
 
 def l1_loss(expected: Tensor, actual: Tensor) -> Tensor:
-    """(batch, bins, frames) twice → (batch,)."""
+    """Return the mean absolute difference, (batch, bins, frames) each → (batch,)."""
     return (expected - actual).abs().flatten(1).mean(1)
 
 
-def self_regularization_loss(start: Tensor, converted: Tensor) -> Tensor:
-    """(batch, bins, frames) twice → (batch,)."""
-    return (converted - start).pow(2).flatten(1).mean(1)
+def self_regularization_loss(source: Tensor, converted: Tensor) -> Tensor:
+    """Return the mean squared change, (batch, bins, frames) each → (batch,)."""
+    return (converted - source).pow(2).flatten(1).mean(1)
 
 
 def linear_decay(step: int, initial: float, decay_start: int, decay_steps: int) -> float:
-    """Constant, then linear to zero."""
+    """Return a rate that is constant up to `decay_start`, then falls linearly to zero."""
     if step < decay_start:
         return initial
     return initial * max(0.0, 1 - (step - decay_start) / decay_steps)
 
 
 class Adam(torch.optim.Optimizer):
-    """Adam with epsilon where TensorFlow 1 puts it, outside of the bias correction.
+    """Adam with epsilon outside of the bias correction, as in TensorFlow 1.
 
     Source: Kingma and Ba, 2014, arXiv:1412.6980, the form at the end of its section 2, "epsilon
         hat"; `torch.optim.Adam` implements algorithm 1.
@@ -54,7 +54,7 @@ class Adam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Moves every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             for parameter in group["params"]:
@@ -84,30 +84,33 @@ MAKE_GENERATOR: dict[str, Callable[..., nn.Module]] = {
 
 
 class Step:
-    """Both generators, all discriminators, both optimisers, and one iteration of training.
+    """Networks, optimisers, and one iteration of training.
 
     Args:
-        config: The settings of a run.
+        config: Settings of a run.
         optimizer: `Adam` of this module, or `torch.optim.Adam`.
 
-    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3; the two-step adversarial loss of
-        all but the first, Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
+    Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3. The two-step adversarial loss of
+        all later variants: Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
     """
 
     def __init__(self, config: RunConfig, optimizer: MakeOptimizer = Adam) -> None:
         bins, network = config.features.bins, config.network
         first = network.variant == "vc1"
         generator = MAKE_GENERATOR[network.variant]
-        judge = Discriminator if first else PatchDiscriminator
-        judged = ["A", "B"] if first else ["A", "B", "cycled_A", "cycled_B"]
+        discriminator = Discriminator if first else PatchDiscriminator
+        names = ["A", "B"] if first else ["A", "B", "cycled_A", "cycled_B"]
         self.config, self.steps_done = config.training, 0
         self.generators = nn.ModuleDict({d: generator(bins, network) for d in ("A2B", "B2A")})
-        self.discriminators = nn.ModuleDict({s: judge(bins, network) for s in judged})
+        self.discriminators = nn.ModuleDict({s: discriminator(bins, network) for s in names})
         self._make = optimizer
         self._optimizers: dict[str, torch.optim.Optimizer] = {}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """By side; made at the first step, when the networks' type and weights are settled."""
+        """Return the optimisers by side.
+
+        They are made at the first step, when type and weights of the networks are final.
+        """
         if not self._optimizers:
             config = self.config
             for side, networks in (
@@ -123,12 +126,12 @@ class Step:
         return self._optimizers
 
     def __call__(self, real_a: Tensor, real_b: Tensor, *masks: Tensor) -> dict[str, float]:
-        """One iteration.
+        """Make one iteration.
 
         Args:
-            real_a: (batch, bins, frames).
-            real_b: Likewise.
-            masks: Of A and of B, (batch, 1, frames), for a generator that fills frames in.
+            real_a: Features of A, (batch, bins, frames).
+            real_b: Features of B, (batch, bins, frames).
+            masks: Masks of A and of B, (batch, 1, frames), for a generator that fills in frames.
 
         Returns:
             Unweighted loss terms by name, and both totals.
@@ -149,13 +152,13 @@ class Step:
         learning = [each for each in self.generators.parameters() if each.requires_grad]
         generator.sum().backward(inputs=learning)
 
-        # The discriminators, on the fakes just made.
-        missed = []
-        for name, judge in self.discriminators.items():
+        # The discriminators' loss, on the fakes just made.
+        losses = []
+        for name, network in self.discriminators.items():
             real = real_a if name.endswith("A") else real_b
-            missed.append(discriminator_loss(judge(real), judge(fakes[name].detach())).mean())
-            terms[f"discriminator_{name}"] = missed[-1]
-        discriminator = torch.stack(missed).sum()
+            losses.append(discriminator_loss(network(real), network(fakes[name].detach())).mean())
+            terms[f"discriminator_{name}"] = losses[-1]
+        discriminator = torch.stack(losses).sum()
         discriminator.backward()
 
         for optimizer in optimizers.values():
@@ -202,7 +205,7 @@ class Step:
         return means, fakes
 
     def rate(self, side: str) -> float:
-        """The learning rate of a side at this step."""
+        """Return the learning rate of a side at this step."""
         config = self.config
         initial = {
             "generator": config.generator_learning_rate,

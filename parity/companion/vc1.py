@@ -1,4 +1,4 @@
-"""CycleGAN-VC's networks in PyTorch, written from the papers in its own idiom: channels first.
+"""CycleGAN-VC's networks in PyTorch, written from the papers, channels first.
 
 Shapes are (batch, channels, frames) and (batch, channels, bins, frames).
 """
@@ -14,9 +14,10 @@ from cyclegan_vc_tf.models.generators import LINEAR_SKIP_FRAMES
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros that TensorFlow's SAME puts in front of and behind an axis.
+    """Return the zeros that TensorFlow's SAME adds before and after an axis.
 
-    max((ceil(size / stride) - 1) · stride + kernel - size, 0), the smaller half in front.
+    Their sum is max((ceil(size / stride) - 1) · stride + kernel - size, 0). The smaller half is
+    before the axis.
 
     Source: TensorFlow's documentation of `tf.nn.convolution`.
     """
@@ -25,15 +26,15 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class Conv(nn.Module):
-    """A convolution over one or two axes, padded as TensorFlow or as public PyTorch code pads.
+    """A convolution over one or two axes, padded as by TensorFlow or by public PyTorch code.
 
     Args:
         kind: `nn.Conv1d` or `nn.Conv2d`.
-        channels: In and out.
-        kernel: One size an axis.
-        stride: Likewise.
-        padding: "same", or "symmetric": ceil((kernel - stride) / 2) zeros on both sides, and one
-            position less behind for an even kernel at stride 1.
+        channels: Input and output channels.
+        kernel: Size of the kernel per axis.
+        stride: Stride per axis.
+        padding: "same" for TensorFlow's zeros. "symmetric" for ceil((kernel - stride) / 2) zeros on
+            both sides, and a last position removed for an even kernel at stride 1.
     """
 
     def __init__(
@@ -46,19 +47,19 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         self.symmetric = padding == "symmetric"
-        each = [max(0, -(-(k - s) // 2)) for k, s in zip(kernel, stride, strict=True)]
+        zeros = [max(0, -(-(k - s) // 2)) for k, s in zip(kernel, stride, strict=True)]
         convolution = kind(
-            *channels, tuple(kernel), tuple(stride), padding=tuple(each) if self.symmetric else 0
+            *channels, tuple(kernel), tuple(stride), padding=tuple(zeros) if self.symmetric else 0
         )
-        # Its parameters are this module's own: `down.0.conv.weight`.
+        # As this module's own parameters they have names such as `down.0.conv.weight`.
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.kernel, self.stride, self.each = tuple(kernel), tuple(stride), each
+        self.kernel, self.stride, self.zeros = tuple(kernel), tuple(stride), tuple(zeros)
         self.convolve = F.conv1d if kind is nn.Conv1d else F.conv2d
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Convolves (batch, channels, positions…)."""
+        """Convolve (batch, channels, positions…)."""
         if self.symmetric:
-            outputs = self.convolve(inputs, self.weight, self.bias, self.stride, tuple(self.each))
+            outputs = self.convolve(inputs, self.weight, self.bias, self.stride, self.zeros)
             for axis, (kernel, stride) in enumerate(zip(self.kernel, self.stride, strict=True), 2):
                 if stride == 1 and kernel % 2 == 0:
                     outputs = outputs.narrow(axis, 0, outputs.shape[axis] - 1)
@@ -70,35 +71,38 @@ class Conv(nn.Module):
         return self.convolve(F.pad(inputs, zeros), self.weight, self.bias, self.stride)
 
 
-class Start(nn.Conv1d):
-    """What a generator may begin with: a filter over frames, beside what is learned."""
+class LinearSkip(nn.Conv1d):
+    """A frozen filter over frames beside a generator."""
 
     def __init__(self, bins: int) -> None:
         super().__init__(bins, bins, LINEAR_SKIP_FRAMES, padding="same", bias=False)
 
-    def beside(self, learned: Tensor, features: Tensor) -> Tensor:
-        """Both, but of the level, the first bin, the filtered alone."""
+    def add_to(self, learned: Tensor, features: Tensor) -> Tensor:
+        """Add filtered features to the generator's output.
+
+        Of the first bin, the level, the filtered features alone are kept.
+        """
         learned = torch.cat([torch.zeros_like(learned[:, :1]), learned[:, 1:]], dim=1)
         return learned + self(features)
 
 
 class PixelShuffle1d(nn.Module):
-    """Two frames out of each one; block-major, as `tf.nn.depth_to_space` orders channels."""
+    """A pixel shuffle to twice the frames, block-major as `tf.nn.depth_to_space`."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, channels, frames) → (batch, channels / 2, 2 · frames)."""
+        """Shuffle (batch, channels, frames) → (batch, channels / 2, 2 · frames)."""
         batch, channels, frames = inputs.shape
         blocks = inputs.view(batch, 2, channels // 2, frames)
         return blocks.permute(0, 2, 3, 1).reshape(batch, channels // 2, 2 * frames)
 
 
 def gate(kind: str, inputs: Tensor) -> Tensor:
-    """A gated linear unit, which halves the channels, or x · sigmoid(x)."""
+    """Apply a gated linear unit, which halves the channels, or x · sigmoid(x)."""
     return F.glu(inputs, dim=1) if kind == "glu" else inputs * torch.sigmoid(inputs)
 
 
 class Gated(nn.Module):
-    """Convolution, pixel shuffle where asked for, instance norm, gate."""
+    """Convolution, pixel shuffle if `shuffle`, instance norm, gate."""
 
     def __init__(
         self, conv: Conv, norm: nn.Module, shuffle: bool = False, kind: str = "glu"
@@ -108,19 +112,19 @@ class Gated(nn.Module):
         self.shuffle = PixelShuffle1d() if shuffle else nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Of a gated linear unit, half the channels come out."""
+        """Apply all layers. A gated linear unit halves the channels."""
         return gate(self.kind, self.norm(self.shuffle(self.conv(inputs))))
 
 
 class Residual(nn.Module):
-    """conv → IN → GLU → conv → IN, plus the input."""
+    """A residual block: convolution, norm, GLU, convolution and norm, plus the input."""
 
     def __init__(self, conv: Conv, norm: nn.Module, out_conv: Conv, out_norm: nn.Module) -> None:
         super().__init__()
         self.conv, self.norm, self.out_conv, self.out_norm = conv, norm, out_conv, out_norm
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """As many channels and frames come out as go in."""
+        """Map (batch, channels, frames) to an output of equal shape."""
         hidden = F.glu(self.norm(self.conv(inputs)), dim=1)
         return inputs + self.out_norm(self.out_conv(hidden))
 
@@ -167,15 +171,15 @@ class Generator(nn.Module):
         )
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = conv(c[5], bins, k[6])
-        self.start = Start(bins) if config.vtln_init else None
+        self.linear_skip = LinearSkip(bins) if config.vtln_init else None
 
     def forward(self, features: Tensor) -> Tensor:
-        """Converts (batch, bins, frames)."""
+        """Convert (batch, bins, frames)."""
         hidden = F.glu(self.input_conv(features), dim=1)
         for block in (*self.down, *self.residual, *self.up):
             hidden = block(hidden)
         outputs = self.output_conv(hidden)
-        return outputs if self.start is None else self.start.beside(outputs, features)
+        return outputs if self.linear_skip is None else self.linear_skip.add_to(outputs, features)
 
 
 class Discriminator(nn.Module):
@@ -203,7 +207,7 @@ class Discriminator(nn.Module):
         self.scores = nn.Linear(channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores every patch."""
+        """Score every patch."""
         hidden = features.unsqueeze(1)
         for block in self.block:
             hidden = block(hidden)
@@ -212,12 +216,11 @@ class Discriminator(nn.Module):
 
 
 def initialise_as_keras(module: nn.Module) -> None:
-    """Draws weights from Keras' distributions: Glorot uniform kernels, biases zero."""
-    for each in module.modules():
-        if isinstance(each, Conv | nn.Linear):
-            nn.init.xavier_uniform_(each.weight)
-            nn.init.zeros_(each.bias)
-    for name, each in module.named_modules():
-        # A TFAN begins as the norm that it takes the place of.
+    """Draw weights from Keras' distributions: Glorot uniform kernels, zero biases."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, Conv | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        # The initial scale of a TFAN is that of the norm that it replaces.
         if name.endswith("tfan.gamma"):
-            nn.init.ones_(each.bias)
+            nn.init.ones_(layer.bias)

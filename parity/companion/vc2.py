@@ -1,4 +1,4 @@
-"""The 2-1-2-D networks of CycleGAN-VC2, VC3 and MaskCycleGAN-VC in PyTorch: channels first.
+"""The 2-1-2-D networks of CycleGAN-VC2, VC3 and MaskCycleGAN-VC in PyTorch, channels first.
 
 Shapes are (batch, channels, bins, frames), and (batch, channels, frames) between fold and unfold.
 """
@@ -12,27 +12,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cyclegan_vc_tf.config.network import NetworkConfig
-from parity.companion.vc1 import Conv, Gated, Residual, Start, gate
+from parity.companion.vc1 import Conv, Gated, LinearSkip, Residual, gate
 
 
 class PixelShuffle2d(nn.Module):
-    """A square of four positions out of each one, block-major, as TensorFlow orders channels."""
+    """A pixel shuffle to twice the bins and frames, block-major as in TensorFlow."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, channels, bins, frames) → (batch, channels / 4, 2 · bins, 2 · frames)."""
+        """Shuffle (batch, channels, bins, frames) → (batch, channels / 4, 2 · bins, 2 · frames)."""
         batch, channels, bins, frames = inputs.shape
         blocks = inputs.view(batch, 2, 2, channels // 4, bins, frames)
         return blocks.permute(0, 3, 4, 1, 5, 2).reshape(batch, channels // 4, 2 * bins, 2 * frames)
 
 
 class Tfan(nn.Module):
-    """Time-frequency adaptive normalisation: scale and offset are made of the spectrogram.
+    """Time-frequency adaptive normalisation: the spectrogram determines scale and offset.
 
     Args:
-        convolve: A convolution from so many channels to so many.
+        convolve: Function that makes a convolution between given numbers of channels.
         spectrogram: Channels of the spectrogram: 1 in 2-D, its bins in 1-D.
-        channels: Of what is normalised.
-        config: Depth, width, epsilon.
+        channels: Channels of the normalised features.
+        config: Settings of depth, width and epsilon.
 
     Source: Kaneko et al., 2020, arXiv:2010.11672; Park et al., 2019, arXiv:1903.07291.
     """
@@ -53,7 +53,7 @@ class Tfan(nn.Module):
         self.epsilon = config.norm_epsilon
 
     def forward(self, features: Tensor, spectrogram: Tensor) -> Tensor:
-        """Normalises features of any size by a spectrogram of any size."""
+        """Normalize features of any size by a spectrogram of any size."""
         resized = F.interpolate(spectrogram, features.shape[2:], mode="nearest-exact")
         style = self.hidden(resized)
         normalised = F.instance_norm(features, eps=self.epsilon)
@@ -61,7 +61,7 @@ class Tfan(nn.Module):
 
 
 class Up(nn.Module):
-    """Convolution, pixel shuffle, a norm of either kind, gate."""
+    """Convolution, pixel shuffle, instance norm or TFAN, gate."""
 
     def __init__(self, conv: Conv, norm: nn.Module | None, tfan: Tfan | None, kind: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Up(nn.Module):
             self.tfan = tfan
 
     def forward(self, inputs: Tensor, spectrogram: Tensor) -> Tensor:
-        """Twice the bins and frames."""
+        """Double bins and frames."""
         hidden = self.shuffle(self.conv(inputs))
         adaptive = hasattr(self, "tfan")
         hidden = self.tfan(hidden, spectrogram) if adaptive else self.norm(hidden)
@@ -83,10 +83,10 @@ class Generator2d(nn.Module):
     """The 2-1-2-D generator: (batch, bins, frames) → (batch, bins, frames).
 
     Args:
-        bins: Any number; filled up with zeros to a multiple of 4.
-        config: Widths, kernels, padding, epsilon.
-        adaptive: TFAN at the unfolding and behind both shuffles, as in CycleGAN-VC3.
-        masked: Whether it is told which frames to fill in, as in MaskCycleGAN-VC.
+        bins: Bins of the features. They are padded with zeros to a multiple of 4.
+        config: Settings of widths, kernels, padding and epsilon.
+        adaptive: Whether TFAN is used at the unfolding and after both shuffles, as in CycleGAN-VC3.
+        masked: Whether a mask tells which frames to fill in, as in MaskCycleGAN-VC.
 
     Source: Kaneko et al., 2019, arXiv:1904.04631.
     """
@@ -151,10 +151,10 @@ class Generator2d(nn.Module):
             self.unfold_norm = norm1d(c[2] * rows)
         self.up = nn.ModuleList([up(c[2], c[4], k[4]), up(c[4], c[5], k[5])])
         self.output_conv = picture((c[5], 1), k[6], (1, 1))
-        self.start = Start(bins) if config.vtln_init else None
+        self.linear_skip = LinearSkip(bins) if config.vtln_init else None
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Converts (batch, bins, frames); the mask is (batch, 1, frames), all ones by default."""
+        """Convert (batch, bins, frames) with a mask, (batch, 1, frames), of ones by default."""
         given, bins = features, features.shape[1]
         features = F.pad(features, (0, 0, 0, self.missing))
         if self.masked:
@@ -179,7 +179,7 @@ class Generator2d(nn.Module):
         for block in self.up:
             hidden = block(hidden, picture)
         outputs = self.output_conv(hidden)[:, 0, :bins]
-        return outputs if self.start is None else self.start.beside(outputs, given)
+        return outputs if self.linear_skip is None else self.linear_skip.add_to(outputs, given)
 
 
 class PatchDiscriminator(nn.Module):
@@ -191,7 +191,7 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, bins: int, config: NetworkConfig) -> None:
         super().__init__()
         self.sigmoid = config.discriminator_sigmoid
-        # Public code leaves the fifth block out.
+        # Public code has no fifth block.
         strides = [(1, 1), (2, 2), (2, 2), (2, 2), (1, 1)]
         *kernels, last = config.discriminator_kernel_sizes
         channels, blocks = 1, nn.ModuleList()
@@ -208,7 +208,7 @@ class PatchDiscriminator(nn.Module):
         self.scores = Conv(nn.Conv2d, (channels, 1), last, (1, 1), config.padding)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores every patch."""
+        """Score every patch."""
         hidden = features.unsqueeze(1)
         for block in self.block:
             hidden = block(hidden)

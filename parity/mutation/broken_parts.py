@@ -1,4 +1,4 @@
-"""Parts of this project broken on purpose, in one way and another."""
+"""Faults in the parts of this project."""
 
 from dataclasses import replace
 from unittest import mock
@@ -116,14 +116,14 @@ PARTS: dict[str, dict[str, Fault]] = {
         "variance for deviation": patch(
             normalization,
             "normalize",
-            lambda original, x, of: original(x, replace(of, std=of.std**2)),
+            lambda original, x, speaker: original(x, replace(speaker, std=speaker.std**2)),
         ),
     },
     "normalization.denormalize": {
         "no mean": patch(
             normalization,
             "denormalize",
-            lambda original, x, of: original(x, replace(of, mean=0.0 * of.mean)),
+            lambda original, x, speaker: original(x, replace(speaker, mean=0.0 * speaker.mean)),
         ),
     },
     "normalization.mean_and_std": {
@@ -263,13 +263,15 @@ PARTS: dict[str, dict[str, Fault]] = {
         ),
     },
 }
-"""Faults in the parts, under the public name whose cases have to see them."""
+"""Faults by the public name of a part. Cases that cover the name have to detect them."""
 
 
-def without_second_step(terms: dict, critics: dict, scores: dict) -> tuple[dict, dict, dict]:
-    """The generators' share of the two-step adversarial loss without its gradient."""
+def without_second_step(
+    terms: dict, discriminator_terms: dict, scores: dict
+) -> tuple[dict, dict, dict]:
+    """Remove the gradient of the two-step adversarial loss to the generators."""
     kept = {
         name: tf.stop_gradient(term) if name in ("adversarial_A2B2A", "adversarial_B2A2B") else term
         for name, term in terms.items()
     }
-    return kept, critics, scores
+    return kept, discriminator_terms, scores

@@ -1,4 +1,4 @@
-"""Ways to be wrong, each put into this project for as long as a context lasts."""
+"""Faults, which are in this project as long as their context lasts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.models import discriminators, generators, layers, torch_weights
+from cyclegan_vc_tf.models import discriminators, generator_blocks, layers, torch_weights
 
 Fault = Callable[[], AbstractContextManager]
 
 
 def patch(owner: object, attribute: str, value: Callable) -> Fault:
-    """A fault in one function: `value` is given the original and the call's arguments."""
+    """Replace a function by `value`, which gets the original and the call's arguments."""
     original = getattr(owner, attribute)
 
     def faulty(*args: Any, **kwargs: Any) -> Any:
@@ -26,12 +26,12 @@ def patch(owner: object, attribute: str, value: Callable) -> Fault:
 
 
 def layer_call(kind: type, value: Callable) -> Fault:
-    """A fault in what a kind of layer does; Keras looks at the signature of `value`."""
+    """Replace the call of a kind of layer. Keras reads the signature of `value`."""
     return lambda: mock.patch.object(kind, "call", value)
 
 
 def in_norms(value: Callable[[keras.layers.Layer, Callable, tf.Tensor], tf.Tensor]) -> Fault:
-    """A fault in every instance norm: `value` is given the layer, its call and the inputs."""
+    """Replace the call of every instance norm. `value` gets the layer, its call and the inputs."""
 
     def faulty(
         original: Callable, epsilon: float, name: str, affine: bool = True
@@ -43,19 +43,19 @@ def in_norms(value: Callable[[keras.layers.Layer, Callable, tf.Tensor], tf.Tenso
         layer.call = lambda inputs: value(layer, plain, inputs)
         return layer
 
-    # The builders have their own references to the function.
-    modules = (layers, generators, discriminators)
+    # The builders have references to the function.
+    modules = (layers, generator_blocks, discriminators)
     return together(*(patch(module, "instance_norm", faulty) for module in modules))
 
 
 def in_layouts(key: tuple[str, int], **changes: Callable[[np.ndarray], np.ndarray]) -> Fault:
-    """Another layout of a kind of weight, `to_torch` or `to_keras`."""
+    """Replace `to_torch` or `to_keras` in the layout of a kind of weight."""
     layout = replace(torch_weights.LAYOUTS[key], **changes)  # type: ignore[arg-type]
     return lambda: mock.patch.dict(torch_weights.LAYOUTS, {key: layout})
 
 
 def in_adam(argument: str, change: Callable[[Any], Any]) -> Fault:
-    """Another argument of the fused kernel."""
+    """Change an argument of the fused kernel."""
     return patch(
         tf.raw_ops,
         "ResourceApplyAdam",
@@ -64,52 +64,52 @@ def in_adam(argument: str, change: Callable[[Any], Any]) -> Fault:
 
 
 def together(*faults: Fault) -> Fault:
-    """Several faults at once."""
+    """Combine several faults."""
 
     @contextmanager
-    def all_of_them() -> Iterator[None]:
+    def all_faults() -> Iterator[None]:
         with ExitStack() as stack:
             for fault in faults:
                 stack.enter_context(fault())
             yield
 
-    return all_of_them
+    return all_faults
 
 
 def swapped_gate(layer: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """The gate first."""
+    """Take the first half as the gate."""
     gate, value = tf.split(inputs, 2, axis=-1)
     return value * tf.sigmoid(gate)
 
 
 def silu(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """The value gates itself."""
+    """Gate the value with itself."""
     value, _ = tf.split(inputs, 2, axis=-1)
     return value * tf.sigmoid(value)
 
 
 def gate_without_gradient(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """Right forward, wrong backward."""
+    """Stop the gradient of the gate."""
     value, gate = tf.split(inputs, 2, axis=-1)
     return value * tf.stop_gradient(tf.sigmoid(gate))
 
 
 def channel_major(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """The order of `nn.PixelShuffle`."""
+    """Shuffle in the order of `nn.PixelShuffle`."""
     batch, frames, channels = tf.shape(inputs)[0], tf.shape(inputs)[1], inputs.shape[-1]
     apart = tf.reshape(inputs, (batch, frames, channels // 2, 2))
     return tf.reshape(tf.transpose(apart, (0, 1, 3, 2)), (batch, 2 * frames, channels // 2))
 
 
 def view(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """No shuffle at all."""
+    """View the values in another shape, without a shuffle."""
     batch, frames, channels = tf.shape(inputs)[0], tf.shape(inputs)[1], inputs.shape[-1]
     viewed = tf.reshape(tf.transpose(inputs, (0, 2, 1)), (batch, channels // 2, 2 * frames))
     return tf.transpose(viewed, (0, 2, 1))
 
 
 def channel_major_2d(self: keras.layers.Layer, inputs: tf.Tensor) -> tf.Tensor:
-    """The order of `nn.PixelShuffle`, in two dimensions."""
+    """Shuffle in the order of `nn.PixelShuffle`, in two dimensions."""
     channels = inputs.shape[-1]
     apart = tf.reshape(inputs, (*tf.unstack(tf.shape(inputs))[:3], channels // 4, 4))
     return tf.nn.depth_to_space(tf.reshape(tf.einsum("bhwcs->bhwsc", apart), tf.shape(inputs)), 2)
@@ -125,13 +125,13 @@ def corners(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf
 
 
 def not_blanked(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """The mask is told, and nothing is hidden."""
+    """Pass the mask on, and hide no frame."""
     features, mask = inputs
     return tf.stack([features, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
 
 
 def mask_first(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """The channels the other way round."""
+    """Exchange the channels of features and mask."""
     features, mask = inputs
     return tf.stack([tf.broadcast_to(mask, tf.shape(features)), features * mask], axis=-1)
 
@@ -139,24 +139,24 @@ def mask_first(self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]) ->
 def mask_without_gradient(
     self: keras.layers.Layer, inputs: tuple[tf.Tensor, tf.Tensor]
 ) -> tf.Tensor:
-    """Right forward; backward, hidden frames are not hidden."""
+    """Hide frames forward, and pass their gradient backward."""
     features, mask = inputs
     hidden = features + tf.stop_gradient(features * mask - features)
     return tf.stack([hidden, tf.broadcast_to(mask, tf.shape(features))], axis=-1)
 
 
 def no_affine(layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor) -> tf.Tensor:
-    """Neither scale nor offset."""
+    """Remove scale and offset."""
     return (plain(inputs) - layer.beta) / layer.gamma
 
 
 def no_offset(layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor) -> tf.Tensor:
-    """Scale alone."""
+    """Remove the offset."""
     return plain(inputs) - layer.beta
 
 
 def over_the_batch(layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor) -> tf.Tensor:
-    """Batch norm's statistics."""
+    """Take statistics over the batch."""
     axes = list(range(len(inputs.shape) - 1))
     mean, variance = tf.nn.moments(inputs, axes, keepdims=True)
     return layer.gamma * (inputs - mean) / tf.sqrt(variance + layer.epsilon) + layer.beta
@@ -165,45 +165,45 @@ def over_the_batch(layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor
 def moments_without_gradient(
     layer: keras.layers.Layer, plain: Callable, inputs: tf.Tensor
 ) -> tf.Tensor:
-    """Right forward; mean and variance are taken for constants backward."""
+    """Stop the gradient of mean and variance."""
     axes = list(range(1, len(inputs.shape) - 1))
     mean, variance = map(tf.stop_gradient, tf.nn.moments(inputs, axes, keepdims=True))
     return layer.gamma * (inputs - mean) / tf.sqrt(variance + layer.epsilon) + layer.beta
 
 
 def other_padding(original: Callable, self: layers.Convolutions, *args: Any, **kwargs: Any) -> Any:
-    """Symmetric for same, same for symmetric."""
+    """Exchange same and symmetric padding."""
     other = {"same": "symmetric", "symmetric": "same"}[self.padding]
     with mock.patch.object(self, "padding", other):
         return original(self, *args, **kwargs)
 
 
 def shifted_padding(original: Callable, kernel: int, stride: int) -> tuple[int, int]:
-    """One zero too many in front, one too few behind."""
+    """Move one zero from the end to the beginning."""
     front, behind = original(kernel, stride)
     return front + 1, behind - 1
 
 
 def half_gradient(original: Callable, *args: Any) -> tf.Tensor:
-    """Right forward, half backward."""
+    """Halve the gradient."""
     value = original(*args)
     return 0.5 * value + 0.5 * tf.stop_gradient(value)
 
 
 def shifted(inputs: tf.Tensor) -> tf.Tensor:
-    """One frame of zeros too many in front, the last frame lost."""
+    """Add a frame of zeros at the beginning, and remove the last frame."""
     zeros = tf.zeros_like(inputs[..., :1, :])
     return tf.concat([zeros, inputs[..., :-1, :]], axis=-2)
 
 
-def unbroken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
-    """What a layer does anyway, put in as a fault is."""
+def unchanged_call(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
+    """Return the layer's own call, to be put in like a fault."""
     plain = layer.call
     return lambda inputs: plain(inputs)
 
 
-def broken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
-    """What a layer of a network does when it is broken, by its kind."""
+def broken_call(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
+    """Return a broken call of a layer of a network, by its kind."""
     plain = layer.call
     if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D):
         return lambda inputs: plain(shifted(inputs))
@@ -223,5 +223,5 @@ def broken(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
         return lambda inputs: inputs
     if hasattr(layer, "gamma"):
         return lambda inputs: no_affine(layer, plain, inputs)
-    # What only moves numbers about.
+    # Layers that only move values.
     return lambda inputs: tf.reverse(plain(inputs), axis=[1])

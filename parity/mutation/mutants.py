@@ -1,4 +1,4 @@
-"""Faults put into this project on purpose: a suite that lets one pass proves nothing."""
+"""Mutants: faults put into this project one at a time, and the cases that have to detect them."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,12 +19,12 @@ from parity.mutation.faults import Fault
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault.
+    """A fault and its cases.
 
     Attributes:
-        name: What it does.
-        cases: Which cases have to see it.
-        fault: Puts it in, for as long as the context lasts.
+        name: Description of the fault.
+        cases: Cases that have to detect it.
+        fault: Function that returns a context in which the fault exists.
     """
 
     name: str
@@ -33,23 +33,23 @@ class Mutant:
 
 
 def survives(mutant: Mutant) -> bool:
-    """Whether all comparisons pass with the fault in place."""
+    """Return whether all comparisons pass with the fault in place."""
     with mutant.fault():
         return all(
             row.passed for case in mutant.cases for row in compare(case, case.dtypes[0])
         )  # fmt: skip
 
 
-def in_parts() -> list[Mutant]:
-    """Each part broken in several ways; its quick cases have to see it."""
+def mutants_of_parts() -> list[Mutant]:
+    """Return the faults of all parts. Quick cases of the part have to detect them."""
     return [
         Mutant(
-            f"{name}: {what}",
+            f"{name}: {description}",
             tuple(case for case in CASES if name in case.covers and not case.slow),
             fault,
         )
-        for name, ways in PARTS.items()
-        for what, fault in ways.items()
+        for name, faults_of_part in PARTS.items()
+        for description, fault in faults_of_part.items()
     ]
 
 
@@ -61,11 +61,11 @@ NETWORKS = (
     ("2-D generator", generator, SMALLER["mask"], 22),
     ("2-D discriminator", discriminator, SMALLER["vc2"], 22),
 )
-"""Kind, how it is built, settings, bins."""
+"""Networks whose layers are broken: kind, builder, settings, bins."""
 
 
-def in_networks() -> list[Mutant]:
-    """Each layer of all networks broken in turn; one that several variants have, in the first."""
+def mutants_of_networks() -> list[Mutant]:
+    """Return a fault for each layer. Layers of several variants are broken in the first one."""
     found: dict[str, Mutant] = {}
     for kind, make, config, bins in NETWORKS:
         pair = make(config, bins)
@@ -77,13 +77,13 @@ def in_networks() -> list[Mutant]:
             case = Case(
                 f"{kind} with a broken {layer.name}",
                 (),
-                with_a_fault(pair, layer.name, faults.broken),
+                with_a_fault(pair, layer.name, faults.broken_call),
                 inputs(config, shape) if make is generator else ((shape,),),
                 network=True,
                 dtypes=("float64",),
                 zero_gradients=zero_gradients(config),
             )
-            # The fault is in the case itself.
+            # The case itself contains the fault, so no context is needed.
             found[name] = Mutant(name, (case,), ExitStack)
     return list(found.values())
 
@@ -91,7 +91,7 @@ def in_networks() -> list[Mutant]:
 def with_a_fault(
     pair: Networks, name: str, fault: Callable[[keras.layers.Layer], Callable]
 ) -> Networks:
-    """A network with one layer of its Keras side replaced."""
+    """Replace the call of one layer on the Keras side of a network."""
 
     def ours() -> keras.Model:
         model = pair.ours()

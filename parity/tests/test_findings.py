@@ -1,4 +1,4 @@
-"""What docs/findings.md says of geometry and of gates, measured."""
+"""Statements of docs/findings.md on geometry and gates, measured."""
 
 import re
 from dataclasses import replace
@@ -34,7 +34,7 @@ def test_what_the_findings_name_exists() -> None:
 
 
 def without_norms(module: nn.Module) -> nn.Module:
-    """Instance norm makes every output depend on every frame; without it, fields end."""
+    """Remove instance norms, which make every output depend on every frame."""
     for each in module.modules():
         if isinstance(each, Gated):
             each.norm = nn.Identity()
@@ -44,7 +44,7 @@ def without_norms(module: nn.Module) -> nn.Module:
 
 
 def field(module: nn.Module, shape: tuple[int, int], pick: object) -> tuple[int, int]:
-    """Extent, bins and frames, of the inputs that one output depends on."""
+    """Return the extent, bins and frames, of the inputs that one output depends on."""
     torch.manual_seed(0)
     inputs = torch.randn(1, *shape, dtype=torch.float64, requires_grad=True)
     pick(without_norms(module)(inputs)).backward()  # type: ignore[operator]
@@ -97,7 +97,7 @@ def test_how_far_a_generator_sees(kernels: tuple[str, ...], frames: int) -> None
 
 
 def test_lengths_come_out_as_the_next_multiple_of_4() -> None:
-    """Two halvings round up, two doublings do not give back: 130 frames become 132."""
+    """Two halvings round up, and two doublings keep the result: 130 frames become 132."""
     ours = vc1_generator("generator", 24, SMALL, 0)
     twin = Generator(24, SMALL)
     for frames, expected in ((128, 128), (129, 132), (130, 132), (131, 132), (132, 132)):
@@ -115,7 +115,7 @@ def test_a_1_d_convolution_is_a_2_d_one_that_spans_all_bins() -> None:
     rng = np.random.default_rng(0)
     inputs, kernel = rng.standard_normal((2, 16, 24)), rng.standard_normal((5, 24, 7))
     one = tf.nn.conv1d(inputs, kernel, stride=1, padding="VALID")
-    # Bins become rows, and the kernel has as many.
+    # Bins become rows, and the kernel has one row per bin.
     picture = np.moveaxis(inputs, -1, 1)[..., np.newaxis]
     two = tf.nn.conv2d(
         picture, np.moveaxis(kernel, 1, 0)[:, :, np.newaxis, :], strides=1, padding="VALID"
@@ -132,14 +132,14 @@ def test_only_a_2_d_convolution_answers_a_shifted_pattern_with_a_shifted_answer(
     kernel = rng.standard_normal((5, 5, 1, 7))
     answer, other = (tf.nn.conv2d(x, kernel, 1, "SAME").numpy() for x in (picture, moved))
     np.testing.assert_allclose(np.roll(answer, 1, axis=2), other, atol=1e-12)
-    # In one dimension bins are channels, each with weights of its own: nothing is left of it.
+    # In one dimension bins are channels with separate weights, and the answers are unrelated.
     kernel = rng.standard_normal((5, 24, 700))
     answer, other = (tf.nn.conv1d(x, kernel, 1, "SAME").numpy() for x in (inputs, shifted))
     assert abs(np.corrcoef(answer.ravel(), other.ravel())[0, 1]) < 0.3
 
 
 def test_kernels_of_5_and_15_in_weights() -> None:
-    """What the paper's kernels cost beside kernels of 3 at the paper's width.
+    """Weights of the paper's kernels and of kernels of 3, at the paper's width.
 
     12 · 24 · 256 + 2 · (128 · 512 + 256 · 1024 + 512 · 2048 + 512 · 1024) + 12 · 256 · 24 weights.
     """

@@ -21,13 +21,13 @@ from cyclegan_vc_tf.vocoders import melgan
 from cyclegan_vc_tf.vocoders.melgan import Architecture
 from parity.companion.melgan import MelGanGenerator, NormedConv, randomise
 from parity.precision import precision
+from parity.tolerances import tolerance
 
 REPOSITORY = Path(__file__).parents[2]
 
 SMALL = Architecture(bins=5, channels=2, ratios=(3, 5), dilations=(1, 3))
 
-TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
-"""Of the largest difference, relative to the loudest sample."""
+DTYPES = ("float64", "float32")
 
 
 def companion(architecture: Architecture = SMALL, dtype: str = "float32") -> MelGanGenerator:
@@ -44,13 +44,13 @@ def log_mel(frames: int, bins: int = SMALL.bins, batch: int = 1) -> np.ndarray:
     return np.random.default_rng(frames).standard_normal((batch, frames, bins))
 
 
-def speak(module: nn.Module, spectra: np.ndarray) -> np.ndarray:
+def synthesize(module: nn.Module, spectra: np.ndarray) -> np.ndarray:
     """(batch, frames, bins) → (batch, samples, 1)."""
     with torch.no_grad():
         return module(torch.from_numpy(spectra).movedim(-1, 1)).movedim(1, -1).numpy()
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("architecture", "batch", "frames"),
     [
@@ -70,17 +70,17 @@ def test_the_samples_are_the_companions(
     with precision(dtype):
         model = public_melgan.from_public_state(arrays(module))
         ours = model(spectra).numpy()
-    twin = speak(module, spectra)
+    twin = synthesize(module, spectra)
     assert Architecture.of(model) == architecture
     assert ours.dtype == twin.dtype == dtype
     assert ours.shape == twin.shape == (batch, frames * architecture.hop_samples, 1)
     assert 0.05 < np.std(twin) < 0.95, "neither silent nor clipped"
-    assert np.max(np.abs(ours - twin)) <= TOLERANCES[dtype] * np.max(np.abs(twin))
+    assert np.max(np.abs(ours - twin)) <= tolerance(dtype, network=True) * np.max(np.abs(twin))
 
 
 @pytest.mark.parametrize("kind", [nn.Conv1d, nn.ConvTranspose1d])
 def test_the_companion_normalises_as_torch_does(kind: Any) -> None:
-    """By torch's own weight norm, whose keys are then read as well."""
+    """The oracle is torch's weight norm, and its keys are read as well."""
     normed = NormedConv(kind, 4, 6, 3, stride=2)
     randomise(normed, seed=1)
     plain = nn.Module()
@@ -103,7 +103,7 @@ def test_the_companion_normalises_as_torch_does(kind: Any) -> None:
 
 
 def test_the_companion_has_the_public_keys() -> None:
-    """As mel2wav's Generator(80, 32, 3) has them, counted along its list of modules."""
+    """Keys of mel2wav's Generator(80, 32, 3), counted along its list of modules."""
     parts = ("bias", "weight_g", "weight_v")
     stages = [3, 8, 13, 18]
     modules = [f"model.{number}" for number in (1, *stages, 24)]
@@ -120,7 +120,7 @@ def test_the_companion_has_the_public_keys() -> None:
 
 
 def import_vocoder(*flags: str) -> subprocess.CompletedProcess:
-    """The command in a process of its own."""
+    """Run the command in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "cyclegan_vc_tf", "import_vocoder", *flags],
         cwd=REPOSITORY,
@@ -146,17 +146,17 @@ def test_a_public_file_becomes_a_vocoder_that_speaks_the_same(tmp_path: Path) ->
     )
     spectra = log_mel(12).astype(np.float32)
     samples = melgan.synthesize(melgan.load(output)[0], spectra[0])
-    np.testing.assert_allclose(samples, speak(module, spectra)[0, :, 0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(samples, synthesize(module, spectra)[0, :, 0], rtol=0, atol=1e-5)
 
 
 class Payload:
-    """Leaves a trace where it is unpickled."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What a reader is told to call."""
+        """Return the call that unpickling makes."""
         return Path.touch, (self.trace,)
 
 

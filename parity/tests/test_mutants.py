@@ -1,10 +1,11 @@
-"""Every fault put into this project is seen by the cases."""
+"""Mutants: the cases detect every fault put into this project."""
 
 from contextlib import ExitStack
 
 import keras
 import pytest
 
+from cyclegan_vc_tf.models import registry
 from parity.cases.case import Case
 from parity.cases.catalogue import CASES
 from parity.cases.network_cases import generator, inputs
@@ -13,7 +14,7 @@ from parity.mutation import faults, mutants
 from parity.mutation.broken_parts import PARTS
 from parity.mutation.mutants import Mutant
 
-ALL = [*mutants.in_parts(), *mutants.in_networks()]
+ALL = [*mutants.mutants_of_parts(), *mutants.mutants_of_networks()]
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
@@ -24,14 +25,14 @@ def test_a_mutant_is_seen(mutant: Mutant) -> None:
 
 @pytest.mark.parametrize("network", mutants.NETWORKS[:-1], ids=lambda each: each[2].variant)
 def test_layers_that_are_replaced_by_themselves_are_not_seen(network: tuple) -> None:
-    """What kills the mutants is the fault, not the way it is put in."""
+    """Mutants fail because of the fault, not because of the way it is put in."""
     _, make, config, bins = network
     pair = make(config, bins)
     names = [
         layer.name for layer in pair.ours().layers if not isinstance(layer, keras.layers.InputLayer)
     ]
     for name in names:
-        pair = mutants.with_a_fault(pair, name, faults.unbroken)
+        pair = mutants.with_a_fault(pair, name, faults.unchanged_call)
     shape = (1, 32, bins)
     shapes = inputs(config, shape) if make is generator else ((shape,),)
     case = Case("replaced", (), pair, shapes, network=True, zero_gradients=zero_gradients(config))
@@ -66,8 +67,8 @@ def test_each_layer_of_both_networks_is_broken() -> None:
 def test_every_part_is_broken() -> None:
     covered = {name for case in CASES for name in case.covers}
     whole_networks = {
-        f"{kind}s.{variant}_{kind}"
+        f"{kind}s.{getattr(variant, kind).__name__}"
         for kind in ("generator", "discriminator")
-        for variant in ("vc1", "vc2")
+        for variant in registry.VARIANTS.values()
     }
     assert covered - whole_networks == set(PARTS)

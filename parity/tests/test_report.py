@@ -1,4 +1,4 @@
-"""The command: tables, report, exit status."""
+"""The command `python -m parity`: tables, report, exit status."""
 
 import re
 import subprocess
@@ -12,33 +12,34 @@ import pytest
 from cyclegan_vc_tf.system.errors import InputError
 from parity import __main__ as command
 from parity import evidence
-from parity.cases.case import Case, one
+from parity.cases.case import Case, single_input
 from parity.cases.catalogue import CASES
 from parity.cases.pairs import Functions
 from parity.evidence import Evidence
 from parity.mutation import mutants
 from parity.trainings import convergence, trajectories
-from parity.trainings.optimizers import follow
-from parity.trainings.trajectories import Envelope
+from parity.trainings.optimizers import measure_drifts
+from parity.trainings.trajectories import EXACT, SLACK, Envelope
 from parity.traps.catalogue import TRAPS
 
 REPOSITORY = Path(__file__).parents[2]
 
 WRONG = Case(
-    "made up", (), Functions(lambda x: 2.0 * x, lambda x: 2.1 * x), one((3, 4)), dtypes=("float64",)
-)
+    "made up", (), Functions(lambda x: 2.0 * x, lambda x: 2.1 * x), single_input((3, 4)),
+    dtypes=("float64",),
+)  # fmt: skip
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few cases, traps and mutants, and trajectories that were not run."""
     few = [case for case in CASES if case.name.startswith(("gated", "pixel"))]
-    faults = [each for each in mutants.in_parts() if "GatedLinearUnit" in each.name]
+    faults = [each for each in mutants.mutants_of_parts() if "GatedLinearUnit" in each.name]
     gaps = np.geomspace(1e-6, 1e-2, 12)[:, None]
     monkeypatch.setattr(evidence, "CASES", few)
     monkeypatch.setattr(evidence, "TRAPS", TRAPS[:2])
-    monkeypatch.setattr(mutants, "in_parts", lambda: faults)
-    monkeypatch.setattr(mutants, "in_networks", lambda: [])
+    monkeypatch.setattr(mutants, "mutants_of_parts", lambda: faults)
+    monkeypatch.setattr(mutants, "mutants_of_networks", lambda: [])
     monkeypatch.setattr(trajectories, "exact", lambda corpus: np.geomspace(1e-16, 1e-11, 100))
     monkeypatch.setattr(
         trajectories,
@@ -63,11 +64,16 @@ def test_a_report_of_everything(
     printed = capsys.readouterr().out
     assert "\neverything holds\n" in printed
     text, page = path.read_text(), path.with_suffix(".html").read_text()
-    for said in ("gated linear unit", "padding=2 on both sides", "torch.optim.Adam", "1e-12"):
-        assert said in printed
-        assert said in text
-        assert said in page
-    # One row a case, type and quantity: four cases, two types, outputs and gradients.
+    for expected in (
+        "gated linear unit",
+        "padding=2 on both sides",
+        "torch.optim.Adam",
+        "5.7e-14",
+    ):
+        assert expected in printed
+        assert expected in text
+        assert expected in page
+    # One row per case, type and quantity: four cases, two types, outputs and gradients.
     assert len(re.findall(r"\| equal ", text)) == 16
     assert page.count("<td>equal</td>") == 16
     pictures = re.findall(r"!\[.*\]\((.*)\)", text)
@@ -98,25 +104,27 @@ def test_a_case_that_fails_is_named_and_the_status_is_1(
     monkeypatch.setattr(evidence, "CASES", [WRONG])
     path = tmp_path / "parity.md"
     assert run(monkeypatch, "--quick", f"--report={path}") == 1
-    expected = r"case made up, float64, output: output on 3x4 is 0\.048 apart, expected at most"
-    assert re.search(expected, capsys.readouterr().out)
-    assert re.search(expected, path.read_text())
+    expected = (
+        "case made up, float64, output: output on 3x4: relative difference 0.048, expected at most"
+    )
+    assert expected in capsys.readouterr().out
+    assert expected in path.read_text()
     assert "**2 FAILURES.**" in path.read_text()
 
 
 def test_everything_that_can_fail_fails() -> None:
-    followed = follow(1.0)[:1]
-    fine = Evidence([], [], followed, [], 3, np.full(100, 1e-13))
+    drifts = measure_drifts(1.0)[:1]
+    fine = Evidence([], [], drifts, [], 3, np.full(100, 1e-15))
     assert fine.failures() == []
     gap = np.ones((2, 3))
     worse = Evidence(
         [],
         [],
-        [type(followed[0])("Adam", 1.0, 0.0, 0.0, "nothing", np.nan)],
+        [type(drifts[0])("Adam", 1.0, 0.0, 0.0, "nothing", np.nan)],
         ["swapped"],
         3,
-        np.array([1e-13] * 49 + [2e-12] + [np.nan] * 50),
-        {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [3.5]]))},
+        np.array([1e-15] * 49 + [2 * EXACT[50]] + [np.nan] * 50),
+        {"float32": Envelope(np.array([25, 50]), gap, np.array([[1.0], [1.1 * SLACK]]))},
     )
     results = convergence.load()
     apart = replace(fine, convergence={**results, "pytorch": results["cached"]})
@@ -125,13 +133,23 @@ def test_everything_that_can_fail_fails() -> None:
     lost = {**results, "pytorch": {**results["pytorch"], **unknown}}
     assert len(replace(fine, convergence=lost).failures()) == 3
     assert replace(fine, convergence=results).failures() == []
-    assert [line.split(":")[0] for line in worse.failures()] == [
-        "optimiser Adam",
+    first, last = EXACT.values()
+    assert worse.failures() == [
+        "optimiser Adam, gradients 1e+00: absolute difference nan per step from the formula "
+        "(nothing), expected at most 8.9e-16",
         "mutant swapped was seen by no case",
-        "trajectory, float64",
-        "trajectory, float64",
-        "envelope, float32",
+        f"trajectory, float64: relative difference {2 * first:.2g} of the losses within 50 steps, "
+        f"expected at most {first:.2g}",
+        "trajectory, float64: relative difference nan of the losses within 100 steps, "
+        f"expected at most {last:.2g}",
+        "envelope, float32: median relative gap 7.7 of the losses between the frameworks up to "
+        "step 50, expected between 0.14 and 7",
     ]
+    sentence = (
+        r"convergence: the frameworks' (\w+) losses differ, p = \S+, expected at least 0\.017"
+    )
+    found = [re.fullmatch(sentence, line) for line in apart.failures()]
+    assert [match and match[1] for match in found] == ["cycle", "identity", "adversarial"]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +176,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "folder.md").mkdir()
     for path, said in (
         (tmp_path / "file" / "parity.md", "File exists"),
-        (Path("/proc/parity.md"), "nothing can be written there"),
-        (tmp_path / "folder.md", "expected a file, and this is a folder"),
+        (Path("/proc/parity.md"), "its folder cannot be written to"),
+        (tmp_path / "folder.md", "it is a folder; expected a file"),
     ):
         with pytest.raises(SystemExit) as ended:
             run(monkeypatch, f"--report={path}")
@@ -182,7 +200,7 @@ def test_without_the_long_study_nothing_is_begun(
 
 
 def test_the_committed_report_is_of_a_run_that_held() -> None:
-    """And lists all of today's cases and traps."""
+    """The report lists all of today's cases and traps."""
     text = (REPOSITORY / "docs" / "parity.md").read_text()
     assert "**Everything holds.**" in text
     rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}

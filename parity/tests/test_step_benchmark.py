@@ -1,4 +1,4 @@
-"""The benchmark of the training step with the companion in it."""
+"""The benchmark of the training step, with the companion."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_compiled_networks_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_companion_s_times_beside_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(machine, "rates_elsewhere", lambda: Rates(1.0, 1.0, 1.0))
+    monkeypatch.setattr(machine, "measure_elsewhere", lambda: Rates(1.0, 1.0, 1.0))
     path = tmp_path / "found.json"
     train_step.main(
         ["--channels=4", "--frames=16", "--rounds=1", "--steps=1", "--only=companion_eager",

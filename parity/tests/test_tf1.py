@@ -1,4 +1,4 @@
-"""A TensorFlow 1 run, imported: it converts and trains as its own graph says, without torch."""
+"""An imported TensorFlow 1 run converts and trains as its own graph does, without torch."""
 
 import subprocess
 import warnings
@@ -25,14 +25,14 @@ Python = Callable[..., subprocess.CompletedProcess]
 
 
 def finished(done: subprocess.CompletedProcess) -> str:
-    """What a command printed that came to its end."""
+    """Return what a command printed, after its success."""
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture
 def voices(tmp_path: Path) -> dict[str, Path]:
-    """Folders of three short recordings each of the demo's two voices."""
+    """Folders with three short recordings of both demo speakers."""
     folders = {}
     for name in ("heart", "michael"):
         folders[name] = tmp_path / name
@@ -46,7 +46,7 @@ def voices(tmp_path: Path) -> dict[str, Path]:
 def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     tmp_path: Path, voices: dict[str, Path], python_without_torch: Python
 ) -> None:
-    """A recording of whole fours of frames, so that nothing is padded; then the oracle is short."""
+    """The number of frames is a multiple of 4, so that nothing is padded."""
     public, run_dir, rate_hz = LeimaoModel(channels=2, residual_blocks=1), tmp_path / "run", 16_000
     public.save(f"{tmp_path}/sf1_tm1.ckpt")
     rng = np.random.default_rng(7)
@@ -98,12 +98,12 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     expected = expected[: len(wave)]
     scale = max(1.0, np.max(np.abs(expected)) / 0.99)
     assert len(converted) == len(wave)
-    # Rounding of 16 bits, and what the envelope's floor and float32 features change.
+    # Differences are rounding to 16 bits, the envelope's floor and float32 features.
     correlation = np.corrcoef(converted, expected)[0, 1]
     assert correlation > 0.999
     assert np.std(converted * scale - expected) < 0.03 * np.std(expected)
 
-    # Both rates are zero: what is trained has the weights of the checkpoint after two steps.
+    # Both rates are zero, so that two steps keep the weights of the checkpoint.
     printed = finished(
         python_without_torch(
             "train.py", f"--run_dir={run_dir}", f"--source_dir={voices['heart']}",
@@ -116,7 +116,7 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     assert before.keys() == after.keys() and len(before) == 2 * 28 + 2 * 16
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value)
-    # It has recordings now, and keeps to them and to the statistics it was given.
+    # The run has recordings now, and keeps them and the given statistics.
     run = run_folder.open_run(run_dir)
     assert len(run.recordings["A"]) == 3
     np.testing.assert_array_equal(run.statistics["B"].mean, told["mean_B"].ravel())
@@ -127,7 +127,7 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
 
 
 def networks_in(run_dir: Path, step: int) -> dict[str, np.ndarray]:
-    """The networks' variables in a checkpoint."""
+    """Read the networks' variables in a checkpoint."""
     reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / f"ckpt-{step}"))
     return {
         name: reader.get_tensor(name)

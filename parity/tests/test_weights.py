@@ -1,4 +1,4 @@
-"""Weights in a torch module and back."""
+"""Weights copied to a torch module and back."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_companion_has_just_the_keys_and_shapes_of_the_port(pair: Networks) 
 
 
 def test_the_companion_has_the_papers_number_of_parameters() -> None:
-    """Worked out by hand from the paper's figure, as for the port's own networks."""
+    """Calculated by hand from the paper's figure, as for the port's networks."""
     for make, expected in ((generator, 38_055_704), (discriminator, 21_837_825)):
         module = make(NetworkConfig(), 24).twin()
         assert sum(each.numel() for each in module.parameters()) == expected
@@ -62,7 +62,7 @@ PAPER = {
 
 
 def test_by_default_the_companion_is_the_papers_figure() -> None:
-    """Numbers written out, not read from this project's settings."""
+    """Numbers are literal, not read from this project's settings."""
     config = NetworkConfig()
     modules = generator(config, 24).twin(), discriminator(config, 24).twin()
     shapes = {
@@ -79,7 +79,7 @@ def test_by_default_the_companion_is_the_papers_figure() -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "stride", "zeros"),
-    # As public PyTorch code writes them; 6 at stride 1 pads 3 and cuts one.
+    # As in public PyTorch code; kernel 6 at stride 1 pads 3 and cuts one.
     [(15, 1, 7), (5, 2, 2), (5, 1, 2), (3, 1, 1), (3, 2, 1), (6, 1, 3)],
 )
 def test_symmetric_padding_in_literal_numbers(kernel: int, stride: int, zeros: int) -> None:

@@ -1,12 +1,12 @@
-"""The long study: what trainings converge to, in both frameworks and with one thing changed.
+"""Train in both frameworks, and with one setting changed, and keep the losses: the long study.
 
     python -m parity.trainings.convergence                 all arms, less than an hour on two cores
-    python -m parity.trainings.convergence --arm=pytorch   one of them
+    python -m parity.trainings.convergence --arm=pytorch   one arm
 
-Every arm trains a small CycleGAN-VC on the demo corpus five or ten times, with seeds from 0 on,
-each from initial weights that its framework draws itself. Results are kept in
-parity/convergence.json, with their settings; a training whose result is there with today's settings
-is not repeated. One process at a time: each writes what it knows.
+An arm is one way to train. Each arm trains a small CycleGAN-VC on the demo corpus five or ten
+times, with seeds from 0 on. The framework draws the initial weights. Results and their settings are
+kept in parity/trainings/convergence.json. A training is repeated only if its settings have changed.
+Run one process at a time, because each writes the whole file.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from parity.trainings.runs import LOSSES, TensorFlowRun, TorchRun
 RESULTS = Path(__file__).with_name("convergence.json")
 
 WINDOW = 50
-"""Steps that are averaged into one number."""
+"""Steps per window, over which losses are averaged."""
 
 STUDY = RunConfig(
     features=FeatureConfig(f0_method="dio"),
@@ -46,12 +46,13 @@ STUDY = RunConfig(
         discriminator_learning_rate=1e-4,
     ),
 )
-"""A sixteenth of the paper's width; rates of the demo, at which it learns within 1,000 steps."""
+"""Settings of the study: a sixteenth of the paper's width, and the demo's learning rates, at which
+1,000 steps are enough."""
 
 Run = TensorFlowRun | TorchRun
 
 Results = dict[str, dict[str, dict]]
-"""Arm → seed → what was measured."""
+"""Measurements by arm and seed."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ class Arm:
     """One way to train.
 
     Attributes:
-        what: What it is, or what it differs in from another.
-        against: The arm it differs from in that alone; empty for the first.
-        build: From the settings to a run.
+        what: Description, or the difference from another arm.
+        against: Arm that it is compared with, and differs from in one setting; empty for the first.
+        build: Function that makes a run from settings.
         network: Changed settings of the networks.
         training: Changed settings of the training.
-        pairing: How crops are paired, one of `demo.PAIRINGS`.
-        seeds: How many trainings, with seeds from 0 on.
+        pairing: Pairing of crops, one of `demo.PAIRINGS`.
+        seeds: Number of trainings, with seeds from 0 on.
     """
 
     what: str
@@ -77,7 +78,7 @@ class Arm:
     seeds: int = 5
 
     def config(self, seed: int) -> RunConfig:
-        """The settings of its training with this seed."""
+        """Return the settings of the training with this seed."""
         return replace(
             STUDY,
             network=replace(STUDY.network, **dict(self.network)),  # type: ignore[arg-type]
@@ -146,12 +147,12 @@ ARMS = {
 
 
 def run(arm: Arm, seed: int, corpus: demo.Demo) -> dict[str, object]:
-    """Trains once.
+    """Train an arm with one seed.
 
     Returns:
-        `losses`, (windows, losses) means over 50 steps each; `held_out`, the generators' terms on
-        held-out recordings after the last step; for TensorFlow, `adversarial_gradient`, the length
-        of the gradient that reaches the fakes, once a window.
+        `losses`: means per window, (windows, losses). `held_out`: the generators' loss terms on
+        held-out recordings after the last step. `adversarial_gradient`, for TensorFlow: the norm of
+        the gradient at the fakes, per window.
     """
     config = arm.config(seed)
     training = config.training
@@ -175,13 +176,13 @@ def run(arm: Arm, seed: int, corpus: demo.Demo) -> dict[str, object]:
 
 
 def settings(arm: Arm) -> dict[str, object]:
-    """All that an arm's results depend on but its seed and its code, as JSON has it."""
+    """Return the settings that an arm's results depend on, without the seed, as JSON values."""
     config = asdict(arm.config(0))
     return json.loads(json.dumps({**config, "pairing": arm.pairing, "what": arm.what}))
 
 
-def is_todays(stored: dict, arm: Arm) -> bool:
-    """Whether stored settings are an arm's; one that is not among them had its default then."""
+def has_todays_settings(stored: dict, arm: Arm) -> bool:
+    """Return whether stored settings are those of an arm. Missing settings have their default."""
     own = {"pairing": arm.pairing, "what": arm.what}
     config = {name: value for name, value in stored.items() if name not in own}
     try:
@@ -192,10 +193,10 @@ def is_todays(stored: dict, arm: Arm) -> bool:
 
 
 def read(path: Path) -> dict[str, dict]:
-    """Results of the arms whose settings are today's, by name.
+    """Read the results of arms with today's settings, by name.
 
     Raises:
-        InputError: The file holds something else.
+        InputError: The file does not hold results of this study.
     """
     if not path.exists():
         return {}
@@ -206,15 +207,15 @@ def read(path: Path) -> dict[str, dict]:
     return {
         name: arms[name]
         for name, arm in ARMS.items()
-        if name in arms and is_todays(arms[name]["settings"], arm)
+        if name in arms and has_todays_settings(arms[name]["settings"], arm)
     }
 
 
 def load(path: Path = RESULTS) -> Results:
-    """Results of all arms by name and seed.
+    """Read the results of all arms by name and seed.
 
     Raises:
-        InputError: Not all trainings are there with today's settings.
+        InputError: Trainings with today's settings are missing.
     """
     found = read(path)
     missing = [
@@ -227,18 +228,20 @@ def load(path: Path = RESULTS) -> Results:
             f"{path} lacks trainings of {', '.join(missing)} with today's settings; "
             "run python -m parity.trainings.convergence"
         )
-    return {name: each["seeds"] for name, each in found.items()}
+    return {name: arm["seeds"] for name, arm in found.items()}
 
 
 def main() -> int:
-    """Runs the study, or some arms of it, and keeps the results."""
+    """Run the study, or chosen arms, and write the results."""
     parser = argparse.ArgumentParser(
         prog="python -m parity.trainings.convergence",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--arm", choices=ARMS, action="append", help="only this arm; repeatable")
+    parser.add_argument(
+        "--arm", choices=ARMS, action="append", help="train only this arm; repeatable"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file to write")
     arguments = parser.parse_args()
     try:
@@ -261,15 +264,15 @@ def main() -> int:
 
 
 def write(found: dict[str, dict], path: Path) -> None:
-    """Writes results with what made them."""
-    made = {"command": "python -m parity.trainings.convergence", "circumstances": circumstances()}
-    # One training a line.
-    text = json.dumps({**made, "arms": found}).replace('{"losses"', '\n{"losses"')
+    """Write results, with the command, versions and machine."""
+    origin = {"command": "python -m parity.trainings.convergence", "circumstances": circumstances()}
+    # One training per line.
+    text = json.dumps({**origin, "arms": found}).replace('{"losses"', '\n{"losses"')
     files.write_text(path, text + "\n")
 
 
 def _rounded(values: object) -> object:
-    """Six digits: what a file of results needs."""
+    """Round values to six digits."""
     return json.loads(
         json.dumps(np.asarray(values).tolist()), parse_float=lambda x: float(f"{float(x):.6g}")
     )

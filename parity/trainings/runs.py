@@ -1,4 +1,4 @@
-"""One training in either framework, behind the same three methods."""
+"""A training in either framework, with a common interface."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ LOSSES = (
     "adversarial_A2B", "adversarial_B2A", "cycle_A", "cycle_B", "identity_A", "identity_B",
     "discriminator_A", "discriminator_B", "generator", "discriminator",
 )  # fmt: skip
-"""What a step of CycleGAN-VC reports, in this order; later papers have more."""
+"""Losses that a step of CycleGAN-VC reports, in order. Later variants have more."""
 
 
 class TensorFlowRun:
@@ -34,7 +34,7 @@ class TensorFlowRun:
         self.trainer = Trainer(config)
 
     def step(self, batch: Batch) -> Losses:
-        """Trains on a pair of (batch, frames, bins), and their masks where it has them."""
+        """Train on a pair of (batch, frames, bins), and their masks if the variant has any."""
         report, _ = self.trainer.train_step(*map(tf.constant, batch))
         return {
             name.removeprefix("loss/"): float(value)
@@ -43,31 +43,32 @@ class TensorFlowRun:
         }
 
     def evaluate(self, batch: Batch) -> Losses:
-        """The generators' terms, without training."""
+        """Compute the generators' loss terms, without training."""
         terms, _, _ = self.trainer.loss_terms(*map(tf.constant, batch))
         return {name: float(value) for name, value in terms.items()}
 
     def networks(self) -> Mapping[Any, keras.Model]:
-        """All four by name."""
+        """Return all networks by name."""
         return {**self.trainer.generators, **self.trainer.discriminators}
 
     def state(self) -> list[np.ndarray]:
-        """All that training changes."""
+        """Return everything that training changes."""
         return [variable.numpy() for variable in self._variables()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Goes back to a state, without tracing the step again."""
+        """Restore a state, without tracing the step again."""
         for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
 
     def _variables(self) -> list[tf.Variable]:
         trainer = self.trainer
         optimizers = (trainer.generator_optimizer, trainer.discriminator_optimizer)
-        weights = [each for model in self.networks().values() for each in model.weights]
-        return [trainer.step, *weights, *(each for adam in optimizers for each in adam.variables)]
+        weights = [weight for model in self.networks().values() for weight in model.weights]
+        moments = [moment for adam in optimizers for moment in adam.variables]
+        return [trainer.step, *weights, *moments]
 
     def adversarial_gradient(self, batch: Batch) -> float:
-        """Length of the gradient that the discriminators send to the fakes, mean over both."""
+        """Return the norm of the discriminators' gradient at the fakes, mean over both."""
         norms = []
         for direction, speaker, real in (
             (Direction.A2B, "B", batch[0]),
@@ -86,10 +87,10 @@ class TorchRun:
     """A training by the companion.
 
     Args:
-        config: The same settings.
-        dtype: Of weights and features.
+        config: Settings of the run.
+        dtype: Type of weights and features.
         optimizer: The companion's Adam, or torch's.
-        keras_initialiser: Weights from Keras' distributions, or as torch draws them.
+        keras_initialiser: Whether initial weights have Keras' distributions, not torch's.
     """
 
     def __init__(
@@ -107,56 +108,56 @@ class TorchRun:
                 initialise_as_keras(networks)
 
     def step(self, batch: Batch) -> Losses:
-        """Trains on a pair of (batch, frames, bins), and their masks where it has them."""
+        """Train on a pair of (batch, frames, bins), and their masks if the variant has any."""
         return self.companion(*map(channels_first, batch))
 
     def evaluate(self, batch: Batch) -> Losses:
-        """The generators' terms, without training."""
+        """Compute the generators' loss terms, without training."""
         with torch.no_grad():
             groups, _ = self.companion.generator_losses(*map(channels_first, batch))
         return {name: loss.item() for name, loss in train_step.name_terms(groups).items()}
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """All four by name."""
+        """Return all networks by name."""
         return {**dict(self.companion.generators), **dict(self.companion.discriminators)}
 
 
 def channels_first(array: np.ndarray) -> torch.Tensor:
-    """(batch, …, channels) as torch has it: (batch, channels, …)."""
+    """Convert (batch, …, channels) to a tensor, (batch, channels, …)."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 1)))
 
 
 def channels_last(tensor: torch.Tensor) -> np.ndarray:
-    """(batch, channels, …) as TensorFlow has it: (batch, …, channels)."""
+    """Convert (batch, channels, …) to an array, (batch, …, channels)."""
     array = tensor.detach().numpy()
     return np.moveaxis(array, 1, -1) if array.ndim > 1 else array
 
 
 def match(twin: nn.Module, model: keras.Model) -> None:
-    """Gives a torch module the weights of its Keras twin; every key has to match."""
+    """Copy the weights of a Keras model to its torch twin. Every key has to match."""
     state = {key: torch.from_numpy(value) for key, value in to_state(model).items()}
     twin.load_state_dict(state, strict=True)
 
 
 def match_runs(twin: TorchRun, run: TensorFlowRun) -> None:
-    """Gives all four networks the weights of theirs."""
+    """Copy the weights of all networks of a run to its torch twin."""
     theirs = twin.networks()
     for name, model in run.networks().items():
         match(theirs[name], model)
 
 
 def nudge(run: TensorFlowRun, seed: int) -> None:
-    """Moves every weight of all networks by one unit in the last place, up or down."""
+    """Move every weight of all networks by one unit in the last place, up or down."""
     rng = np.random.default_rng(seed)
     for network in run.networks().values():
         for variable in network.weights:
             value = variable.numpy()
-            towards = np.where(rng.uniform(size=value.shape) < 0.5, -np.inf, np.inf)
-            variable.assign(np.nextafter(value, towards.astype(value.dtype)))
+            direction = np.where(rng.uniform(size=value.shape) < 0.5, -np.inf, np.inf)
+            variable.assign(np.nextafter(value, direction.astype(value.dtype)))
 
 
 def train(run: TensorFlowRun | TorchRun, batches: Iterable[Batch]) -> np.ndarray:
-    """Trains on all batches.
+    """Train on all batches.
 
     Returns:
         (steps, losses), in the order of `LOSSES`.

@@ -1,4 +1,4 @@
-"""Whether two arms of the long study ended at the same place, and what difference would be seen."""
+"""Tests whether two arms of the long study differ, and the difference that they would detect."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,51 +13,53 @@ from parity.trainings.runs import LOSSES, TensorFlowRun
 KINDS = ("cycle", "identity", "adversarial")
 
 SIGNIFICANCE = 0.05 / len(KINDS)
-"""Of one kind of loss in one comparison, so that the three together come to 0.05 (Bonferroni)."""
+"""Significance level of one kind of loss in one comparison: 0.05 over three kinds (Bonferroni)."""
 
 SIGNIFICANCE_OF_ALL = SIGNIFICANCE / (len(ARMS) - 1)
-"""So that all comparisons of the study together come to 0.05."""
+"""Significance level of one test if all comparisons of the study together have 0.05."""
 
 POWER = 0.8
+"""Probability with which a detectable difference is found."""
 
 LAST_WINDOWS = 2
-"""The last 100 of 1,000 steps."""
+"""Windows of the final losses: the last 100 of 1,000 steps."""
 
 BySeed = dict[str, float]
 Measure = Callable[[dict[str, dict], str], BySeed]
 
 
 def columns(kind: str) -> list[int]:
-    """Where a kind of loss stands among `LOSSES`, for both directions or speakers."""
+    """Return the columns of a kind of loss in `LOSSES`, for both directions or speakers."""
     return [index for index, name in enumerate(LOSSES) if name.startswith(f"{kind}_")]
 
 
 def final_losses(arm: dict[str, dict], kind: str) -> BySeed:
-    """A kind of loss at the end, mean over both directions and 100 steps."""
+    """Return a kind of loss by seed, mean over both directions and the last 100 steps."""
     return {
-        seed: float(np.mean(np.array(each["losses"])[-LAST_WINDOWS:, columns(kind)]))
-        for seed, each in arm.items()
+        seed: float(np.mean(np.array(training["losses"])[-LAST_WINDOWS:, columns(kind)]))
+        for seed, training in arm.items()
     }
 
 
-def held_out(arm: dict[str, dict], kind: str) -> BySeed:
-    """A kind of loss on held-out recordings after the last step, mean over both directions."""
-    return {
-        seed: float(np.mean([x for name, x in each["held_out"].items() if name.startswith(kind)]))
-        for seed, each in arm.items()
-    }
+def held_out_losses(arm: dict[str, dict], kind: str) -> BySeed:
+    """Return a kind of loss by seed on held-out recordings, mean over both directions."""
+
+    def mean(losses: dict[str, float]) -> float:
+        return float(np.mean([loss for name, loss in losses.items() if name.startswith(kind)]))
+
+    return {seed: mean(training["held_out"]) for seed, training in arm.items()}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups by a two-sided t-test.
+    """Result of a two-sided t-test of two groups.
 
     Attributes:
-        difference: Of their means, second minus first.
-        p: Probability of a difference at least as large if there were none.
-        detectable: The difference that the test would call separable four times in five, if
-            deviations are as measured.
-        mean: Of the first group.
+        difference: Difference of the means, second minus first.
+        p: Probability of a difference at least as large by chance.
+        detectable: Difference that the test finds with probability `POWER`, at the measured
+            standard deviations.
+        mean: Mean of the first group.
     """
 
     difference: float
@@ -79,21 +81,21 @@ class Comparison:
 def between(
     results: Results, one: str, other: str, kind: str, measure: Measure = final_losses
 ) -> Comparison:
-    """Compares two arms in a kind of loss.
+    """Compare two arms in a kind of loss.
 
-    Arms of one framework share their crops, and most their initial weights, seed by seed: they are
+    Arms of one framework share their crops by seed, and most their initial weights, and are
     compared in pairs. Arms of two frameworks are compared as groups.
     """
     first, second = measure(results[one], kind), measure(results[other], kind)
-    same_framework = len({ARMS[arm].build is TensorFlowRun for arm in (one, other)}) == 1
+    same_framework = len({ARMS[name].build is TensorFlowRun for name in (one, other)}) == 1
     if same_framework:
         common = [seed for seed in first if seed in second]
-        return paired(*(np.array([each[seed] for seed in common]) for each in (first, second)))
+        return paired(*(np.array([arm[seed] for seed in common]) for arm in (first, second)))
     return unpaired(np.array([*first.values()]), np.array([*second.values()]))
 
 
 def paired(one: np.ndarray, other: np.ndarray) -> Comparison:
-    """The paired t-test, on the differences of (seeds,) and (seeds,).
+    """Compare (seeds,) with (seeds,) by the paired t-test.
 
     Source: Student, 1908, "The probable error of a mean"; its power by the noncentral t
         distribution, Cohen, 1988.
@@ -104,7 +106,7 @@ def paired(one: np.ndarray, other: np.ndarray) -> Comparison:
 
 
 def unpaired(one: np.ndarray, other: np.ndarray) -> Comparison:
-    """Welch's t-test, of (seeds,) and (seeds,).
+    """Compare (seeds,) with (seeds,) by Welch's t-test.
 
     Source: Welch, 1947, "The generalization of 'Student's' problem when several different
         population variances are involved".
@@ -118,14 +120,14 @@ def unpaired(one: np.ndarray, other: np.ndarray) -> Comparison:
 
 def _tested(mean: float, difference: float, error: float, freedom: float) -> Comparison:
     if not error > 0.0:
-        # One value a group, or the same everywhere: nothing can be said.
+        # Groups of one value or without spread cannot be compared.
         return Comparison(float(difference), np.nan, np.nan, float(mean))
     p = 2.0 * scipy.stats.t.sf(abs(difference) / error, freedom)
     critical = scipy.stats.t.ppf(1 - SIGNIFICANCE / 2, freedom)
 
-    # Significance on the wrong side, of the order of 1e-6, is left out.
-    def missing(effect: float) -> float:
+    # Significance with the opposite sign, of about 1e-6, is neglected.
+    def missing_power(effect: float) -> float:
         return scipy.stats.nct.sf(critical, freedom, effect) - POWER
 
-    effect = scipy.optimize.brentq(missing, 0.0, 12.0)
+    effect = scipy.optimize.brentq(missing_power, 0.0, 12.0)
     return Comparison(float(difference), float(p), float(effect * error), float(mean))

@@ -1,4 +1,4 @@
-"""Whole trainings side by side: how long they stay equal, and why they part."""
+"""Trainings in both frameworks, step by step: how fast rounding separates them."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -18,22 +18,27 @@ DEEP = RunConfig(features=FeatureConfig(f0_method="dio"), network=NetworkConfig(
 """The paper's networks and rates at a sixteenth of its width."""
 
 SHALLOW = replace(DEEP, network=NetworkConfig(channels=8, residual_blocks=1))
-"""With one residual block instead of six: rounding takes longer to grow in it."""
+"""`DEEP` with one residual block instead of six, in which rounding grows more slowly."""
 
-EXACT = {50: 1e-12, 100: 1e-6}
-"""How far apart the losses may be up to a step, in float64. At the first step they are apart by
-1e-15, and training is chaotic: every difference grows by some factor a step. At 100 steps the
-question is only whether that growth is all there is."""
+EXACT = {50: 3e-11, 100: 6e-8}
+"""Largest relative difference of the losses up to a step, in float64.
 
-SLACK = 3.0
-"""A nudge rounds every weight once, at the beginning; the other framework rounds every operation in
-its own way, at every step. That is much the same, not the same, and five nudges show only part of
-their spread. While the gaps grow by a factor of ten every dozen steps, 3 is half a dozen steps;
-another epsilon in Adam or in a norm is off by a factor of 50 and more in the first windows."""
+Training is chaotic: every difference grows by a factor per step. A nudge of all initial weights by
+one rounding changes the losses by up to 2.6e-14 within 50 steps and 6.2e-11 within 100, in three
+draws. The other framework rounds every term of sums over 128 frames of 24 bins in its own way:
+`count_roundings(128 * 24)` is 887. The tolerances are 887 times these effects, rounded up."""
+
+SLACK = 7.0
+"""Factor by which the median gap between the frameworks may leave the range of the gaps within one.
+
+A nudge rounds every weight once, before training. The other framework rounds every operation, at
+every step, so that the two kinds of gaps agree only roughly. Measured on x86, the factor is 1: the
+median gap is within the range. A real difference, another epsilon in Adam or in a norm, gives a
+factor of 50 and more in the first windows. 7 is the geometric mean of 1 and 50."""
 
 
 def batches(corpus: Demo, config: RunConfig, steps: int, dtype: str) -> list[Batch]:
-    """What a training with this configuration sees, as `dtype`."""
+    """Return the batches of a training with this configuration, as `dtype`."""
     training = config.training
     pairs = corpus.batches(steps, training.batch_size, training.crop_frames, training.seed)
     return [(a.astype(dtype), b.astype(dtype)) for a, b in pairs]
@@ -45,10 +50,10 @@ def exact(
     config: RunConfig = SHALLOW,
     optimizer: train_step.MakeOptimizer = train_step.Adam,
 ) -> np.ndarray:
-    """Trains in float64 in both frameworks, from the same weights on the same crops.
+    """Train in float64 in both frameworks, from equal weights on equal crops.
 
     Returns:
-        (steps,): the largest relative difference of any of the ten losses at each step.
+        (steps,): the largest relative difference among the ten losses at each step.
     """
     with precision("float64"):
         seen = batches(corpus, config, steps, "float64")
@@ -59,12 +64,13 @@ def exact(
 
 @dataclass(frozen=True)
 class Envelope:
-    """Gaps between trainings that started one rounding apart.
+    """Gaps between trainings whose initial weights are one rounding apart.
 
     Attributes:
         steps: Last step of each window, (windows,).
         within: Mean relative gaps of the losses between TensorFlow runs, (windows, pairs).
-        across: Between the PyTorch run and each TensorFlow run, (windows, runs).
+        across: Mean relative gaps of the losses between the PyTorch run and each TensorFlow run,
+            (windows, runs).
     """
 
     steps: np.ndarray
@@ -72,15 +78,29 @@ class Envelope:
     across: np.ndarray
 
     def strictly_inside(self) -> np.ndarray:
-        """Where the median gap across lies among the gaps within, (windows,) of bool."""
-        middle = np.median(self.across, axis=1)
-        return (self.within.min(axis=1) <= middle) & (middle <= self.within.max(axis=1))
+        """Return whether the median gap across is in the range of gaps within, per window."""
+        return self._inside(slack=1.0)
 
     def inside(self) -> np.ndarray:
-        """Where it lies among them or no further off than by a factor of `SLACK`."""
-        middle = np.median(self.across, axis=1)
+        """Return whether the median gap is in that range widened by `SLACK`, per window."""
+        return self._inside(SLACK)
+
+    def failures(self) -> list[str]:
+        """Return a sentence for each window in which the median gap leaves the widened range."""
+        low, high = self.within.min(axis=1) / SLACK, self.within.max(axis=1) * SLACK
+        return [
+            f"median relative gap {median:.2g} of the losses between the frameworks up to step "
+            f"{step}, expected between {least:.2g} and {most:.2g}"
+            for step, median, least, most, inside in zip(
+                self.steps, np.median(self.across, axis=1), low, high, self.inside(), strict=True
+            )
+            if not inside
+        ]
+
+    def _inside(self, slack: float) -> np.ndarray:
+        median = np.median(self.across, axis=1)
         least, most = self.within.min(axis=1), self.within.max(axis=1)
-        return (least / SLACK <= middle) & (middle <= most * SLACK)
+        return (least / slack <= median) & (median <= most * slack)
 
 
 def envelope(
@@ -92,7 +112,7 @@ def envelope(
     config: RunConfig = DEEP,
     optimizer: train_step.MakeOptimizer = train_step.Adam,
 ) -> Envelope:
-    """Trains in PyTorch, in TensorFlow, and in TensorFlow again from nudged weights.
+    """Train in PyTorch, in TensorFlow, and in TensorFlow again from nudged weights.
 
     A nudge moves every weight to the next number above or below it, at random.
     """
@@ -100,27 +120,27 @@ def envelope(
         seen = batches(corpus, config, steps, dtype)
         ours, twin = TensorFlowRun(config), TorchRun(config, getattr(torch, dtype), optimizer)
         match_runs(twin, ours)
-        start = ours.state()
+        initial = ours.state()
         runs = [train(ours, seen)]
         for seed in range(nudges):
-            ours.restore(start)
+            ours.restore(initial)
             nudge(ours, seed)
             runs.append(train(ours, seen))
         theirs = train(twin, seen)
     return Envelope(
         np.arange(window, steps + 1, window),
-        _windows([relative(a, b) for a, b in combinations(runs, 2)], window),
-        _windows([relative(theirs, each) for each in runs], window),
+        _average_windows([relative(a, b) for a, b in combinations(runs, 2)], window),
+        _average_windows([relative(theirs, run) for run in runs], window),
     )
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Differences of losses, over the losses."""
+    """Return differences of losses, over the losses of `theirs`."""
     return np.abs(ours - theirs) / np.abs(theirs)
 
 
-def _windows(gaps: list[np.ndarray], window: int) -> np.ndarray:
-    """Means over windows of steps and over losses, (windows, gaps)."""
+def _average_windows(gaps: list[np.ndarray], window: int) -> np.ndarray:
+    """Return means over windows of steps and over losses, (windows, gaps)."""
     stacked = np.stack(gaps)
     count, steps, losses = stacked.shape
     return stacked.reshape(count, steps // window, window * losses).mean(axis=2).T

@@ -1,4 +1,4 @@
-"""All traps, and what springing them finds."""
+"""All traps, and their measurement."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ TRAPS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What a trap measured.
+    """Measured distances of a trap.
 
     Attributes:
-        trap: Which.
+        trap: The trap.
         right: Distance of the right form.
         wrong: Distance of the wrong way.
     """
@@ -26,10 +26,18 @@ class Finding:
 
     @property
     def passed(self) -> bool:
-        """Whether the right form is right and the wrong one visibly wrong."""
+        """Whether the right form is within its tolerance and the wrong way is not."""
         return self.right <= self.trap.tolerance and self.wrong >= self.trap.at_least
 
+    def failure(self) -> str:
+        """Return the sentence for a report in which this finding fails."""
+        return (
+            f"trap {self.trap.name}: relative difference of the right form {self.right:.2g}, "
+            f"expected at most {self.trap.tolerance:.2g}; of {self.trap.wrong_way} "
+            f"{self.wrong:.2g}, expected at least {self.trap.at_least:.2g}"
+        )
 
-def spring(trap: Trap) -> Finding:
-    """Measures both forms."""
+
+def measure_trap(trap: Trap) -> Finding:
+    """Measure both forms of a trap."""
     return Finding(trap, *trap.measure())

@@ -1,4 +1,4 @@
-"""Where TensorFlow and PyTorch part ways: the right form beside the one that is easily written."""
+"""A trap: a difference between TensorFlow and PyTorch that a port gets wrong easily."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +12,32 @@ from cyclegan_vc_tf.models import layers
 from cyclegan_vc_tf.models.torch_weights import conv1d_kernel_to_torch, conv2d_kernel_to_torch
 from parity.cases.compare import difference
 from parity.precision import precision
+from parity.tolerances import tolerance
 from parity.trainings.runs import channels_last
 
 Distances = tuple[float, float]
-"""From this project's result, or TensorFlow's where it has no such part: the right form's, and the
-wrong way's."""
+"""Distances of the right form and of the wrong way."""
+
+EXACT = 0.0
+"""Tolerance of a form that only moves values."""
+
+ROUNDED = tolerance("float64")
+"""Tolerance of a form that computes a part in float64."""
 
 
 @dataclass(frozen=True)
 class Trap:
-    """A difference between the frameworks, or a habit of one, that code falls for.
+    """A difference between the frameworks, or a habit of one, that causes errors in a port.
 
     Attributes:
-        name: In reports.
-        wrong_way: What is easily written.
-        measure: Gives two distances from this project's result, or TensorFlow's where the project
-            has no such part, each over its largest value: the right form's and the wrong way's.
-        tolerance: The right form's distance is at most this.
-        at_least: The wrong way's is at least this, or the suite could not tell them apart.
+        name: Name in reports.
+        wrong_way: Form that is easily written and wrong.
+        measure: Function that returns the distances of the right form and of the wrong way from
+            this project's result, over its largest value. Where the project has no such part, they
+            are distances from TensorFlow's result.
+        tolerance: Largest distance of the right form.
+        at_least: Smallest distance of the wrong way. A suite that sees less could not tell the two
+            apart.
     """
 
     name: str
@@ -40,7 +48,10 @@ class Trap:
 
 
 def distances(ours: tf.Tensor | np.ndarray, right: torch.Tensor, wrong: torch.Tensor) -> Distances:
-    """Distances of two channels-first results from a channels-last one, over its largest value."""
+    """Return the distances of two channels-first results from a channels-last one.
+
+    Distances are relative to the largest value of `ours`.
+    """
     expected = np.asarray(ours)
     return (
         difference(channels_last(right), expected)[1],
@@ -48,26 +59,26 @@ def distances(ours: tf.Tensor | np.ndarray, right: torch.Tensor, wrong: torch.Te
     )
 
 
-def convolved(inputs: np.ndarray, kernel: np.ndarray, stride: tuple[int, ...]) -> tf.Tensor:
-    """This project's convolution without bias, in float64, padded as TensorFlow pads."""
+def convolve(inputs: np.ndarray, kernel: np.ndarray, stride: tuple[int, ...]) -> tf.Tensor:
+    """Convolve without bias as this project does, in float64, padded as TensorFlow pads."""
     with precision("float64"):
-        start = keras.Input((*[None] * len(stride), inputs.shape[-1]))
+        given = keras.Input((*[None] * len(stride), inputs.shape[-1]))
         make = layers.Convolutions("trap", 0, "same")
-        model = keras.Model(start, make(start, kernel.shape[-1], kernel.shape[:-2], stride, "conv"))
+        model = keras.Model(given, make(given, kernel.shape[-1], kernel.shape[:-2], stride, "conv"))
         model.set_weights([kernel, np.zeros(kernel.shape[-1])])
         return model(inputs)
 
 
 def random_array(*shape: int) -> np.ndarray:
-    """Normally distributed, always the same."""
+    """Draw normally distributed values, which are equal at each call."""
     return np.random.default_rng(0).standard_normal(shape)
 
 
 def conv1d_weight(kernel: np.ndarray) -> torch.Tensor:
-    """(frames, in, out) → (out, in, frames)."""
+    """Convert (frames, in, out) to (out, in, frames)."""
     return torch.from_numpy(conv1d_kernel_to_torch(kernel).copy())
 
 
 def conv2d_weight(kernel: np.ndarray) -> torch.Tensor:
-    """(rows, columns, in, out) → (out, in, rows, columns)."""
+    """Convert (rows, columns, in, out) to (out, in, rows, columns)."""
     return torch.from_numpy(conv2d_kernel_to_torch(kernel).copy())

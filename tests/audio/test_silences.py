@@ -131,7 +131,7 @@ def test_pieces_never_overlap_nor_grow_too_long(cut_s) -> None:  # type: ignore[
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes: dict, message: str) -> None:
-    segmentation.validate(CorpusConfig())
-    segmentation.validate(SPLIT)
+    CorpusConfig().validate()
+    SPLIT.validate()
     with pytest.raises(InputError, match=message):
-        segmentation.validate(CorpusConfig(**changes))
+        CorpusConfig(**changes).validate()

@@ -1,4 +1,4 @@
-"""The benchmarks count and measure what they say."""
+"""The benchmarks of variants and of corpus size."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def test_the_table_of_a_variant() -> None:
         r"\| vc1 \| 128 x 24 \| 38\.1 M \| 21\.8 M x 2 \| (\d+) \| (\S+) \| (\S+) \|", line
     )
     assert found, line
-    # Worked out by hand in test_step_benchmark.
+    # Calculated by hand in test_step_benchmark.
     assert int(found[1]) == 86
     assert 0 < float(found[2]) <= 60
 
@@ -35,11 +35,11 @@ def test_the_memory_of_a_preparation(tmp_path: Path) -> None:
     corpus_size.write_corpus(tmp_path / "short", audio_dir, corpus_size.SHORT, 0.01)
     long, short = (sorted((tmp_path / name).iterdir()) for name in ("long", "short"))
     assert len(long) == 3 and len(short) == 4
-    # 0.03 hours in three files, each with an utterance of up to 5 s too many.
+    # 0.03 hours in three files, each with up to 5 s more.
     for path in long:
         assert 36 <= soundfile.info(path).duration <= 41
     done = run_command("-m", "benchmarks.corpus_size", f"--prepare={tmp_path}/long", "--split")
     cost = json.loads(done.stdout.splitlines()[-1])
-    # 80 recordings of 2.4 to 4.3 s, each with a pause of 0.5 s behind it.
+    # 80 recordings of 2.4 to 4.3 s, each followed by a pause of 0.5 s.
     assert cost["files"] == 3 and 3 * 36 / 4.8 < cost["utterances"] < 3 * 41 / 2.9
     assert 40 < cost["worker_mb"] < 400 and 40 < cost["main_mb"] < 400

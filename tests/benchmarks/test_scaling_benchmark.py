@@ -1,4 +1,4 @@
-"""The benchmarks of growth and of waiting: what they build, measure and draw."""
+"""The benchmarks of growth and of waiting for input."""
 
 import math
 import mmap
@@ -25,18 +25,18 @@ from cyclegan_vc_tf.system import processor
 from cyclegan_vc_tf.training import trainer
 
 
-def taken(size: int) -> np.ndarray:
-    """So many bytes fresh from the system: NumPy's may be of what the process has freed."""
+def allocate(size: int) -> np.ndarray:
+    """Allocate bytes from the system; NumPy may reuse memory that the process has freed."""
     block = np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8)
     block[:] = 1
     return block
 
 
 def test_a_made_up_speaker_has_the_minutes_asked_for(tmp_path: Path) -> None:
-    """12,000 frames a minute at 5 ms, in utterances of 5 s."""
+    """12,000 frames per minute at 5 ms, in utterances of 5 s."""
     store = corpus.write(tmp_path, 0.5, RunConfig(), seed=0)
     assert store.spectra.shape == (6000, 24)
-    assert [each.frames for each in store.utterances] == [1000] * 6
+    assert [utterance.frames for utterance in store.utterances] == [1000] * 6
     assert np.std(store.spectra) == pytest.approx(1.0, abs=0.02)
 
 
@@ -49,13 +49,13 @@ def test_the_cost_of_a_corpus() -> None:
 
 
 def test_a_batch_counts_with_what_it_takes_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 batches of 10 ms and 4 MB, after as many that do not count; all are held."""
+    """20 batches of 10 ms and 4 MB, after 20 warm-up batches; all stay in memory."""
     held: list[np.ndarray] = []
 
     def batches(*crops_and_sizes: object) -> Iterator[None]:
         for _ in range(20):
             time.sleep(0.01)
-            held.append(taken(4_000_000))
+            held.append(allocate(4_000_000))
             yield
 
     monkeypatch.setattr(corpus, "training_pairs", batches)
@@ -67,19 +67,19 @@ def test_a_batch_counts_with_what_it_takes_and_holds(monkeypatch: pytest.MonkeyP
 
 def test_memory_that_is_taken_is_seen_and_pages_of_files_are_not(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(50_000_000))
-    before_mb = memory_mb(corpus.OWN)
+    before_mb = memory_mb(corpus.ANONYMOUS)
     mapped = np.memmap(tmp_path / "file", np.uint8, "r")
     assert mapped.max() == 0
-    assert memory_mb(corpus.OWN) - before_mb == pytest.approx(0, abs=5)
-    before_mb = memory_mb(corpus.OWN)
-    block = taken(50_000_000)
-    assert memory_mb(corpus.OWN) - before_mb == pytest.approx(len(block) / 1e6, abs=5)
+    assert memory_mb(corpus.ANONYMOUS) - before_mb == pytest.approx(0, abs=5)
+    before_mb = memory_mb(corpus.ANONYMOUS)
+    block = allocate(50_000_000)
+    assert memory_mb(corpus.ANONYMOUS) - before_mb == pytest.approx(len(block) / 1e6, abs=5)
 
 
 def test_waiting_is_a_share_of_all_the_time(
     small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # TensorFlow has its settings in this process already.
+    # TensorFlow already has its settings in this process.
     monkeypatch.setattr(processor, "configure_process", lambda: None)
     config = replace(small_config, network=replace(SMALL_NETWORK, channels=2))
     found = input_wait.measure(config, steps=2, minutes=0.1)
@@ -89,7 +89,7 @@ def test_waiting_is_a_share_of_all_the_time(
 
 
 def test_a_wait_ends_when_the_batch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches that take 40 ms each, the first two 400, and steps of 120 ms."""
+    """Batches take 40 ms, the first two 400 ms, and steps 120 ms."""
 
     def batches(*crops_and_sizes: object) -> Iterator[tuple[()]]:
         for number in range(WARM_UP + 3):
@@ -97,12 +97,12 @@ def test_a_wait_ends_when_the_batch_is_there(monkeypatch: pytest.MonkeyPatch) ->
             yield ()
 
     class Sleeping:
-        """A trainer."""
+        """A trainer whose steps only take time."""
 
         def __init__(self, config: RunConfig) -> None: ...
 
         def train_step(self, *batch: object) -> tuple[dict, bool]:
-            """Takes its time."""
+            """Sleep for 120 ms."""
             time.sleep(0.12)
             return {}, True
 
@@ -110,7 +110,7 @@ def test_a_wait_ends_when_the_batch_is_there(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(dataset, "training_pairs", batches)
     monkeypatch.setattr(trainer, "Trainer", Sleeping)
     found = input_wait.measure(RunConfig(), steps=3, minutes=0.1)
-    # With the steps waiting would be 480 ms, with the first two batches the total 1.5 s.
+    # Waiting with the steps would be 480 ms, and the total with the first two batches 1.5 s.
     assert 0.12 <= found.wait_s < 0.4
     assert 0.48 <= found.total_s < 1.2
 
@@ -119,9 +119,9 @@ def test_a_sweep_changes_what_it_says_alone() -> None:
     paper = PRESETS["vc1"]
     narrow = replace(paper, network=replace(paper.network, channels=32))
     wide = replace(narrow, training=replace(paper.training, batch_size=8))
-    assert scaling.varied(Sweep("batch", (8,), 32), 8) == wide
-    assert scaling.varied(Sweep("channels", (32,), 128), 32) == narrow
-    assert scaling.varied(Sweep("frames", (128,), 32), 128) == narrow
+    assert scaling.vary(Sweep("batch", (8,), 32), 8) == wide
+    assert scaling.vary(Sweep("channels", (32,), 128), 32) == narrow
+    assert scaling.vary(Sweep("frames", (128,), 32), 128) == narrow
 
 
 def test_the_picture(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_the_picture(tmp_path: Path) -> None:
 
 
 def test_lines_of_the_picture() -> None:
-    """Seconds an example, of 1 and 4 examples; a square through 8 s at 4."""
+    """Seconds per example, for 1 and 4 examples; a square through 8 s at 4."""
     axes = Figure().subplots(1, 2)
     scaling.draw_batch(axes[0], {1: 0.5, 4: 1.0}, "")
     scaling.draw_growth(axes[1], {1: 3.0, 2: 5.0, 4: 8.0}, "", 2, "")

@@ -1,4 +1,4 @@
-"""The benchmark of the training step: what it counts, what it works out, what it refuses."""
+"""The benchmark of the training step: counts, ratios, workers and wrong flags."""
 
 import json
 import os
@@ -27,8 +27,8 @@ from cyclegan_vc_tf.models import registry
 
 
 def turns(*wall_s: float) -> list[Turn]:
-    """One step a turn; twice the processor's time."""
-    return [Turn([each], [2 * each], peak_mb=100.0) for each in wall_s]
+    """Turns of one step, whose processor seconds are twice the seconds."""
+    return [Turn([seconds], [2 * seconds], peak_mb=100.0) for seconds in wall_s]
 
 
 def test_products_of_layers_are_those_of_the_formula() -> None:
@@ -52,15 +52,16 @@ def test_every_layer_that_sees_no_weight_before_it_is_a_first_one() -> None:
 def test_weights_of_another_kind_are_not_passed_over() -> None:
     inputs = keras.Input((None, 3))
     model = keras.Model(inputs, keras.layers.LSTM(2)(inputs))
-    with pytest.raises(ValueError, match=r"lstm.* has weights of a kind that is not counted"):
+    with pytest.raises(ValueError, match=r"lstm.* has 2 weight matrices; expected one"):
         forward(model, 16)
 
 
 def test_operations_of_a_step() -> None:
-    """Of a generator of 10, 4 of them in its first layer, and a discriminator of 5 and 1.
+    """The generator has 10 operations, 4 in its first layer; the discriminator has 5 and 1.
 
-    The generator: 3 forward, 3 to kernels, 3 to inputs but for the first layer's of two reals. The
-    discriminator: 2, 2, 2 without the first layer's, and the fake's once more.
+    The generator has 3 forward passes, 3 gradients of kernels and 3 of inputs, without the first
+    layer's for the two real inputs. The discriminator has 2 of each, without the first layer's for
+    its inputs, and one more gradient of the fake.
     """
     assert step_flops([Forward(10, 4)], [], 1) == 30 + 30 + 30 - 8
     assert step_flops([], [Forward(5, 1)], 1) == 10 + 10 + 10 - 2 + 5
@@ -74,13 +75,13 @@ def test_a_step_of_every_variant_is_counted(variant: str) -> None:
     generators = list(registry.build_generators(config).values())
     discriminators = list(registry.build_discriminators(config).values())
     work, doubled = (step_work(generators, discriminators, batch, 16) for batch in (1, 2))
-    weights = sum(each.count_params() for each in (*generators, *discriminators))
+    weights = sum(model.count_params() for model in (*generators, *discriminators))
     assert work.adam_bytes == doubled.adam_bytes == 28 * weights
     assert doubled.flops == 2 * work.flops > 0
 
 
 def test_a_step_of_the_first_paper_at_full_width() -> None:
-    """Kernel size times positions of each layer of figure 4, by hand, in products."""
+    """Calculated by hand: kernel size times positions of each layer of figure 4, in products."""
     frames, bins = 128, 24
     down = frames * 15 * bins * 256 + 64 * 5 * 128 * 512 + 32 * 5 * 256 * 1024
     residual = 32 * 3 * (512 * 2048 + 1024 * 512)
@@ -102,7 +103,7 @@ def test_the_limit_is_products_and_then_adam() -> None:
 
 
 def test_a_ratio_is_of_the_medians_and_its_spread_is_of_the_rounds() -> None:
-    """Rounds of 2, 1, 2, 2 and 4: medians 4 and 2, quartiles 2 and 2; then 1, 2, 3."""
+    """Ratios by round are 2, 1, 2, 2 and 4, with medians 4 and 2; then 1, 2 and 3."""
     assert rounds.ratio([4, 1, 4, 6, 8], [2, 1, 2, 3, 2]) == Ratio(2.0, 2.0, 2.0)
     assert rounds.ratio([1, 2, 3], [1, 1, 1]) == Ratio(2.0, 1.5, 2.5)
 
@@ -113,19 +114,19 @@ def test_a_turn_counts_with_its_median() -> None:
 
 
 class Sleeper:
-    """A contender in this process: fails in a round, if it is to; writes down when it ran."""
+    """A contender in this process, which logs its turns and fails in turn `fails_at`."""
 
     def __init__(self, name: str, log: list[str], fails_at: int = -1) -> None:
         self.name, self.log, self.fails_at = name, log, fails_at
 
     def ready(self) -> worker.Facts:
-        """As `Worker.ready`."""
+        """Stand in for `Worker.ready`."""
         if self.fails_at == 0:
             raise WorkerError("no compiler")
         return {"name": self.name}
 
-    def go(self, steps: int) -> Turn:
-        """As `Worker.go`."""
+    def measure(self, steps: int) -> Turn:
+        """Stand in for `Worker.measure`."""
         self.log.append(self.name)
         if self.log.count(self.name) == self.fails_at:
             raise WorkerError("no memory")
@@ -140,11 +141,11 @@ def test_contenders_go_in_turn_and_one_that_fails_is_out() -> None:
     }  # fmt: skip
     found = rounds.measure(contenders, rounds=3, steps=2)  # type: ignore[arg-type]
     assert "".join(log) == "abdabdad"
-    assert [len(each.turns) for each in found.values()] == [3, 0, 0, 3]
-    assert [each.failed for each in found.values()] == ["", "no memory", "no compiler", ""]
-    assert rounds.ratio_of(found["a"], found["d"]) == Ratio(1.0, 1.0, 1.0)
-    assert rounds.ratio_of(found["a"], found["b"]) is None
-    assert rounds.ratio_of(None, found["a"]) is None
+    assert [len(one.turns) for one in found.values()] == [3, 0, 0, 3]
+    assert [one.failed for one in found.values()] == ["", "no memory", "no compiler", ""]
+    assert rounds.wall_ratio(found["a"], found["d"]) == Ratio(1.0, 1.0, 1.0)
+    assert rounds.wall_ratio(found["a"], found["b"]) is None
+    assert rounds.wall_ratio(None, found["a"]) is None
 
 
 COUNTING = """
@@ -160,7 +161,7 @@ worker.serve(make)
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a module that can be started as `python -m a_worker`."""
+    """Path of a module that can be started as `python -m a_worker`."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path / "a_worker.py"
 
@@ -169,28 +170,28 @@ def test_a_worker_makes_the_steps_it_is_asked_for(module: Path) -> None:
     module.write_text(COUNTING)
     with Worker("a_worker") as counting:
         assert counting.ready() == {"steps_before": 0}
-        turn = counting.go(3)
+        turn = counting.measure(3)
         assert len(turn.wall_s) == len(turn.cpu_s) == 3
-        assert all(0 <= each < 1 for each in (*turn.wall_s, *turn.cpu_s))
+        assert all(0 <= seconds < 1 for seconds in (*turn.wall_s, *turn.cpu_s))
         assert 1 < turn.peak_mb < 1000
-        assert len(counting.go(1).wall_s) == 1
+        assert len(counting.measure(1).wall_s) == 1
 
 
 def test_what_another_process_measures_once_is_its_last_line(module: Path) -> None:
     module.write_text("import os, sys\nprint('{}')\nprint(f'[{sys.argv[1]}, {os.getpid()}]')\n")
-    number, process = worker.once("a_worker", "7")
+    number, process = worker.measure_once("a_worker", "7")
     assert number == 7 and process != os.getpid()
     module.write_text("print(1)\nraise SystemExit(3)\n")
     with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
-        worker.once("a_worker")
+        worker.measure_once("a_worker")
 
 
 def test_a_worker_that_gives_no_answer_is_ended(
     module: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module.write_text(COUNTING.replace("made.append(1)", "__import__('time').sleep(20)"))
-    monkeypatch.setattr(worker, "LONGEST_S", 0.2)
-    monkeypatch.setattr(worker, "LONGEST_END_S", 0.2)
+    monkeypatch.setattr(worker, "MAX_ANSWER_S", 0.2)
+    monkeypatch.setattr(worker, "MAX_END_S", 0.2)
     with Worker("a_worker") as sleeping, pytest.raises(WorkerError, match="no answer within"):
         sleeping.ready()
     assert sleeping._process.returncode == -signal.SIGKILL
@@ -202,9 +203,9 @@ def test_a_step_that_sleeps_takes_no_processor_time() -> None:
 
 
 def test_memory_is_in_millions_of_bytes() -> None:
-    """The most of this process, as the system call says it, in KiB."""
-    most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    assert worker.memory_mb("VmHWM") == pytest.approx(most_mb, rel=0.01)
+    """The system call gives the peak memory of this process in KiB."""
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    assert worker.memory_mb("VmHWM") == pytest.approx(peak_mb, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_a_worker_that_fails_says_why_in_a_line(module: Path, source: str, said:
         failing.ready()
     assert said in str(found.value)
     assert "\n" not in str(found.value)
-    assert len(str(found.value)) <= worker.LONGEST_REASON + 1
+    assert len(str(found.value)) <= worker.MAX_REASON + 1
 
 
 def test_a_worker_that_ends_between_two_turns_says_so(module: Path) -> None:
@@ -236,16 +237,16 @@ def test_a_worker_that_ends_between_two_turns_says_so(module: Path) -> None:
     with Worker("a_worker") as failing:
         failing.ready()
         with pytest.raises(WorkerError, match="ended with status 4"):
-            failing.go(1)
+            failing.measure(1)
         with pytest.raises(WorkerError, match="ended with status 4"):
-            failing.go(1)
+            failing.measure(1)
 
 
 RATES = Rates(float32_gflop_s=100.0, bfloat16_gflop_s=50.0, copy_gb_s=10.0)
 
 
 def result(**contenders: Measured) -> Result:
-    """Of contenders whose work takes 1 s of products and 1 s of copies."""
+    """A result of contenders whose work takes 1 s of products and 1 s of copies."""
     for name, measured in contenders.items():
         if name in train_step.PRECISIONS:
             measured.facts["work"] = vars(Work(100 * 10**9, 10 * 10**9))
@@ -265,7 +266,7 @@ def test_what_is_kept_of_a_run() -> None:
     assert found["ratio_float32"] == 6.0 / 4.0
     assert found["ratio_mixed_bfloat16"] == 3.0
     assert found["limit_ratio_float32"] == 4.0 / 2.0
-    assert found["limit_ratio_mixed_bfloat16"] == 1.0, "emulated bfloat16 is not the faster way"
+    assert found["limit_ratio_mixed_bfloat16"] == 1.0, "emulated bfloat16 is not faster"
     assert found["contenders"]["port_float32"] == {
         "failed": None, "wall_s": 4.0, "cpu_s": 8.0, "peak_mb": 100.0,
         "ratio": {"median": 1.5, "low": 1.25, "high": 1.75},
@@ -311,7 +312,7 @@ def test_rates_are_of_the_size_of_a_machine_s() -> None:
 
 
 def test_rates_are_what_is_done_over_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """n³ multiplications and as many additions; bytes that are read and bytes that are written."""
+    """Operations are n³ multiplications and n³ additions; bytes are read and written."""
     monkeypatch.setattr(machine, "median_s", lambda work, seconds: seconds)
     assert machine.product_flop_s("float32", 0.5, (10, 20)) == 2 * 20**3 / 0.5
     assert machine.copy_byte_s(0.5, 1000) == 2 * 1000 / 0.5
@@ -325,19 +326,19 @@ def test_the_first_time_does_not_count() -> None:
 
 def test_settings_reach_the_worker_as_they_are() -> None:
     flags = sizes.parser("port", None)
-    sizes.add(flags)
+    sizes.add_flags(flags)
     given = flags.parse_args(["--variant=vc3", "--batch=2", "--frames=64", "--channels=8"])
-    config = sizes.config_of(given, "mixed_bfloat16")
+    config = sizes.to_config(given, "mixed_bfloat16")
     assert config.training.precision == "mixed_bfloat16"
-    again = sizes.config_of(flags.parse_args(sizes.to_arguments(config)), "mixed_bfloat16")
+    again = sizes.to_config(flags.parse_args(sizes.to_arguments(config)), "mixed_bfloat16")
     assert again == config
-    assert sizes.config_of(flags.parse_args([])) == PRESETS["vc1"]
+    assert sizes.to_config(flags.parse_args([])) == PRESETS["vc1"]
 
 
 def test_one_contender_from_the_command_to_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(machine, "rates_elsewhere", lambda: RATES)
+    monkeypatch.setattr(machine, "measure_elsewhere", lambda: RATES)
     path = tmp_path / "found.json"
     train_step.main(
         ["--channels=4", "--frames=16", "--rounds=1", "--steps=1", "--only=port_float32",
@@ -374,21 +375,21 @@ def test_wrong_flags_are_refused_in_a_line(
 
 
 def test_without_tensorflow_loaded_the_benchmark_starts() -> None:
-    """Its own process is to leave the machine to the workers."""
+    """The benchmark's process must not take the machine from its workers."""
     code = "import sys, benchmarks.train_step; sys.exit('tensorflow' in sys.modules)"
     assert run_command("-c", code).returncode == 0
 
 
 def test_a_profile_knows_which_operations_ran() -> None:
-    """A product of matrices, twice a step, and nothing of another kind that is as dear."""
+    """Two matrix products per step take more time than any other kind of operation."""
     matrix = tf.random.stateless_normal((512, 512), (0, 1))
     step = tf.function(lambda: matrix @ (matrix @ tf.random.stateless_uniform((512, 512), (0, 2))))
     step()
-    begun_s = time.perf_counter()
-    found = step_profile.kinds(step, steps=20)
-    passed_ms = 1e3 * (time.perf_counter() - begun_s)
+    begin_s = time.perf_counter()
+    found = step_profile.profile_operations(step, steps=20)
+    passed_ms = 1e3 * (time.perf_counter() - begin_s)
     kind, (taken_ms, count) = next(iter(found.items()))
     assert kind.endswith("MatMul")
     assert count == 2
-    # One after the other: all of them take less than has passed.
+    # The products run one after the other, in less than the measured time.
     assert 0.1 < taken_ms < passed_ms / 20

@@ -290,7 +290,7 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
     [
         (damage_config, "config.json cannot be read (Expecting property name"),
         (lose_config, "config.json is missing; restore it from a copy of the run, or repeat"),
-        (another_versions_config, "config.json: warp is no setting of this version"),
+        (another_versions_config, "config.json: warp is not a setting of this version"),
         (impossible_config, "config.json: no networks can be built (--generator_widths has 1"),
         (other_config, "of other shapes than the networks of the settings"),
         (deeper_config, "ckpt-4 cannot be read ("),

@@ -1,4 +1,4 @@
-"""Layers against NumPy, SciPy, `tf.reshape`, and Keras's own."""
+"""Layers compared with NumPy, SciPy, `tf.reshape` and layers of Keras."""
 
 import keras
 import numpy as np
@@ -94,7 +94,7 @@ def test_instance_norm_stays_in_float32_under_bfloat16() -> None:
 
 
 def correlate(inputs: np.ndarray, kernel: np.ndarray, stride: tuple[int, int]) -> np.ndarray:
-    """A strided 2-D convolution without padding, by SciPy: (rows, columns, channels)."""
+    """Convolve (rows, columns, channels) with strides and without padding, by SciPy."""
     outputs = [
         sum(
             scipy.signal.correlate(inputs[..., i], kernel[..., i, o], mode="valid")
@@ -106,7 +106,7 @@ def correlate(inputs: np.ndarray, kernel: np.ndarray, stride: tuple[int, int]) -
 
 
 def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's documented rule: the smaller half in front."""
+    """Pad by TensorFlow's documented rule: the smaller half in front."""
     total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
     return total // 2, total - total // 2
 
@@ -173,7 +173,7 @@ def test_the_shuffle_in_two_dimensions(bins: int, frames: int) -> None:
 
 
 def test_resizing_takes_the_nearest_by_the_centres() -> None:
-    """Of 8 in 2: centres at 2 and 6, which lie in the third and the seventh; of 3 in 2, 0 and 2."""
+    """2 of 8 frames have their centres in the third and the seventh; 2 of 3 are 0 and 2."""
     frames = np.arange(8.0).reshape(1, 8, 1)
     resized = layers.NearestResize()((frames, np.zeros((1, 2, 5))))
     np.testing.assert_array_equal(resized[0, :, 0], [2, 6])

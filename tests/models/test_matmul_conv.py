@@ -34,7 +34,7 @@ def normal(*shape: int, seed: int = 0) -> tf.Tensor:
 def test_windows_times_kernel_is_the_convolution(
     sizes: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...], padding: str
 ) -> None:
-    """Its outputs, and both gradients, in float64."""
+    """Outputs and both gradients, in float64."""
     inputs, weights = normal(2, *sizes, 3), normal(*kernel, 3, 4, seed=1)
     axes = matmul_conv.conv_axes(sizes, kernel, strides, padding)
     with tf.GradientTape(persistent=True) as tape:
@@ -52,7 +52,7 @@ def test_windows_times_kernel_is_the_convolution(
 
 
 def test_the_product_is_taken_where_a_kernel_is_large_beside_its_rows() -> None:
-    """At the sizes of the 2017 paper: residual blocks yes, first layers no, large batches no."""
+    """Sizes of the 2017 paper: residual blocks yes, first layers no, large batches no."""
 
     def faster(batch: int, frames: int, kernel: int, channels_in: int, channels_out: int) -> bool:
         axes = matmul_conv.conv_axes((frames,), (kernel,), (1,), "same")
@@ -67,7 +67,7 @@ def test_the_product_is_taken_where_a_kernel_is_large_beside_its_rows() -> None:
 
 
 def network() -> keras.Model:
-    """A convolution that is a product up to 16 rows of a batch, and TensorFlow's above."""
+    """Return a network whose convolutions are products up to 16 rows per batch."""
     inputs = keras.Input((None, 32))
     convolve = Convolutions("network", 0, "same")
     hidden = convolve(inputs, 32, (3,), (1,), "first")
@@ -93,7 +93,7 @@ def gradients(products: MatmulContext, *batches: tf.Tensor) -> tuple[tf.Tensor, 
 def test_a_kernel_s_gradient_is_that_of_all_its_uses(
     sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Against the tape's own through TensorFlow's convolutions alone."""
+    """Gradients by a tape through TensorFlow's convolutions alone are the reference."""
     batches = [
         tf.cast(normal(size, 8, 32, seed=seed), tf.float32) for seed, size in enumerate(sizes)
     ]
@@ -131,7 +131,7 @@ def test_what_is_called_afterwards_is_the_tape_s_again() -> None:
 
 
 def bfloat16(values: np.ndarray) -> np.ndarray:
-    """Rounded to the nearest that has 8 bits of mantissa, ties to even: by hand, on the bits."""
+    """Round to 8 bits of mantissa, ties to even, by hand on the bits."""
     bits = np.asarray(values, np.float32).view(np.uint32).astype(np.uint64)
     bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     return bits.astype(np.uint32).view(np.float32)
@@ -142,7 +142,7 @@ def bfloat16(values: np.ndarray) -> np.ndarray:
 def test_mixed_bfloat16_rounds_what_is_multiplied_and_nothing_else(
     native: bool, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the processor's instructions and without, against NumPy on numbers rounded by hand."""
+    """NumPy on numbers rounded by hand is the reference, with bfloat16 instructions or not."""
     monkeypatch.setattr(processor, "has_bfloat16", lambda: native)
     inputs = keras.Input((None, 32))
     model = keras.Model(inputs, Convolutions("network", 0, "same")(inputs, 32, (1,), (1,), "one"))
@@ -154,7 +154,7 @@ def test_mixed_bfloat16_rounds_what_is_multiplied_and_nothing_else(
         loss = tf.reduce_sum(outputs)
     assert outputs.dtype == tf.float32
     exact = bfloat16(batch).astype(np.float64) @ bfloat16(kernel[0]).astype(np.float64)
-    # A sum next to the middle of two may fall to the other side.
+    # A sum close to the middle of two bfloat16 numbers may be rounded to the other one.
     np.testing.assert_allclose(outputs, bfloat16(exact), rtol=2**-7, atol=1e-6)
     assert np.mean(np.asarray(outputs) == bfloat16(exact)) > 0.99
     np.testing.assert_array_equal(outputs, bfloat16(outputs.numpy()))
@@ -167,7 +167,7 @@ def test_mixed_bfloat16_rounds_what_is_multiplied_and_nothing_else(
 def test_float32_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
     values = tf.constant([1.0 + 2**-20])
-    assert MatmulContext("float32").rounded(values) is values
+    assert MatmulContext("float32").round_factor(values) is values
 
 
 @pytest.mark.parametrize(

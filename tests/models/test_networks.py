@@ -6,13 +6,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 from conftest import SMALL_NETWORK
 
 from cyclegan_vc_tf.config import training
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
+from cyclegan_vc_tf.config.presets import PRESETS, define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models.generators import LINEAR_SKIP_FRAMES
 from cyclegan_vc_tf.system.errors import InputError
 
 
@@ -31,7 +34,7 @@ def conv(kernel: int, inputs: int, outputs: int) -> int:
 
 
 def test_the_papers_generator_has_its_number_of_parameters() -> None:
-    """Kernel x channels in x channels out, gate included, plus biases; norms: two a channel."""
+    """Kernel x channels in x channels out, gate included, plus biases; norms: two per channel."""
     down = conv(5, 128, 512) + 2 * 512 + conv(5, 256, 1024) + 2 * 1024
     residual = conv(3, 512, 2048) + 2 * 2048 + conv(3, 1024, 512) + 2 * 512
     up = conv(5, 512, 2048) + 2 * 1024 + conv(5, 512, 1024) + 2 * 512
@@ -54,7 +57,7 @@ def geometry(model: keras.Model) -> list[tuple]:
 
 
 def test_the_geometry_of_the_papers_figure() -> None:
-    """Channels are twice the figure's, the gate's being counted."""
+    """Channels are twice the figure's, because the gate is counted."""
     convolutions = geometry(generator(NetworkConfig()))
     assert convolutions[:3] == [
         ("input_conv", (15,), (1,), 256),
@@ -95,7 +98,7 @@ def test_the_patch_gan_of_the_paper_is_6_by_8() -> None:
 
 @pytest.mark.parametrize("build", [generator, discriminator])
 def test_every_variable_takes_part(build: object) -> None:
-    """No block is built and never called."""
+    """Every block that is built is called."""
     model = build()  # type: ignore[operator]
     inputs = tf.constant(np.random.default_rng(0).standard_normal((2, 32, 24)), tf.float32)
     with tf.GradientTape() as tape:
@@ -109,7 +112,7 @@ def test_every_variable_takes_part(build: object) -> None:
 
 
 def test_a_residual_block_adds_to_its_input() -> None:
-    """With a second half that is all zero, it is as if the block were not there."""
+    """A block whose second norm is zero has no effect."""
     with_block = generator()
     without = generator(dataclasses.replace(SMALL_NETWORK, residual_blocks=0))
     for layer in without.layers:
@@ -221,6 +224,30 @@ def test_crops_of_no_multiple_of_4_are_refused() -> None:
         registry.validate_config(RunConfig(training=training.TrainingConfig(crop_frames=130)))
 
 
-def test_the_family_is_what_the_flag_offers() -> None:
-    field = next(f for f in dataclasses.fields(NetworkConfig) if f.name == "variant")
-    assert tuple(registry.VARIANTS) == field.metadata["choices"]
+def test_presets_registry_and_flag_have_the_same_variants() -> None:
+    values = flags.FlagValues()
+    define_run_flags(values)
+    assert list(registry.VARIANTS) == list(PRESETS) == list(values["variant"].parser.enum_values)
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    config = RunConfig(network=dataclasses.replace(SMALL_NETWORK, variant="vc9"))
+    with pytest.raises(InputError, match="--variant is vc9; expected one of vc1, vc2, vc3, mask"):
+        registry.validate_config(config)
+
+
+def test_the_linear_skip_leaves_the_level_alone() -> None:
+    """Output = kernel * input + learned part, of which bin 0 is dropped: by NumPy."""
+    model = generator(dataclasses.replace(SMALL_NETWORK, vtln_init=True))
+    plain = generator()
+    for layer in plain.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    rng = np.random.default_rng(6)
+    features = rng.standard_normal((1, 16, 24)).astype(np.float32)
+    kernel = rng.standard_normal((LINEAR_SKIP_FRAMES, 24, 24)).astype(np.float32)
+    model.get_layer("linear_skip").set_weights([kernel])
+    padded = np.pad(features[0], ((2, 2), (0, 0)))
+    skipped = sum(padded[i : i + 16] @ kernel[i] for i in range(5))
+    learned = plain(features).numpy()[0]
+    learned[:, 0] = 0.0
+    np.testing.assert_allclose(model(features)[0], skipped + learned, atol=1e-4)

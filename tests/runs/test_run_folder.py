@@ -78,7 +78,7 @@ def test_settings_of_another_version_are_named(run: RunFolder) -> None:
     data = json.loads((run.path / "config.json").read_text())
     data["training"]["warp"] = 1
     (run.path / "config.json").write_text(json.dumps(data))
-    with pytest.raises(InputError, match="warp is no setting of this version"):
+    with pytest.raises(InputError, match="warp is not a setting of this version"):
         run_folder.open_run(run.path)
 
 

@@ -224,7 +224,7 @@ def test_a_training_begins_with_the_refined_map(
         run = run_folder.open_run(tmp_path / str(rounds))
         for direction in ("A2B", "B2A"):
             generator, _ = run.load_generator(direction)
-            kernels[direction, rounds] = generator.get_layer("start").get_weights()[0]
+            kernels[direction, rounds] = generator.get_layer("linear_skip").get_weights()[0]
     sides = {}
     for name, folder in (("A", "low"), ("B", "high")):
         utterances = [
@@ -254,7 +254,7 @@ def test_a_training_begins_with_the_refined_map(
 
 def test_inca_without_a_linear_skip_is_refused() -> None:
     config = RunConfig(training=TrainingConfig(inca_iterations=2))
-    with pytest.raises(InputError, match="--inca_iterations is 2, and there is no stretch"):
+    with pytest.raises(InputError, match="--inca_iterations is 2, and there is no linear skip"):
         registry.validate_config(config)
     network = dataclasses.replace(config.network, vtln_init=True)
     registry.validate_config(dataclasses.replace(config, network=network))

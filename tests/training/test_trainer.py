@@ -205,7 +205,7 @@ def test_self_regularization_is_the_squared_distance_from_the_linear_skip() -> N
     )
     assert float(report["loss/generator"]) == pytest.approx(others + 2 * 0.5 * 23 / 24, rel=1e-5)
     assert "loss/identity_A" not in report
-    start = trainer.generators["A2B"].get_layer("start").get_weights()[0]
+    start = trainer.generators["A2B"].get_layer("linear_skip").get_weights()[0]
     np.testing.assert_array_equal(start, kernel)
 
 
