@@ -1,6 +1,9 @@
-"""Says how good a run is: its held-out recordings converted, in numbers and on a page.
+r"""Evaluates a run: converts held-out recordings, and writes scores and a page with examples.
 
 python -m cyclegan_vc_tf evaluate --run_dir=runs/anna-ben
+python -m cyclegan_vc_tf evaluate --run_dir=pretrained:vc1-demo \
+    --held_out_source_dir=data/demo/held_out/heart \
+    --held_out_target_dir=data/demo/held_out/michael
 """
 
 from pathlib import Path
@@ -31,8 +34,13 @@ def evaluate(values: flags.FlagValues) -> int:
 
     run = run_folder.open_run(run_dir)
     metrics = settings.from_flags(MetricsConfig, values, run.config.metrics)
-    done = evaluator.evaluate(run, run.pick(config.step), metrics, config.examples)
-    folder = Path(config.output) if config.output else run_dir / "evaluation" / f"step-{done.step}"
+    held_out_dirs = {"A": config.held_out_source_dir, "B": config.held_out_target_dir}
+    step = run.pick(config.step)
+    done = evaluator.evaluate(run, step, metrics, config.examples, held_out_dirs)
+    # A published run's folder may be read-only, and a model card has the run's own recordings.
+    own = run_dir / "evaluation"
+    folders = Path("evaluation") / run_dir.name if any(held_out_dirs.values()) else own
+    folder = Path(config.output) if config.output else folders / f"step-{done.step}"
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(done, folder / "metrics.json")
     report.write_csv(done, folder / "recordings.csv")
@@ -42,6 +50,8 @@ def evaluate(values: flags.FlagValues) -> int:
     print(report.to_text(done))
     for metric, reason in done.not_measured.items():
         print(f"not measured: {metric}: {reason}")
+    for metric, note in done.notes.items():
+        print(f"note: {metric}: {note}")
     print(f"Report: {folder / 'report.html'}")
     return command.DONE
 

@@ -18,7 +18,7 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
-from cyclegan_vc_tf.evaluation import report
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
 from cyclegan_vc_tf.models import half_precision, registry
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -93,10 +93,10 @@ def _metrics_table(run: RunFolder, step: int) -> list[str]:
         return ["Not evaluated."]
     scores = json.loads(file.read_text(encoding="utf-8"))
     columns = [(direction, system) for direction in scores for system in CARD_SYSTEMS]
-    heads = [f"{way} {report.SYSTEM_INFO[system][0]}" for way, system in columns]
+    heads = [f"{way} {SYSTEM_INFO[system].title}" for way, system in columns]
     lines = ["## How good it is", "", "Held-out recordings, `python -m cyclegan_vc_tf evaluate`:"]
     lines += ["", f"| | {' | '.join(heads)} |", "|---" * (1 + len(columns)) + "|"]
-    for metric, shown in report.METRIC_INFO.items():
+    for metric, shown in METRIC_INFO.items():
         values = [scores[way][system][metric] for way, system in columns]
         if any(value is not None for value in values):
             texts = ["" if value is None else f"{value:.{shown.digits}f}" for value in values]

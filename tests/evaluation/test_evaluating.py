@@ -1,4 +1,4 @@
-"""A trained run, evaluated: against itself, without judges, and through the command."""
+"""Evaluation of a trained run: against itself, without neural metrics, by the command."""
 
 import csv
 import json
@@ -10,12 +10,12 @@ from conftest import run_here
 
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.evaluation import evaluator, neural_metrics
-from cyclegan_vc_tf.evaluation.evaluator import METRICS, SYSTEMS
+from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system.errors import InputError
 
 FORMULAS = ("mcd_db", "voicing_error", "msd_db", "global_variance_ratio")
-JUDGED = ("speaker_similarity", "source_similarity", "dnsmos", "word_error_rate")
+NEURAL = ("speaker_similarity", "source_similarity", "dnsmos", "word_error_rate")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def run_dir(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_neural_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         neural_metrics, "missing_reason", lambda *packages: neural_metrics.NOT_INSTALLED
     )
@@ -62,7 +62,7 @@ def test_speech_is_no_distance_from_itself(run_dir: Path, tmp_path: Path) -> Non
         assert systems["world_target"].summary["mcd_db"] > 0.5
         assert systems["converted"].summary["mcd_db"] > systems["world_target"].summary["mcd_db"]
         assert systems["f0_only"].summary["log_f0_rmse"] > 0.3, "from one speaker's range away"
-    assert set(done.not_measured) == set(JUDGED)
+    assert set(done.not_measured) == set(NEURAL)
 
 
 def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
         assert tuple(systems) == SYSTEMS
         for values in systems.values():
             assert tuple(values) == METRICS
-            assert all(values[metric] is None for metric in JUDGED)
+            assert all(values[metric] is None for metric in NEURAL)
             assert all(isinstance(values[metric], float) for metric in FORMULAS)
     with (folder / "recordings.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -106,10 +106,10 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(
     assert said in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_run_that_was_imported_knows_no_recordings(run_dir: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_imported_has_no_recordings(run_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(run_dir, tmp_path / "run")
     corpus = {name: {"training": {}} for name in "AB"}
     (tmp_path / "run" / "corpus.json").write_text(json.dumps(corpus))
     run = run_folder.open_run(tmp_path / "run")
-    with pytest.raises(InputError, match="imported or published and knows no recordings"):
+    with pytest.raises(InputError, match="imported or published and has no recordings of its own"):
         evaluator.evaluate(run, 2, MetricsConfig())

@@ -12,7 +12,7 @@ from conftest import REPOSITORY, run_here, voice
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
-from cyclegan_vc_tf.evaluation import report
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.hub import pretrained, publishing
@@ -110,7 +110,7 @@ def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path
 def test_the_card_has_the_numbers_of_the_evaluation(
     run: run_folder.RunFolder, tmp_path: Path
 ) -> None:
-    nothing = dict.fromkeys(report.METRIC_INFO)
+    nothing = dict.fromkeys(METRIC_INFO)
     bounds = {name: nothing | {"mcd_db": 9.0} for name in ("source", "f0_only", "world_target")}
     scores = dict.fromkeys(("A2B", "B2A"), bounds | {"converted": nothing | {"mcd_db": 7.25}})
     folder = run.path / "evaluation" / "step-3"

@@ -1,6 +1,5 @@
 """Run folders: whole or not at all, whatever the writer was doing when it was killed."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -46,9 +45,8 @@ def test_what_was_created_is_opened(run: RunFolder, small_config: RunConfig) -> 
 
 def test_statistics_and_settings_are_not_pickled(run: RunFolder) -> None:
     with np.load(run.path / "statistics.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {
-            f"{x}_{field.name}" for x in "AB" for field in dataclasses.fields(Statistics)
-        }
+        names = ("mean", "deviation", "log_f0_mean", "log_f0_deviation")
+        assert set(arrays) == {f"{speaker}_{name}" for speaker in "AB" for name in names}
     json.loads((run.path / "config.json").read_text())
 
 
