@@ -10,18 +10,27 @@ SPLITTING_SETTINGS = ("silence_db", "silence_s", "shortest_piece_s", "longest_pi
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Whose recordings a run learns from."""
+    """Whose recordings a run learns from.
 
-    source_dir: str = setting("", "Folder of recordings of speaker A.", is_path=True)
-    target_dir: str = setting("", "Folder of recordings of speaker B.", is_path=True)
+    Folders may change on a resume, because `run_folder.check_resume_recordings` compares the
+    recordings in them by their hashes.
+    """
+
+    source_dir: str = setting(
+        "", "Folder of recordings of speaker A.", is_path=True, resumable=True
+    )
+    target_dir: str = setting(
+        "", "Folder of recordings of speaker B.", is_path=True, resumable=True
+    )
     held_out_source_dir: str = setting(
-        "", "Folder of recordings of A that are never trained on.", is_path=True
+        "", "Folder of recordings of A that are never trained on.", is_path=True, resumable=True
     )
     held_out_target_dir: str = setting(
         "",
         "Folder of recordings of B that are never trained on; a file named as one of A's holds "
         "the same sentence.",
         is_path=True,
+        resumable=True,
     )
     held_out_fraction: float = setting(
         0.1,
@@ -61,7 +70,10 @@ class CorpusConfig:
         maximum=3600.0,
     )
     features_dir: str = setting(
-        "", "Folder of the feature stores; by default in the user's cache folder.", is_path=True
+        "",
+        "Folder of the feature stores; by default in the user's cache folder.",
+        is_path=True,
+        resumable=True,
     )
     workers: int = setting(
         0, "Processes that prepare features; 0 is one a core.", minimum=0, resumable=True

@@ -4,7 +4,7 @@ A system is one way to produce speech of the target speaker: the run itself, or 
 that its scores are read between.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -89,7 +89,7 @@ class Scorer:
         self,
         recordings: EvaluationSet,
         sample_rate_hz: int,
-        neural_metrics: NeuralMetrics = NeuralMetrics(),
+        neural_metrics: NeuralMetrics,
     ) -> None:
         self.recordings, self.sample_rate_hz = recordings, sample_rate_hz
         self.neural_metrics = neural_metrics
@@ -117,23 +117,20 @@ class Scorer:
             )
         vocoder = selection.make_vocoder(config)
 
-        def resynthesize(
-            wave: np.ndarray, map_f0: Callable[[np.ndarray], np.ndarray]
-        ) -> np.ndarray:
+        def resynthesize(wave: np.ndarray, *, convert_f0: bool) -> np.ndarray:
             features = world.analyse(wave, config)
-            return vocoder(replace(features, f0_hz=map_f0(features.f0_hz)), len(wave))
-
-        def to_target(f0_hz: np.ndarray) -> np.ndarray:
-            return normalization.convert_f0(f0_hz, *speakers)
-
-        def keep(f0_hz: np.ndarray) -> np.ndarray:
-            return f0_hz
+            if convert_f0:
+                f0_hz = normalization.convert_f0(features.f0_hz, *speakers)
+                features = replace(features, f0_hz=f0_hz)
+            return vocoder(features, len(wave))
 
         return {
             "source": self.sources,
-            "f0_only": {name: resynthesize(wave, to_target) for name, wave in self.sources.items()},
+            "f0_only": {
+                name: resynthesize(wave, convert_f0=True) for name, wave in self.sources.items()
+            },
             "world_target": {
-                name: resynthesize(wave, keep) for name, wave in self.references.items()
+                name: resynthesize(wave, convert_f0=False) for name, wave in self.references.items()
             },
         }
 

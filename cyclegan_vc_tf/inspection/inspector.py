@@ -55,7 +55,7 @@ def inspect(path: Path) -> Inspection:
     traces = (run_files.CONFIG, run_files.CORPUS, run_files.STATISTICS, "checkpoints", EVENTS)
     if not path.is_dir() or not any(any(path.glob(each)) for each in traces):
         raise InputError(
-            f"--run_dir {path} is no run folder (no {run_files.CONFIG}); expected one made by "
+            f"--run_dir {path} is not a run folder (no {run_files.CONFIG}); expected one made by "
             "train.py"
         )
     run_files.refuse_patterns(path)

@@ -89,7 +89,8 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
             )
         run = run.with_settings(config)
         # After the settings, which name the folders: a run without recordings is asked for both.
-        run = run if run.has_recordings else run.with_recordings(corpus)
+        # The recordings of a run that has some are unchanged, but may lie in other folders now.
+        run = run.with_recordings(corpus)
         return _Session(run, speakers, say).run_to_the_end()
 
 

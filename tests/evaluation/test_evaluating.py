@@ -92,10 +92,10 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--run_dir=nowhere"], "no run folder"),
+        (["--run_dir=nowhere"], "not a run folder"),
         (["--whisper_model=nowhere", "--transcripts=x"], "has no model.bin"),
         (["--reference_dir=nowhere"], "nowhere/A is not there"),
-        (["--step=7"], "there is no checkpoint of step 7"),
+        (["--step=7"], "has no checkpoint of step 7; expected one of [2]"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_in_a_line(

@@ -93,7 +93,7 @@ def test_it_converts_through_the_command_and_knows_nobody_s_folders(
 
 def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path: Path) -> None:
     published = publish(run, tmp_path / "published")
-    with pytest.raises(InputError, match="published with step 3 alone"):
+    with pytest.raises(InputError, match="published with step 3 only"):
         published.pick("2")
     for door, said in (
         ("train.py", "is a published run"),

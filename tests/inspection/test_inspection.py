@@ -346,7 +346,7 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     for path in (tmp_path, tmp_path / "absent", tmp_path / "thesis.doc"):
         done = run_here("inspect_run", f"--run_dir={path}")
-        assert done.returncode == 2 and "is no run folder" in done.stderr
+        assert done.returncode == 2 and "is not a run folder" in done.stderr
 
 
 def test_evaluations_and_versions_are_shown(run: run_folder.RunFolder) -> None:

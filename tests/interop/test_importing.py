@@ -154,9 +154,9 @@ def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     of_told = run_folder.open_run(tmp_path / "told").statistics
     np.testing.assert_array_equal(of_told["A"].mean, told["A"].mean)
-    # It learns from these from the first.
+    # It keeps to these recordings.
     done = run_here("train.py", f"--run_dir={run.path}", f"--target_dir={corpus}/low")
-    assert done.returncode == 2 and "--target_dir was" in done.stderr
+    assert done.returncode == 2 and "other training recordings than the run began" in done.stderr
 
 
 def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_path: Path) -> None:
@@ -377,10 +377,10 @@ def test_what_the_weights_do_not_tell_can_be_said(checkpoint: Path, tmp_path: Pa
 def test_a_folder_that_is_taken_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
     run = imported(tmp_path, checkpoint)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
-    with pytest.raises(InputError, match="is a run already; expected a folder to be made"):
+    with pytest.raises(InputError, match="is a run already; expected a new or empty folder"):
         imported(tmp_path, checkpoint)
     files = statistics_files(tmp_path)
-    with pytest.raises(InputError, match=r"cannot be made, for .*config\.json is a file"):
+    with pytest.raises(InputError, match=r"cannot be created: .*config\.json is a file"):
         inside = run.path / "config.json" / "run"
         importing.import_run(inside, [str(checkpoint)], files, as_it_is)
     (tmp_path / "thesis").mkdir()
