@@ -37,10 +37,10 @@ def inspect(values: flags.FlagValues) -> int:
     run_dir = paths.run_dir(config.run_dir)
     # TensorFlow takes seconds to import: wrong flags are refused without it.
     with startup.fast_import():
-        from cyclegan_vc_tf.inspection import inspector
+        from cyclegan_vc_tf.inspection import inspector, summary
 
     found = inspector.inspect(run_dir)
-    print("\n".join(inspector.summary_lines(found.facts)))
+    print("\n".join(summary.summary_lines(found.facts)))
     for problem in found.problems:
         print(f"damaged: {single_line(str(problem))}")
     if config.json:
