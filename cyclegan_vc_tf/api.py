@@ -196,6 +196,8 @@ def evaluate(
     run: str | Path,
     step: str | int = "last",
     *,
+    held_out_source_dir: str | Path = "",
+    held_out_target_dir: str | Path = "",
     examples: int = 3,
     output: str | Path = "",
     **metrics_settings: Any,
@@ -205,10 +207,14 @@ def evaluate(
     The report is `metrics.json`, `recordings.csv` and `report.html`.
 
     Args:
-        run: Run folder of a training.
+        run: Run folder of a training, folder of a published run, or "pretrained:NAME".
         step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
+        held_out_source_dir: Folder of recordings of speaker A to evaluate on; by default the run's
+            held-out recordings. Imported, published and pretrained runs need it.
+        held_out_target_dir: Folder of recordings of speaker B to evaluate on.
         examples: Recordings per direction that can be seen and heard in the report.
-        output: Folder of the report; by default `RUN/evaluation/step-STEP`.
+        output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
+            recordings `evaluation/RUN/step-STEP` in the current folder.
         **metrics_settings: Changes of `MetricsConfig`, such as `transcripts="transcripts.tsv"`.
 
     Returns:
@@ -231,8 +237,13 @@ def evaluate(
 
     opened = run_folder.open_run(run_dir)
     metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
-    evaluation = evaluator.evaluate(opened, opened.pick(str(step)), metrics, examples)
-    folder = Path(output) if output else evaluation_folder(run, evaluation.step)
+    folders = {
+        speaker: settings.absolute_path(str(path))
+        for speaker, path in (("A", held_out_source_dir), ("B", held_out_target_dir))
+    }
+    evaluation = evaluator.evaluate(opened, opened.pick(str(step)), metrics, examples, folders)
+    own = not any(folders.values())
+    folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(evaluation, folder / "metrics.json")
     report.write_csv(evaluation, folder / "recordings.csv")
@@ -278,9 +289,18 @@ def find_run(run: str | Path) -> Path:
     return pretrained.find(text) if text.startswith(pretrained.PREFIX) else _absolute(run)
 
 
-def evaluation_folder(run: str | Path, step: int) -> Path:
-    """Return the folder where an evaluation of a run writes its report by default."""
-    return find_run(run) / "evaluation" / f"step-{step}"
+def evaluation_folder(run: str | Path, step: int, own_recordings: bool) -> Path:
+    """Return the folder where an evaluation of a run writes its report by default.
+
+    Args:
+        run: Path of the run folder, or "pretrained:NAME".
+        step: Step of the checkpoint.
+        own_recordings: Whether the run's held-out recordings were evaluated, not other ones.
+    """
+    run_dir = find_run(run)
+    # A published run's folder may be read-only, and a model card has the run's own recordings.
+    folder = run_dir / "evaluation" if own_recordings else Path("evaluation") / run_dir.name
+    return folder / f"step-{step}"
 
 
 def _absolute(run_dir: str | Path) -> Path:

@@ -21,6 +21,7 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import TrainingConfig
+from cyclegan_vc_tf.runs import events
 from cyclegan_vc_tf.system import signals
 
 REPOSITORY = Path(__file__).parents[1]
@@ -135,16 +136,10 @@ def variables(run_dir: Path, step: int) -> dict[str, np.ndarray]:
 def scalars(run_dir: Path, prefix: str = "") -> dict[tuple[str, int], float]:
     """Every scalar in the event files; one that is there twice is an error."""
     found: dict[tuple[str, int], float] = {}
-    for path in sorted(run_dir.glob("events.out.tfevents.*")):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars" and value.tag.startswith(
-                    prefix
-                ):
-                    key = (value.tag, event.step)
-                    assert key not in found, f"{key} is there twice"
-                    found[key] = float(tf.make_ndarray(value.tensor))
+    for name, step, value in events.iterate_scalars(run_dir):
+        if name.startswith(prefix):
+            assert (name, step) not in found, f"{name} is there twice at step {step}"
+            found[name, step] = value
     return found
 
 

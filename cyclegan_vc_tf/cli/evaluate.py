@@ -1,6 +1,9 @@
-"""Measure a run on its held-out recordings: metrics in the terminal, and a report as a web page.
+r"""Measure a run on held-out recordings: metrics in the terminal, and a report as a web page.
 
 python -m cyclegan_vc_tf evaluate --run_dir=runs/anna-ben
+python -m cyclegan_vc_tf evaluate --run_dir=pretrained:vc1-demo \
+    --held_out_source_dir=data/demo/held_out/heart \
+    --held_out_target_dir=data/demo/held_out/michael
 """
 
 from pathlib import Path
@@ -26,6 +29,8 @@ def evaluate(values: flags.FlagValues) -> int:
     evaluation = api.evaluate(
         config.run_dir,
         config.step,
+        held_out_source_dir=config.held_out_source_dir,
+        held_out_target_dir=config.held_out_target_dir,
         examples=config.examples,
         output=config.output,
         **overrides.given_settings(MetricsConfig, values),
@@ -37,7 +42,10 @@ def evaluate(values: flags.FlagValues) -> int:
     print(report.to_text(evaluation))
     for metric, reason in evaluation.not_measured.items():
         print(f"not measured: {metric}: {reason}")
-    folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step)
+    for metric, note in evaluation.notes.items():
+        print(f"note: {metric}: {note}")
+    own = not (config.held_out_source_dir or config.held_out_target_dir)
+    folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step, own)
     print(f"Report: {Path(folder) / 'report.html'}")
     return command.DONE
 

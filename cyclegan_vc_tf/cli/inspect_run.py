@@ -36,9 +36,9 @@ def inspect(values: flags.FlagValues) -> int:
     """Inspect a run folder, and print what it holds and what is wrong."""
     config = settings.from_flags(InspectConfig, values, InspectConfig())
     found = api.inspect(config.run_dir)
-    from cyclegan_vc_tf.inspection import inspector
+    from cyclegan_vc_tf.inspection import summary
 
-    print("\n".join(inspector.summary_lines(found.facts)))
+    print("\n".join(summary.summary_lines(found.facts)))
     for problem in found.problems:
         print(f"damaged: {single_line(str(problem))}")
     if config.json:

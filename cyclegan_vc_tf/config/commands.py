@@ -48,9 +48,24 @@ class EvaluateConfig:
 
     run_dir: str = setting("", RUN_DIR_HELP)
     step: str = setting("last", STEP_HELP)
+    held_out_source_dir: str = setting(
+        "",
+        "Folder of recordings of speaker A to evaluate on; by default the run's held-out "
+        "recordings. Imported, published and pretrained runs need it.",
+        is_path=True,
+    )
+    held_out_target_dir: str = setting(
+        "",
+        "Folder of recordings of speaker B to evaluate on. A file named as one of A's holds A's "
+        "sentence.",
+        is_path=True,
+    )
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
-        "", "Folder of the report; by default RUN/evaluation/step-STEP.", is_path=True
+        "",
+        "Folder of the report; by default RUN/evaluation/step-STEP, and with folders of held-out "
+        "recordings evaluation/RUN/step-STEP in the working folder.",
+        is_path=True,
     )
     json: str = setting("", "File to write the metrics to as JSON.", is_path=True)
 

@@ -11,18 +11,30 @@ SPLITTING_SETTINGS = ("silence_db", "silence_s", "shortest_piece_s", "longest_pi
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Recordings of both speakers, and their preparation."""
+    """Recordings of both speakers, and their preparation.
 
-    source_dir: str = setting("", "Folder of the recordings of speaker A.", is_path=True)
-    target_dir: str = setting("", "Folder of the recordings of speaker B.", is_path=True)
+    Folders may change on a resume, because `run_folder.check_resume_recordings` compares the
+    recordings in them by their hashes.
+    """
+
+    source_dir: str = setting(
+        "", "Folder of the recordings of speaker A.", is_path=True, resumable=True
+    )
+    target_dir: str = setting(
+        "", "Folder of the recordings of speaker B.", is_path=True, resumable=True
+    )
     held_out_source_dir: str = setting(
-        "", "Folder of recordings of speaker A that training never uses.", is_path=True
+        "",
+        "Folder of recordings of speaker A that training never uses.",
+        is_path=True,
+        resumable=True,
     )
     held_out_target_dir: str = setting(
         "",
         "Folder of recordings of speaker B that training never uses. A file with the name of a "
         "held-out file of speaker A holds the same sentence.",
         is_path=True,
+        resumable=True,
     )
     held_out_fraction: float = setting(
         0.1,
@@ -66,6 +78,7 @@ class CorpusConfig:
         "",
         "Folder of the feature stores; by default a folder in the user's cache folder.",
         is_path=True,
+        resumable=True,
     )
     workers: int = setting(
         0,

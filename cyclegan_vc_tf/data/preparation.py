@@ -88,9 +88,21 @@ def recordings_table(speakers: Mapping[str, Speaker]) -> dict[str, Any]:
             "training": {each.recording.name: each.sha256 for each in speaker.training},
             "held_out_folder": str(speaker.held_out_dir),
             "held_out": speaker.held_out,
+            "held_out_sha256": {
+                held_out: _hash_or_empty(speaker.held_out_dir / held_out)
+                for held_out in speaker.held_out
+            },
         }
         for name, speaker in speakers.items()
     }
+
+
+def _hash_or_empty(path: Path) -> str:
+    """Return the SHA-256 hash of a file; empty if it cannot be read."""
+    try:
+        return files.sha256(path)
+    except OSError:
+        return ""
 
 
 def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:

@@ -1,31 +1,42 @@
-"""What a run is evaluated on: recordings it never learned from, and references for them."""
+"""Recordings of an evaluation: held-out recordings, references and enrolment recordings."""
 
-import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
+from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError
+
+HELD_OUT_FLAGS = {"A": "held_out_source_dir", "B": "held_out_target_dir"}
+"""Flag of each speaker's folder of held-out recordings."""
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Of one direction. Names are those of the files without their endings.
+    """Recordings that one direction is evaluated with.
+
+    A recording's name is its file name without the ending.
 
     Attributes:
-        sources: Held-out recordings of who speaks.
-        references: Recordings of who is to be heard; one with a source's name says the same.
-        source_training: What the run learned the source's voice from.
-        target_training: What it learned the target's from.
+        sources: Held-out recordings of the source speaker, by name.
+        references: Recordings of the target speaker, by name. A reference with a source's name
+            holds the source's sentence.
+        source_enrolment: Recordings that define the source speaker's voice for speaker similarity.
+        target_enrolment: Recordings that define the target speaker's voice.
+        enrolled_from_held_out: Whether a speaker's enrolment recordings are held-out recordings,
+            because the run has no training recordings of that speaker.
     """
 
     sources: dict[str, Path]
     references: dict[str, Path]
-    source_training: list[Path]
-    target_training: list[Path]
+    source_enrolment: list[Path]
+    target_enrolment: list[Path]
+    enrolled_from_held_out: bool = False
 
     @property
     def parallel(self) -> list[str]:
@@ -33,67 +44,60 @@ class EvaluationSet:
         return [name for name in self.sources if name in self.references]
 
 
-def load_evaluation_sets(run: RunFolder, reference_dir: str = "") -> dict[Direction, EvaluationSet]:
-    """The sets of both directions.
+def load_evaluation_sets(
+    run: RunFolder, reference_dir: str = "", held_out_dirs: Mapping[str, str] | None = None
+) -> dict[Direction, EvaluationSet]:
+    """Return the evaluation sets of both directions.
 
     Args:
-        run: Whose held-out recordings are converted.
-        reference_dir: Folder with subfolders A and B, each with the other speaker's held-out
-            sentences in the voice of A or B; by default the held-out recordings of A and B.
+        run: The run that is evaluated.
+        reference_dir: Folder with subfolders A and B. Each holds the other speaker's held-out
+            sentences, in the voice of A or B. By default the held-out recordings are the
+            references.
+        held_out_dirs: Folders of held-out recordings by speaker. A speaker without a folder has
+            the run's own held-out recordings.
 
     Raises:
-        InputError: Nothing is held out, or a folder is not there.
+        InputError: A speaker has no held-out recordings, or a recording or folder is missing.
     """
-    try:
-        corpus = json.loads((run.path / "corpus.json").read_text(encoding="utf-8"))
-        held_out = {
-            speaker: _index_by_name(
-                Path(corpus[speaker]["held_out_folder"]), corpus[speaker]["held_out"]
-            )
-            for speaker in SPEAKERS
-        }
-        training = {
-            speaker: [
-                Path(corpus[speaker]["folder"]) / name for name in corpus[speaker]["training"]
-            ]
-            for speaker in SPEAKERS
-        }
-    except LookupError:
-        raise InputError(
-            f"--run_dir {run.path} was imported or published and knows no recordings; expected one "
-            "that was trained on some"
-        ) from None
-    for speaker, recordings in held_out.items():
-        if not recordings:
-            raise InputError(
-                f"--run_dir {run.path} has no held-out recording of {speaker}; train with "
-                "--held_out_fraction above 0 or with held-out folders"
-            )
-        for path in recordings.values():
-            if not path.is_file():
-                raise InputError(
-                    f"{path} is not there; expected the recordings that the run held out"
-                )
+    corpus = run_files.read_corpus(run.path)
+    folders = held_out_dirs or {}
+    held_out = {
+        speaker: _list_recordings(f"--{HELD_OUT_FLAGS[speaker]}", Path(folders[speaker]))
+        if folders.get(speaker)
+        else _held_out_recordings(run.path, speaker, corpus[speaker])
+        for speaker in SPEAKERS
+    }
     references = held_out
     if reference_dir:
-        folders = {speaker: Path(reference_dir) / speaker for speaker in SPEAKERS}
         references = {
             speaker: _index_by_name(folder, audio_files.find(folder))
-            for speaker, folder in folders.items()
+            for speaker in SPEAKERS
+            for folder in [Path(reference_dir) / speaker]
         }
+    training = {
+        speaker: [
+            Path(corpus[speaker].get("folder", "")) / name for name in corpus[speaker]["training"]
+        ]
+        for speaker in SPEAKERS
+    }
+    enrolment = {
+        speaker: training[speaker] or list(held_out[speaker].values()) for speaker in SPEAKERS
+    }
     return {
         direction: EvaluationSet(
             held_out[direction.source],
             references[direction.target],
-            training[direction.source],
-            training[direction.target],
+            enrolment[direction.source],
+            enrolment[direction.target],
+            enrolled_from_held_out=not all(training.values()),
         )
         for direction in Direction
     }
 
 
 def read_transcripts(path: Path) -> dict[str, str]:
-    """Sentences by the name of their recordings, from a table: name, tab, sentence.
+    """Read sentences by recording name from a table with lines of name, tab, sentence.
 
     Raises:
         InputError: The file cannot be read, or a line has no tab.
@@ -115,11 +119,47 @@ def read_transcripts(path: Path) -> dict[str, str]:
     return table
 
 
+def _held_out_recordings(
+    run_dir: Path, speaker: str, recordings: Mapping[str, Any]
+) -> dict[str, Path]:
+    """Return the held-out recordings that a run itself keeps of a speaker, by name."""
+    if "held_out_folder" not in recordings:
+        raise InputError(
+            f"--run_dir {run_dir} was imported or published and has no recordings of its own; "
+            f"give --{HELD_OUT_FLAGS['A']} and --{HELD_OUT_FLAGS['B']}"
+        )
+    found = _index_by_name(Path(recordings["held_out_folder"]), recordings["held_out"])
+    if not found:
+        raise InputError(
+            f"--run_dir {run_dir} has no held-out recording of {speaker}; give "
+            f"--{HELD_OUT_FLAGS[speaker]}, or train with --held_out_fraction above 0"
+        )
+    for path in found.values():
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing; expected the run's held-out recordings: restore them, or give "
+                f"--{HELD_OUT_FLAGS[speaker]}"
+            )
+    return found
+
+
+def _list_recordings(flag: str, folder: Path) -> dict[str, Path]:
+    """Return the recordings in the folder that a flag names, by name."""
+    try:
+        names = audio_files.find(folder)
+    except InputError as error:
+        raise InputError(f"{flag} {error}") from None
+    if not names:
+        endings = ", ".join(sorted(audio_files.EXTENSIONS))
+        raise InputError(f"{flag} {folder} has no audio file; expected files ending in {endings}")
+    return _index_by_name(folder, names)
+
+
 def _index_by_name(folder: Path, names: list[str]) -> dict[str, Path]:
-    """Recordings by their names without endings; where these are the same, with them."""
-    bare = {name: Path(name).with_suffix("").as_posix() for name in names}
-    often = Counter(bare.values())
+    """Return paths by file name without ending; names that clash keep their endings."""
+    stems = {name: Path(name).with_suffix("").as_posix() for name in names}
+    counts = Counter(stems.values())
     return {
-        bare[name] if often[bare[name]] == 1 else Path(name).as_posix(): folder / name
+        stems[name] if counts[stems[name]] == 1 else Path(name).as_posix(): folder / name
         for name in names
     }

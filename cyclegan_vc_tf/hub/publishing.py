@@ -1,12 +1,12 @@
-"""A run made small, to be passed on: both generators in half precision and what converting needs.
+"""Publication of a run: a small folder with both generators in half precision.
 
-FOLDER/config.json      the settings, without folders
-FOLDER/statistics.npz   both speakers' statistics
-FOLDER/corpus.json      no recordings
-FOLDER/published.json   of which step it is
-FOLDER/versions.json    of what trained it, where the run knows
-FOLDER/weights.npz      the generators' weights
-FOLDER/card.md          what it is: data, licence, settings, how good it is
+FOLDER/config.json      settings, without paths
+FOLDER/statistics.npz   statistics of both speakers
+FOLDER/corpus.json      an empty table of recordings
+FOLDER/published.json   step of the weights
+FOLDER/versions.json    versions of the software that trained the run, where the run has them
+FOLDER/weights.npz      weights of the generators
+FOLDER/card.md          model card: data, licence, settings, scores
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
-from cyclegan_vc_tf.evaluation import report
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
 from cyclegan_vc_tf.models import half_precision, registry
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -26,79 +26,99 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
 CARD_SYSTEMS = ("source", "converted", "world_target")
+"""Systems in the table of a model card."""
 
 
 def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
-    """Writes the folder.
+    """Publish a checkpoint of a run.
 
     Args:
         run: The run.
-        step: Of the checkpoint.
-        output: A folder that is not there, or empty.
-        about: Markdown that the card begins with: whose voices, from where, under which licence.
+        step: Step of the checkpoint.
+        output: Folder to create; it may exist if it is empty.
+        about: Markdown text that the model card begins with: speakers, origin of the recordings,
+            licence.
 
     Returns:
-        The file of the weights.
+        File of the weights.
 
     Raises:
-        InputError: The folder is taken, or the run has not both generators.
+        InputError: The output folder is not empty, or the run has only one generator.
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
-        raise InputError(f"--output {output} is not empty; expected a folder to be made")
+        raise InputError(f"--output {output} is not empty; expected a new or empty folder")
     generators = [f"generator_{direction}" for direction in Direction]
     networks, step = run.load_networks(generators, step)
     if missing := set(generators) - set(networks):
-        raise InputError(f"--run_dir {run.path} has no {', '.join(sorted(missing))}; train it")
+        raise InputError(
+            f"--run_dir {run.path} was imported without {', '.join(sorted(missing))}; train the "
+            "run first"
+        )
     output.mkdir(parents=True, exist_ok=True)
     config = dataclasses.replace(
         run.config, corpus=CorpusConfig(), metrics=MetricsConfig(),
-        # Whoever converts with it chooses a vocoder; what was measured is kept.
+        # Users choose a vocoder themselves; the power limit is part of what was evaluated.
         vocoder=VocoderConfig(limit_power=run.config.vocoder.limit_power),
     )  # fmt: skip
-    nothing: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
+    no_recordings: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
     half_precision.write(output / run_files.WEIGHTS, networks)
-    files.write_text(output / "card.md", model_card(run, step, about))
+    files.write_text(output / "card.md", model_card(run, step, about, output.name))
     files.write_json(output / run_files.PUBLISHED, {"step": step})
     run_files.write_statistics(output, run.statistics)
-    run_files.write_corpus(output, nothing)
+    run_files.write_corpus(output, no_recordings)
     if run.versions.path.exists():
         shutil.copyfile(run.versions.path, output / run_files.VERSIONS)
-    # Last, for a folder with settings is a run.
+    # Last, because a folder with settings counts as a run.
     files.write_json(output / run_files.CONFIG, dataclasses.asdict(config))
     return output / run_files.WEIGHTS
 
 
-def model_card(run: RunFolder, step: int, about: str) -> str:
-    """What the model is, in Markdown; its numbers are those of the step's evaluation, if any."""
+def model_card(run: RunFolder, step: int, about: str, folder_name: str) -> str:
+    """Return the model card in Markdown.
+
+    Args:
+        run: The run.
+        step: Step of the checkpoint. The scores in the card come from this step's evaluation, if
+            the run has one.
+        about: Markdown text that the card begins with.
+        folder_name: Name of the published folder, for the command that repeats the scores.
+    """
     variant = registry.VARIANTS[run.config.network.variant]
-    default, flags = settings.to_flags(RunConfig()).splitlines(), []
+    defaults, flags = settings.to_flags(RunConfig()).splitlines(), []
     for line in settings.to_flags(run.config).splitlines():
         name = line[2:].split("=")[0]
-        if line not in default and not name.endswith(("_dir", "_model", "transcripts")):
+        if line not in defaults and not name.endswith(("_dir", "_model", "transcripts")):
             flags.append(line)
     lines = [
         about.strip(), "", "## Settings", "",
-        f"{run.config.network.variant} ({variant.paper}), step {step}. The flags of its training "
-        "that are not the 2017 paper's; folders of recordings come first:", "",
+        f"{run.config.network.variant} ({variant.paper}), step {step}. Flags of its training that "
+        "differ from the 2017 paper's defaults; flags of folders come before them:", "",
         "```", "python train.py \\", *(f"    {flag} \\" for flag in flags[:-1]), f"    {flags[-1]}",
         "```", "",
     ]  # fmt: skip
-    return "\n".join([*lines, *_metrics_table(run, step)]) + "\n"
+    return "\n".join([*lines, *_scores_section(run, step, folder_name)]) + "\n"
 
 
-def _metrics_table(run: RunFolder, step: int) -> list[str]:
-    """The table of an evaluation, the one that `evaluate` wrote into the run."""
+def _scores_section(run: RunFolder, step: int, folder_name: str) -> list[str]:
+    """Return the lines of a card with the scores that `evaluate` wrote into the run."""
     file = run.path / "evaluation" / f"step-{step}" / "metrics.json"
     if not file.is_file():
         return ["Not evaluated."]
     scores = json.loads(file.read_text(encoding="utf-8"))
     columns = [(direction, system) for direction in scores for system in CARD_SYSTEMS]
-    heads = [f"{way} {report.SYSTEM_INFO[system][0]}" for way, system in columns]
-    lines = ["## How good it is", "", "Held-out recordings, `python -m cyclegan_vc_tf evaluate`:"]
-    lines += ["", f"| | {' | '.join(heads)} |", "|---" * (1 + len(columns)) + "|"]
-    for metric, shown in report.METRIC_INFO.items():
-        values = [scores[way][system][metric] for way, system in columns]
+    heads = [f"{direction} {SYSTEM_INFO[system].title}" for direction, system in columns]
+    lines = [
+        "## Evaluation", "",
+        "Scores of the run's held-out recordings. This command repeats them on such recordings. "
+        "Similarities differ then, because this folder has no training recordings to compare with. "
+        "The word error rate needs --transcripts and --whisper_model.", "",
+        "```", f"python -m cyclegan_vc_tf evaluate --run_dir={folder_name} \\",
+        "    --held_out_source_dir=… --held_out_target_dir=…", "```", "",
+        f"| | {' | '.join(heads)} |", "|---" * (1 + len(columns)) + "|",
+    ]  # fmt: skip
+    for metric, info in METRIC_INFO.items():
+        values = [scores[direction][system][metric] for direction, system in columns]
         if any(value is not None for value in values):
-            texts = ["" if value is None else f"{value:.{shown.digits}f}" for value in values]
-            lines.append(f"| {shown.title} ({shown.unit}) {shown.better} | {' | '.join(texts)} |")
+            cells = ["" if value is None else f"{value:.{info.digits}f}" for value in values]
+            lines.append(f"| {info.title} ({info.unit}) {info.better} | {' | '.join(cells)} |")
     return lines

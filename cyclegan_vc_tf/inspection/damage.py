@@ -1,4 +1,4 @@
-"""What is wrong with a run folder, and what to do about it."""
+"""Checks of a run folder for damage; each problem comes with a remedy."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import half_precision
 from cyclegan_vc_tf.models.torch_weights import addresses
-from cyclegan_vc_tf.runs import run_files
+from cyclegan_vc_tf.runs import events, run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
 from cyclegan_vc_tf.runs.versions import Versions
@@ -25,42 +25,49 @@ from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.training.trainer import Trainer
 
 RESTORE_COPY = "restore it from a copy of the run"
+
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""Entry of a checkpoint with TensorFlow's own bookkeeping instead of a variable."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong, and what to do about it; each a clause without a full stop."""
+    """Problem in a run folder.
+
+    Attributes:
+        what: Description of the problem, without a full stop.
+        remedy: What to do about it, without a full stop.
+    """
 
     what: str
     remedy: str
 
     def __str__(self) -> str:
-        """Both, in a line."""
+        """Return description and remedy in one line."""
         return f"{self.what}; {self.remedy}"
 
 
 def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """The files of a run folder that can be read, by name, and what is wrong with the others.
+    """Read the files of a run folder.
 
     Args:
-        path: A run folder.
+        path: Run folder.
 
     Returns:
-        "settings", "corpus", "statistics", "imported", "published", "evaluations", "versions";
-        and the problems.
+        Contents of the readable files, by the names "settings", "corpus", "statistics",
+        "imported", "published", "evaluations" and "versions"; and the problems of the other files.
     """
-    settings_again = (
+    settings_remedy = (
         f"{RESTORE_COPY}, or repeat the run, if {path / 'flags.txt'} is there, with "
         f"train.py --flagfile={path / 'flags.txt'} --run_dir=NEW"
     )
     readers: dict[str, tuple[str, Callable[[], Any], str]] = {
-        "settings": (run_files.CONFIG, lambda: run_files.read_settings(path), settings_again),
+        "settings": (run_files.CONFIG, lambda: run_files.read_settings(path), settings_remedy),
         "corpus": (run_files.CORPUS, lambda: run_files.read_corpus(path), RESTORE_COPY),
         "statistics": (
             run_files.STATISTICS,
             lambda: run_files.read_statistics(path),
-            f"{RESTORE_COPY}, or of another run with the same recordings and features",
+            f"{RESTORE_COPY}, or copy it from another run with equal recordings and features",
         ),
         "imported": (
             run_files.IMPORTED,
@@ -70,7 +77,7 @@ def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         "published": (
             run_files.PUBLISHED,
             lambda: run_files.read_published_step(path),
-            "get the published run anew",
+            "get the published run again",
         ),
         "evaluations": (
             run_files.EVALUATIONS,
@@ -91,8 +98,8 @@ def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
             problems.append(Problem(f"{path / file} is missing", remedy))
         except InputError as error:
             reason = str(error)
-            known = reason.startswith(str(path / file))
-            what = reason.split(";")[0] if known else f"{path / file}: {reason}"
+            names_file = reason.startswith(str(path / file))
+            what = reason.split(";")[0] if names_file else f"{path / file}: {reason}"
             problems.append(Problem(what, remedy))
         except run_files.DAMAGE_ERRORS as error:
             problems.append(Problem(f"{path / file} cannot be read ({_reason(error)})", remedy))
@@ -100,14 +107,20 @@ def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def check_statistics(path: Path, statistics: Mapping[str, Any], config: RunConfig) -> list[Problem]:
-    """Statistics that are not numbers, or not as many as a frame has values."""
+    """Check that statistics are finite, and that they have a value per bin.
+
+    Args:
+        path: Run folder.
+        statistics: Statistics by speaker.
+        config: Settings of the run.
+    """
     shape, file = (config.features.bins,), path / run_files.STATISTICS
-    for speaker, each in statistics.items():
+    for speaker, speaker_statistics in statistics.items():
         for name, key in run_files.STATISTICS_KEYS.items():
-            values = getattr(each, name)
-            wanted = shape if name in ("mean", "std") else ()
-            if np.shape(values) != wanted:
-                what = f"{file}: {speaker}_{key} has shape {np.shape(values)}; expected {wanted}"
+            values = getattr(speaker_statistics, name)
+            expected = shape if name in ("mean", "std") else ()
+            if np.shape(values) != expected:
+                what = f"{file}: {speaker}_{key} has shape {np.shape(values)}; expected {expected}"
                 return [Problem(what, RESTORE_COPY)]
             if not np.isfinite(values).all():
                 return [Problem(f"{file}: {speaker}_{key} is NaN or infinite", RESTORE_COPY)]
@@ -117,32 +130,34 @@ def check_statistics(path: Path, statistics: Mapping[str, Any], config: RunConfi
 def check_checkpoints(
     checkpoints: Checkpoints, trainer: Trainer | None, in_use: bool
 ) -> list[Problem]:
-    """Checkpoints that are not whole, or that the run's networks cannot be restored from.
+    """Check that checkpoints are complete, and that the run's networks can be restored from them.
 
-    Every value of each is read, which checks the sums that TensorFlow keeps of them.
+    Every value is read, which verifies TensorFlow's checksums.
 
     Args:
-        checkpoints: The run's.
-        trainer: With the run's settings, built in a graph that is the current one; without it,
-            what a checkpoint holds is not compared with anything.
-        in_use: Whether a training may be writing one, or removing one, at this moment.
+        checkpoints: Checkpoints of the run.
+        trainer: Trainer with the run's settings, built in the current graph. Without it, the
+            values' shapes and names are not checked.
+        in_use: Whether a training may write or remove a checkpoint at this moment.
     """
     found: dict[int, set[str]] = {}
     for path in checkpoints.folder.glob("ckpt-*"):
-        if ours := re.fullmatch(r"ckpt-(\d+)\.(index|data)(-\d+-of-\d+)?", path.name):
-            found.setdefault(int(ours[1]), set()).add(ours[2])
+        if match := re.fullmatch(r"ckpt-(\d+)\.(index|data)(-\d+-of-\d+)?", path.name):
+            found.setdefault(int(match[1]), set()).add(match[2])
     problems = []
     for step, kinds in sorted(found.items()):
         prefix = checkpoints.folder / f"ckpt-{step}"
-        others = [each for each in checkpoints.steps() if each != step]
-        before = f"to go on from step {others[-1]}" if others else "to go on without it"
-        remedy = f"remove {prefix}.* {before}"
+        others = [other for other in checkpoints.steps() if other != step]
+        result = f"to go on from step {others[-1]}" if others else "to go on without it"
+        remedy = f"remove {prefix}.* {result}"
         if kinds == {"index"}:
-            problems.append(Problem(f"checkpoint {prefix} has an index and no data", remedy))
+            problems.append(Problem(f"checkpoint {prefix} has an index but no data", remedy))
         elif kinds == {"data"}:
             if not in_use:
-                what = f"checkpoint {prefix} has data and no index: its writer was killed"
-                problems.append(Problem(what, f"{remedy}, or have the next checkpoint remove it"))
+                what = f"checkpoint {prefix} has data but no index: its writer was killed"
+                problems.append(
+                    Problem(what, f"{remedy}, or leave it: the next checkpoint removes it")
+                )
         elif reason := _restore_error(prefix, trainer):
             removed = in_use and not prefix.with_name(f"{prefix.name}.index").exists()
             if not removed:
@@ -151,7 +166,7 @@ def check_checkpoints(
 
 
 def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Problem]:
-    """Published weights that cannot be read, or are not those of the generators."""
+    """Check that published weights can be read, and that they fit the generators."""
     file = path / run_files.WEIGHTS
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
@@ -161,48 +176,62 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
                     if values.shape != tuple(variable.shape):
                         raise ValueError(f"{name}/{address} has shape {values.shape}")
     except run_files.DAMAGE_ERRORS as error:
-        return [Problem(f"{file} cannot be read ({_reason(error)})", "get the published run anew")]
+        return [Problem(f"{file} cannot be read ({_reason(error)})", "get the published run again")]
     return []
 
 
 def find_leftovers(path: Path) -> list[Problem]:
-    """What a process that was killed left half-written."""
+    """Find incomplete files that a killed process left behind."""
     beside = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
-    left = [*path.rglob(f".*{files.PARTIAL_SUFFIX}"), path / "checkpoints" / ".writing", beside]
+    candidates = [
+        *path.rglob(f".*{files.PARTIAL_SUFFIX}"), path / "checkpoints" / ".writing", beside
+    ]  # fmt: skip
     return [
-        Problem(f"{each} was left by a process that was killed", "remove it: nothing needs it")
-        for each in sorted(left)
-        if each.exists() and not files.is_locked(each / run_files.LOCK)
+        Problem(f"{leftover} was left by a process that was killed", "remove it: nothing needs it")
+        for leftover in sorted(candidates)
+        if leftover.exists() and not files.is_locked(leftover / run_files.LOCK)
     ]
 
 
-def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> list[Problem]:
-    """Recordings that are gone, or that are no longer what was learned from.
+def check_events(path: Path) -> list[Problem]:
+    """Check that the event files of a run folder are complete."""
+    problems = []
+    for file in sorted(path.glob(events.EVENT_FILES)):
+        intact, size = events.intact_bytes(file), file.stat().st_size
+        if intact < size:
+            what = f"{file} is cut off or damaged after {intact} of its {size} bytes"
+            problems.append(Problem(what, "a resume keeps what comes before, and goes on"))
+    return problems
 
-    Those that were added are not told from those that could not be used.
+
+def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> list[Problem]:
+    """Check that the recordings of a run are there and unchanged.
+
+    Recordings that were added are not found: they look like recordings that could not be used.
 
     Args:
-        corpus: What the run keeps of its recordings.
-        config: The run's settings, which name the folders for runs whose corpus does not.
+        corpus: Table of the run's recordings.
+        config: Settings of the run, with the folders of old runs, which the table lacks.
     """
     problems = []
     for speaker, flag in zip(SPEAKERS, ("source_dir", "target_dir"), strict=True):
-        told = corpus[speaker]
+        recordings = corpus[speaker]
         default = getattr(config.corpus, flag) if config else ""
-        folder = told.get("folder") or default
-        held_out_folder = told.get("held_out_folder") or folder
-        training = dict(told["training"])
-        missing = [str(Path(folder) / name) for name in training]
-        missing += [str(Path(held_out_folder) / name) for name in told.get("held_out", ())]
-        gone = [name for name in missing if not os.path.isfile(name)] if folder else []
-        remedy = "put them back where they were to train on; converting needs none"
-        if gone and len(gone) == len(missing):
+        folder = recordings.get("folder") or default
+        held_out_folder = recordings.get("held_out_folder") or folder
+        training = dict(recordings["training"])
+        paths = [str(Path(folder) / name) for name in training]
+        paths += [str(Path(held_out_folder) / name) for name in recordings.get("held_out", ())]
+        missing = [path for path in paths if not os.path.isfile(path)] if folder else []
+        remedy = "restore them to train on; converting needs none"
+        if missing and len(missing) == len(paths):
             what = f"the recordings of {speaker} are not in {folder} any more"
-            problems.append(Problem(what, remedy))
+            problems.append(Problem(what, f"{remedy}; or resume with their folder as --{flag}"))
             continue
-        if gone:
+        if missing:
             what = (
-                f"{len(gone)} of {len(missing)} recordings of {speaker} are gone, {gone[0]} first"
+                f"{len(missing)} of {len(paths)} recordings of {speaker} are gone, {missing[0]} "
+                "first"
             )
             problems.append(Problem(what, remedy))
         changed = [
@@ -212,30 +241,32 @@ def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> lis
         ]
         if changed:
             what = (
-                f"{len(changed)} of {len(training)} training recordings of {speaker} are not what "
-                f"was learned from, {Path(folder) / changed[0]} first"
+                f"{len(changed)} of {len(training)} training recordings of {speaker} changed since "
+                f"the run began, {Path(folder) / changed[0]} first"
             )
-            problems.append(Problem(what, remedy.replace("put them back", "put those of then")))
+            problems.append(Problem(what, remedy))
     return problems
 
 
 def variable_shapes(trainer: Trainer) -> list[tuple[int, ...]]:
-    """Of all variables of a training, sorted."""
-    optimizers = (trainer.generator_optimizer, trainer.discriminator_optimizer)
-    variables = [trainer.step, *(each for one in optimizers for each in one.variables)]
-    variables += [each for network in trainer.networks.values() for each in network.weights]
-    return sorted(tuple(each.shape) for each in variables)
+    """Return the shapes of all variables of a training, sorted."""
+    variables = [trainer.step]
+    for optimizer in (trainer.generator_optimizer, trainer.discriminator_optimizer):
+        variables += optimizer.variables
+    for network in trainer.networks.values():
+        variables += network.weights
+    return sorted(tuple(variable.shape) for variable in variables)
 
 
 def _restore_error(prefix: Path, trainer: Trainer | None) -> str:
-    """Why a checkpoint cannot be restored; empty if it can."""
+    """Return why a checkpoint cannot be restored; empty if it can."""
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()
         for name in shapes:
             reader.get_tensor(name)
         if trainer is not None:
-            # In a graph that is never run: what is in it is matched, and nothing is read.
+            # In a graph that is never run, this matches names and reads no values.
             trainer.checkpoint.read(str(prefix)).expect_partial().assert_consumed()
             found = [tuple(shape) for name, shape in shapes.items() if name != OBJECT_GRAPH]
             if sorted(found) != variable_shapes(trainer):
@@ -246,16 +277,18 @@ def _restore_error(prefix: Path, trainer: Trainer | None) -> str:
 
 
 def _read_evaluations(path: Path) -> dict[int, Any]:
-    known = EvaluationHistory(path).all()
-    every = (each.values() for means in known.values() for each in means.values())
-    values = (value for several in every for value in several)
-    if wrong := [value for value in values if not isinstance(value, int | float | None)]:
-        raise ValueError(f"{wrong[0]!r} is no number")
-    return known
+    """Read evaluations, and check that all values are numbers."""
+    evaluations = EvaluationHistory(path).all()
+    for means in evaluations.values():
+        for direction in means.values():
+            for value in direction.values():
+                if not isinstance(value, int | float | None):
+                    raise ValueError(f"{value!r} is not a number")
+    return evaluations
 
 
 def _sha256_or_none(path: Path) -> str | None:
-    """Of a file's bytes; None where there is none."""
+    """Return the hash of a file's bytes; None if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -263,5 +296,6 @@ def _sha256_or_none(path: Path) -> str | None:
 
 
 def _reason(error: Exception) -> str:
+    """Return the first line of an error's message, or its type."""
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__

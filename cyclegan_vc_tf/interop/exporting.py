@@ -1,4 +1,4 @@
-"""A run's networks as files of PyTorch."""
+"""Export of a run's networks as PyTorch files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,22 +15,22 @@ from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError
 
 SIZE_SETTINGS = ("channels", "residual_blocks")
-"""What a public project's own code has fixed, and the weights tell."""
+"""Settings that a public project's code reads from the weights or has fixed."""
 
 
 def export(
     run: RunFolder, layout: str, output: Path, step: int | None = None
 ) -> tuple[int, list[str]]:
-    """Writes the state dictionaries of a run's networks into one file.
+    """Write the state dictionaries of a run's networks into one file.
 
     Args:
         run: The run.
-        layout: "companion", the parity suite's, or "karkirowle", the public project's.
-        output: The file; one that is there is replaced.
-        step: Of the checkpoint; by default the last one.
+        layout: "companion" for the parity suite, or "karkirowle" for the public project.
+        output: File to write; an existing one is replaced.
+        step: Step of the checkpoint; by default the last one.
 
     Returns:
-        The step, and the names under which the file has the networks.
+        The step, and the keys of the networks in the file.
 
     Raises:
         InputError: The layout's networks compute something else than the run's, PyTorch is not
@@ -51,43 +51,44 @@ def export(
 
 
 def public_state(layout: PublicLayout, name: str, model: keras.Model) -> dict[str, np.ndarray]:
-    """A network's weights as a public project has them.
+    """Convert a network's weights to a public project's state dictionary.
 
     Args:
-        layout: The project's, of PyTorch, with one module a layer.
-        name: Of the network, such as "generator_A2B".
-        model: Ours.
+        layout: Layout of a PyTorch project with one module per layer.
+        name: Name of the network, such as "generator_A2B".
+        model: The network.
 
     Raises:
-        ValueError: A variable has no place in the layout.
+        ValueError: The layout has no module for a variable.
     """
     variables = torch_weights.addresses(model)
     state = {}
-    for line in layout.lines(name, public_weights.count_residual_blocks(variables)):
-        (module,) = line.modules
-        for weight in public_weights.weight_names(line):
-            value = variables.pop(f"{line.layer}/{weight}").numpy()
+    blocks = public_weights.count_residual_blocks(variables)
+    for mapping in layout.layer_mappings(name, blocks):
+        (module,) = mapping.modules
+        for weight in public_weights.weight_names(mapping):
+            value = variables.pop(f"{mapping.layer}/{weight}").numpy()
             to_torch = torch_weights.LAYOUTS[weight, value.ndim].to_torch
             key = public_weights.public_key(layout, module, weight)
             state[key] = np.ascontiguousarray(to_torch(value))
     if variables:
-        raise ValueError(f"{name} has {sorted(variables)}, of which the layout knows nothing")
+        raise ValueError(f"{name} has {sorted(variables)}, which the layout does not have")
     return state
 
 
 def _refuse_other_networks(network: NetworkConfig, layout: str) -> None:
-    """Refuses networks whose weights the project's code would load, and compute otherwise with."""
-    ours, theirs = asdict(network), asdict(LAYOUTS[layout].network)
+    """Refuse networks that the project's code would load, but compute differently with."""
+    settings, expected = asdict(network), asdict(LAYOUTS[layout].network)
     if network.generator_kernels[-1] == "15":
         # Some versions of the project end with the paper's kernel.
-        theirs["generator_kernels"] = (*theirs["generator_kernels"][:-1], "15")
-    others = [
+        expected["generator_kernels"] = (*expected["generator_kernels"][:-1], "15")
+    differences = [
         f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
-        for name, value in theirs.items()
-        if name not in SIZE_SETTINGS and ours[name] != value
+        for name, value in expected.items()
+        if name not in SIZE_SETTINGS and settings[name] != value
     ]
-    if others:
+    if differences:
         raise InputError(
-            f"--layout={layout} computes something else than this run's networks do, which would "
-            f"make their weights useless there; expected a run trained with {' '.join(others)}"
+            f"--layout={layout} computes something else with the weights of this run; expected a "
+            f"run trained with {' '.join(differences)}"
         )

@@ -1,4 +1,4 @@
-"""A run folder out of a public project's checkpoint."""
+"""Import of a public project's checkpoint as a run folder."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,9 +30,10 @@ from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import selection
 
 NO_RECORDINGS: dict[str, Any] = {speaker: {"training": {}} for speaker in SPEAKERS}
-"""Of a run that was imported with its statistics alone."""
+"""Table of recordings of a run that was imported with statistics instead of recordings."""
 
 Configure = Callable[[RunConfig], RunConfig]
+"""Function from the settings of a layout to the settings of a run."""
 
 
 def import_run(
@@ -44,24 +45,24 @@ def import_run(
     step: int = 0,
     say: Callable[[str], None] = print,
 ) -> RunFolder:
-    """Makes a run folder of a public checkpoint: whole, or not at all.
+    """Create a run folder from a public checkpoint, completely or not at all.
 
     Args:
-        run_dir: The run folder to make.
-        checkpoint: Files, as `public_files.read` takes them.
-        statistics: Files, as `public_statistics.read` takes them; if there are none, statistics
-            are computed of the corpus.
-        configure: Given what the layout says of a run, gives its settings.
-        layout: The project's; by default it is told by the checkpoint.
-        step: How many steps it was trained for, where that is known: schedules go on from there.
+        run_dir: Run folder to create.
+        checkpoint: Files of the checkpoint, as `public_files.read` takes them.
+        statistics: Files of the statistics, as `public_statistics.read` takes them. Without any,
+            statistics are computed from the recordings of the settings.
+        configure: Returns the run's settings from those of the layout.
+        layout: Name of the layout; by default it is detected from the checkpoint's keys.
+        step: Steps that the checkpoint was trained for, if known; schedules continue from there.
         say: Prints a line.
 
     Raises:
-        InputError: A file is not what it has to be, or something is missing.
+        InputError: A file cannot be used, does not fit the others, or is missing.
     """
     run_files.check_free(run_dir)
     found = public_files.read(checkpoint)
-    generators = [each for name, each in found.items() if name.startswith("generator_")]
+    generators = [network for name, network in found.items() if name.startswith("generator_")]
     if not generators:
         raise InputError(
             f"--checkpoint has {join_names(list(found))} and no generator; expected one"
@@ -76,10 +77,10 @@ def import_run(
         raise InputError(f"--step is {step}; expected at most --steps, {config.training.steps}")
     _check_weights(layout, config, found, weights)
     trainer = Trainer(config)
-    for name, each in weights.items():
-        public_weights.assign(trainer.networks[name], each)
+    for name, network_weights in weights.items():
+        public_weights.assign(trainer.networks[name], network_weights)
     trainer.step.assign(step)
-    told, corpus = _load_statistics(config, statistics, say)
+    speaker_statistics, corpus = _load_statistics(config, statistics, say)
     untrained = [name for name in trainer.networks if name not in weights]
     origin = {
         "layout": layout,
@@ -93,13 +94,14 @@ def import_run(
         files.write_json(folder / run_files.IMPORTED, origin)
         Checkpoints(folder / "checkpoints").save(trainer.checkpoint, step, keep=1)
 
-    run = run_folder.create_run(run_dir, config, told, corpus, fill)
+    run = run_folder.create_run(run_dir, config, speaker_statistics, corpus, fill)
     for line in _summary_lines(layout, config, weights, untrained):
         say(line)
     return run
 
 
 def _detect_layout(generator: PublicNetwork) -> str:
+    """Return the layout that a generator's keys belong to."""
     layout = public_weights.detect_layout(generator.state)
     if not layout:
         raise InputError(
@@ -112,7 +114,7 @@ def _detect_layout(generator: PublicNetwork) -> str:
 
 @contextmanager
 def _name_file(layout: str, network: PublicNetwork) -> Iterator[None]:
-    """Says of which file it is what is wrong with a network's weights."""
+    """Add the file's name to errors about a network's weights."""
     try:
         yield
     except InputError as error:
@@ -124,24 +126,24 @@ def _name_file(layout: str, network: PublicNetwork) -> Iterator[None]:
 def _configure_run(
     layout: str, weights: Mapping[str, NetworkWeights], configure: Configure
 ) -> RunConfig:
-    """The settings of the run: what the layout says, what flags say, what the weights tell."""
-    generator = next(each for name, each in weights.items() if name.startswith("generator_"))
+    """Return the settings of the run, from the layout, the flags and the weights' sizes."""
+    generator = next(network for name, network in weights.items() if name.startswith("generator_"))
     bins = public_weights.count_bins(generator)
     public = LAYOUTS[layout]
     variant = public.network.variant
-    told = replace(
+    base = replace(
         PRESETS[variant], features=with_bins(public.features, bins), network=public.network
     )
-    config = configure(told)
+    config = configure(base)
     if config.network.variant != variant:
         raise InputError(
-            f"--variant is {config.network.variant}; the checkpoint is one of {variant}: leave it "
-            "out"
+            f"--variant is {config.network.variant}; the checkpoint is one of {variant}: leave "
+            "--variant out"
         )
     if config.features.bins != bins:
         raise InputError(
-            f"{config.features.bins} values a frame were asked for, and the checkpoint's "
-            f"generators make {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
+            f"the flags give {config.features.bins} values per frame, but the checkpoint's "
+            f"generators have {bins}; leave out --mel_cepstra, --mel_bins and --spectra"
         )
     network = public_weights.with_sizes(config.network, weights.values())
     _refuse_other_sizes(config.network, network, public.network)
@@ -158,10 +160,10 @@ def _check_weights(
     found: Mapping[str, PublicNetwork],
     weights: Mapping[str, NetworkWeights],
 ) -> None:
-    """Refuses weights that are not those of the run's networks, before these take memory.
+    """Refuse weights that do not fit the run's networks, before the networks take memory.
 
-    In a graph that is never run, networks of any size take none: weights that do not go together
-    may tell widths that would fill it.
+    Inconsistent weights may imply widths that would fill the memory. Networks in a graph that is
+    never run take no memory.
     """
     names = registry.network_names(config)
     for name, public in found.items():
@@ -175,39 +177,47 @@ def _check_weights(
                 public_weights.check_shapes(model, weights[name])
 
 
-def _refuse_other_sizes(given: NetworkConfig, told: NetworkConfig, layout: NetworkConfig) -> None:
-    """Refuses sizes that were asked for and are not the weights'."""
-    for name, value in vars(given).items():
-        if value not in (getattr(told, name), getattr(layout, name)):
+def _refuse_other_sizes(
+    configured: NetworkConfig, expected: NetworkConfig, layout: NetworkConfig
+) -> None:
+    """Refuse sizes that flags give and that differ from the weights'.
+
+    Args:
+        configured: Settings with the flags' values.
+        expected: Settings with the sizes of the weights.
+        layout: Settings of the layout, which hold where no flag is given.
+    """
+    for name, value in vars(configured).items():
+        if value not in (getattr(expected, name), getattr(layout, name)):
             raise InputError(
-                f"--{name} is {value}, and the checkpoint's weights are of {getattr(told, name)}; "
-                "leave it out"
+                f"--{name} is {value}, but the checkpoint's weights have "
+                f"{getattr(expected, name)}; leave --{name} out"
             )
 
 
 def _load_statistics(
     config: RunConfig, statistics: Sequence[str], say: Callable[[str], None]
 ) -> tuple[dict[str, Statistics], dict[str, Any]]:
-    """Both speakers' statistics, and what the run keeps of its recordings."""
+    """Return the statistics of both speakers, and the table of the run's recordings."""
     has_corpus = config.corpus.source_dir or config.corpus.target_dir
     if not statistics and not has_corpus:
         raise InputError(
-            "--statistics is not given; expected the files that the project keeps beside its "
-            "checkpoints, or --source_dir and --target_dir to compute them"
+            "--statistics is not given; expected the project's statistics files, or --source_dir "
+            "and --target_dir to compute statistics"
         )
-    told = {}
+    given = {}
     if statistics:
         has_f0 = config.features.spectra == "mel_cepstra"
-        told = public_statistics.read(statistics, config.features.bins, has_f0)
-        if np.array_equal(told["A"].mean, told["B"].mean):
-            say("Both speakers have the same statistics: one of the files may be the wrong one.")
+        given = public_statistics.read(statistics, config.features.bins, has_f0)
+        if np.array_equal(given["A"].mean, given["B"].mean):
+            say("Both speakers have equal statistics: one of the files may be the wrong one.")
     if not has_corpus:
-        return told, NO_RECORDINGS
+        return given, NO_RECORDINGS
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))
     computed = {name: speaker.statistics for name, speaker in speakers.items()}
-    return told or computed, preparation.recordings_table(speakers)
+    return given or computed, preparation.recordings_table(speakers)
 
 
 def _summary_lines(
@@ -216,19 +226,22 @@ def _summary_lines(
     weights: Mapping[str, NetworkWeights],
     untrained: Sequence[str],
 ) -> list[str]:
-    """What was imported, in a few lines."""
+    """Summarize what was imported, in a few lines."""
     count = sum(value.size for value in next(iter(weights.values())).values.values())
     first = next(iter(weights))
     lines = [
-        f"{layout}: {config.network.variant} of {config.features.bins} values a frame; "
+        f"{layout}: {config.network.variant} of {config.features.bins} values per frame; "
         f"{first} has {count:,} parameters",
         f"imported: {', '.join(weights)}",
     ]
     dropped: dict[tuple[str, str], list[str]] = {}
-    for name, each in weights.items():
-        for why, keys in each.dropped.items():
-            dropped.setdefault((join_names(sorted(keys)), why), []).append(name)
-    lines += [f"dropped, {why}: {keys} of {', '.join(of)}" for (keys, why), of in dropped.items()]
+    for name, network_weights in weights.items():
+        for reason, keys in network_weights.dropped.items():
+            dropped.setdefault((join_names(sorted(keys)), reason), []).append(name)
+    lines += [
+        f"dropped, {reason}: {keys} of {', '.join(names)}"
+        for (keys, reason), names in dropped.items()
+    ]
     if untrained:
         lines.append(f"not in the checkpoint, untrained: {', '.join(untrained)}")
     return lines

@@ -1,4 +1,4 @@
-"""Which networks are in the files of a public checkpoint."""
+"""Files of a public checkpoint, and the networks in them."""
 
 import glob
 import math
@@ -23,27 +23,27 @@ NETWORKS = {
     "discriminator_cycled_A": ("discriminator_A2",),
     "discriminator_cycled_B": ("discriminator_B2",),
 }
-"""What the networks are called in files that hold several, and in the names of files of one."""
+"""Names of the networks: keys in files of several networks, and parts of names of other files."""
 
 SINGLE_NETWORK_KEY = "model_state"
-"""Where a file of one network keeps it, if it keeps more."""
+"""Key of the network in a file that holds one network and other data."""
 
 ADAM_SLOTS = re.compile(r".*/Adam(_1)?")
-"""Variables of TensorFlow 1's Adam beside those that it trains: its moments begin anew."""
+"""Variables of TensorFlow 1's Adam; they are not imported, and moments restart at zero."""
 
 MULTI_DEVICE_PREFIX = "module."
-"""In front of all keys of a network that was trained on several devices."""
+"""Prefix of all keys of a network that was trained on several devices."""
 
 REMEDY = "generator_A2B=FILE says which network a file holds"
 
 
 @dataclass(frozen=True)
 class PublicNetwork:
-    """A network as a file has it.
+    """A network in a public checkpoint.
 
     Attributes:
-        file: Where it was.
-        state: Its weights, by their keys.
+        file: File of the network.
+        state: Weights by the project's keys.
     """
 
     file: Path
@@ -51,16 +51,16 @@ class PublicNetwork:
 
 
 def read(paths: Sequence[str]) -> dict[str, PublicNetwork]:
-    """The networks of a public checkpoint, by our names.
+    """Read the networks of a public checkpoint, by this package's names.
 
     Args:
-        paths: Of PyTorch: one with several networks, or one a network, whose name it has in its
-            own or is given as `generator_A2B=FILE`. Of TensorFlow 1: a checkpoint by its prefix,
-            its index or its data.
+        paths: Files of PyTorch: one with several networks, or one per network. A file of one
+            network has the network's name in its own name, or is given as `generator_A2B=FILE`.
+            Or a TensorFlow 1 checkpoint by its prefix, its index or its data.
 
     Raises:
-        InputError: One is not there, is damaged or another file, holds no network that is known,
-            or one that another holds too.
+        InputError: A file is missing, damaged or of another kind. Or it holds no known network, or
+            a network that another file holds too.
     """
     found: dict[str, PublicNetwork] = {}
     prefixes = set()
@@ -68,7 +68,7 @@ def read(paths: Sequence[str]) -> dict[str, PublicNetwork]:
         name, path = _split_name(given)
         prefix = tensorflow_prefix(path)
         if prefix and (prefix, name) in prefixes:
-            # Index, data and graph of one checkpoint.
+            # The path is another file of a checkpoint that was read already.
             continue
         prefixes.add((prefix, name))
         states = _tensorflow_states(prefix) if prefix else _torch_states(path, name)
@@ -82,13 +82,13 @@ def read(paths: Sequence[str]) -> dict[str, PublicNetwork]:
 
 
 def tensorflow_prefix(path: Path) -> str:
-    """The prefix of the TensorFlow checkpoint that a path is part of; empty if it is of none."""
+    """Return the prefix of the TensorFlow checkpoint that a path belongs to; empty without any."""
     prefix = re.sub(r"\.(index|data-\d+-of-\d+|meta)$", "", str(path))
     return prefix if Path(f"{prefix}.index").is_file() else ""
 
 
 def _split_name(given: str) -> tuple[str, Path]:
-    """A file, and the network that it was said to hold, if any."""
+    """Split NETWORK=FILE into network and file; the network is empty where none is given."""
     name, _, rest = given.partition("=")
     if rest and name in NETWORKS and not Path(given).exists():
         return name, Path(rest)
@@ -96,11 +96,18 @@ def _split_name(given: str) -> tuple[str, Path]:
 
 
 def _torch_states(path: Path, name: str) -> dict[str, dict[str, np.ndarray]]:
+    """Read the networks of a PyTorch file, by this package's names.
+
+    Args:
+        path: File to read.
+        name: Network in a file of one network; empty if the file's name says it.
+    """
     if not path.is_file():
-        inside = sorted(each.stem for each in path.glob("*.index")) if path.is_dir() else []
+        prefixes = sorted(file.stem for file in path.glob("*.index")) if path.is_dir() else []
         raise InputError(
-            f"--checkpoint {path} is not there or no file; expected a file of PyTorch's, or a "
-            "TensorFlow checkpoint by its prefix" + (f": {join_names(inside)}" if inside else "")
+            f"--checkpoint {path} is not there or no file; expected a PyTorch file, or a "
+            "TensorFlow checkpoint by its prefix"
+            + (f": {join_names(prefixes)}" if prefixes else "")
         )
     stored = torch_files.load(path)
     if isinstance(stored, Mapping):
@@ -115,17 +122,18 @@ def _torch_states(path: Path, name: str) -> dict[str, dict[str, np.ndarray]]:
                 f"{path} holds a network twice: {join_names([key for _, key in several])}"
             )
         if several:
-            return {network: _arrays(path, stored[key]) for network, key in several}
-        one = stored.get(SINGLE_NETWORK_KEY, stored)
-        if torch_files.has_tensors(one):
-            return {name or _name_from_path(path): _arrays(path, one)}
+            return {network: _to_arrays(path, stored[key]) for network, key in several}
+        state = stored.get(SINGLE_NETWORK_KEY, stored)
+        if torch_files.has_tensors(state):
+            return {name or _name_from_path(path): _to_arrays(path, state)}
     raise InputError(
-        f"{path} holds no network that is known; expected a state_dict of one, or of several under "
-        f"such names as {join_names([keys[0] for keys in NETWORKS.values()])}"
+        f"{path} holds no network that is known; expected a state_dict of one network, or of "
+        f"several under names such as {join_names([keys[0] for keys in NETWORKS.values()])}"
     )
 
 
-def _arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _to_arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Convert a state dictionary to arrays, without the prefix of several devices."""
     arrays = torch_files.arrays(path, state)
     prefix = (
         MULTI_DEVICE_PREFIX if all(key.startswith(MULTI_DEVICE_PREFIX) for key in arrays) else ""
@@ -134,33 +142,33 @@ def _arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _name_from_path(path: Path) -> str:
-    """The network that a file's own name tells."""
-    told = {
+    """Return the network that a file's name contains."""
+    matches = {
         network
         for network, words in NETWORKS.items()
         for word in words
         if re.search(rf"{word}(?![0-9])", path.name, re.IGNORECASE)
     }
-    if len(told) != 1:
-        names = " and ".join(sorted(told)) or "none"
+    if len(matches) != 1:
+        names = " and ".join(sorted(matches)) or "none"
         raise InputError(f"{path} holds one network, and its name tells {names}; {REMEDY}")
-    return told.pop()
+    return matches.pop()
 
 
 def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
-    """The variables of a TensorFlow checkpoint, by the scope they are in."""
+    """Read the variables of a TensorFlow checkpoint by network, which is their scope."""
     if files.has_wildcards(prefix):
         raise InputError(
             f"--checkpoint {prefix} has one of * ? [ ] \\ in it, which TensorFlow takes for a "
-            "pattern; copy it to another place"
+            "pattern; copy it to another path"
         )
     data = f"{glob.escape(Path(prefix).name)}.data-"
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        # What an index promises has to be in the data: nothing larger is set up to be read.
+        # A forged index must not make TensorFlow allocate more memory than the data can fill.
         promised = sum(math.prod(shapes[name]) * kinds[name].size for name in shapes)
-        stored = sum(each.stat().st_size for each in Path(prefix).parent.glob(f"{data}*"))
+        stored = sum(file.stat().st_size for file in Path(prefix).parent.glob(f"{data}*"))
         if promised > stored:
             raise ValueError(f"{promised} bytes are promised, {stored} are there")
         states: dict[str, dict[str, np.ndarray]] = {}
@@ -168,11 +176,11 @@ def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
             scope, _, key = name.partition("/")
             if scope in NETWORKS and not ADAM_SLOTS.fullmatch(key):
                 states.setdefault(scope, {})[key] = np.asarray(reader.get_tensor(name))
-    # By the damage, TensorFlow raises one or another.
+    # TensorFlow raises different types, depending on the damage.
     except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError) as error:
         raise InputError(
-            f"{prefix} is no checkpoint of TensorFlow, or damaged; expected {prefix}.index and its "
-            ".data files"
+            f"{prefix} is not a TensorFlow checkpoint, or is damaged; expected {prefix}.index and "
+            "its .data files"
         ) from error
     if not states:
         raise InputError(

@@ -1,10 +1,11 @@
-"""How public projects name and lay out the weights of the networks: one line a module.
+"""Layouts of public projects' checkpoints: tables of layers and the projects' modules.
 
-A line says which module of theirs a layer's weights are in; of a value and a gate that are two
-modules there, both. Its change is a named function that makes one Keras weight of theirs. Nothing
-of PyTorch or TensorFlow is needed here: weights are NumPy arrays.
+A table has one mapping per layer. A mapping names the project's modules of the layer: one, or two
+where value and gate are separate modules. Its transform is a named function that makes the Keras
+weight from the project's weights. All weights are NumPy arrays, so that this module needs neither
+PyTorch nor TensorFlow.
 
-Source: the projects' own checkpoints' keys and shapes.
+Source: keys and shapes in the projects' own checkpoints.
 """
 
 import re
@@ -19,73 +20,77 @@ from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 
 WeightTransform = Callable[[Sequence[np.ndarray]], np.ndarray]
+"""Function from a project's weights of a layer, in the Keras layout, to the layer's weight."""
 
 
 def unchanged(weights: Sequence[np.ndarray]) -> np.ndarray:
-    """The one weight as it is."""
+    """Return the only weight, unchanged."""
     (weight,) = weights
     return weight
 
 
 def concat_value_and_gate(weights: Sequence[np.ndarray]) -> np.ndarray:
-    """Two convolutions, or norms, as one of all their channels: the value's first."""
+    """Concatenate the channels of two convolutions or norms: the value's, then the gate's."""
     return np.concatenate(weights, axis=-1)
 
 
 def interleave_value_and_gate(weights: Sequence[np.ndarray]) -> np.ndarray:
-    """Two convolutions in front of a 1-D pixel shuffle as one.
+    """Join two convolutions before a 1-D pixel shuffle into one.
 
-    The shuffle makes two frames of halves of the channels: value and gate of the first frame, then
-    those of the second.
+    The shuffle splits the channels into two frames. The order of the joined channels is value and
+    gate of the first frame, then value and gate of the second frame.
     """
     halves = [np.split(weight, 2, axis=-1) for weight in weights]
     return np.concatenate([half[frame] for frame in (0, 1) for half in halves], axis=-1)
 
 
 def channel_to_block_major(weights: Sequence[np.ndarray]) -> np.ndarray:
-    """A convolution in front of `nn.PixelShuffle`, for `tf.nn.depth_to_space`: (C, 4) to (4, C)."""
+    """Reorder a convolution's channels from `nn.PixelShuffle` to `tf.nn.depth_to_space`.
+
+    The channels go from order (C, 4) to order (4, C).
+    """
     (weight,) = weights
-    apart = weight.reshape(*weight.shape[:-1], -1, 4)
-    return np.moveaxis(apart, -1, -2).reshape(weight.shape)
+    blocks = weight.reshape(*weight.shape[:-1], -1, 4)
+    return np.moveaxis(blocks, -1, -2).reshape(weight.shape)
 
 
 @dataclass(frozen=True)
 class LayerMapping:
-    """Where a layer's weights are in a public network.
+    """Mapping between a layer and modules of a public network.
 
     Attributes:
-        layer: Ours.
-        modules: Theirs; value and gate where they are two.
-        change: What makes a weight of ours, in the Keras layout, of theirs.
+        layer: Layer of this package.
+        modules: Modules of the public network; value and gate where they are separate.
+        transform: Function from the modules' weights, in the Keras layout, to the layer's weight.
     """
 
     layer: str
     modules: tuple[str, ...]
-    change: WeightTransform = unchanged
+    transform: WeightTransform = unchanged
 
 
 LayerTable = Callable[[int], Iterator[LayerMapping]]
-"""The lines of a network, of a generator with so many residual blocks."""
+"""Function from the number of residual blocks to a network's layer mappings."""
 
 
 @dataclass(frozen=True)
 class PublicLayout:
-    """A public project's checkpoints.
+    """Layout of a public project's checkpoints.
 
     Attributes:
-        project: Where it is.
-        mark: Pattern of a key that only this layout's generators have.
-        generator: Its lines.
-        discriminator: Likewise.
-        residual: Pattern of keys of which a generator has one a residual block.
-        network: What its networks compute, but for their sizes, which the weights tell.
-        features: What they were trained on; the number of bins is the weights'.
-        is_torch: Whether its files are PyTorch's; otherwise they are TensorFlow 1's.
-        dropped: Patterns of keys that nothing is made of, and why.
+        project: Address of the project.
+        signature: Pattern of a key that only this layout's generators have.
+        generator: Layer table of the generators.
+        discriminator: Layer table of the discriminators.
+        residual: Pattern of a key that a generator has once per residual block.
+        network: Settings of the networks; their sizes are read from the weights instead.
+        features: Settings of the features; the number of bins is read from the weights instead.
+        is_torch: Whether the files are PyTorch's; otherwise they are TensorFlow 1's.
+        dropped: Patterns of keys that are not imported, each with the reason.
     """
 
     project: str
-    mark: str
+    signature: str
     generator: LayerTable
     discriminator: LayerTable
     residual: str
@@ -94,18 +99,24 @@ class PublicLayout:
     is_torch: bool = True
     dropped: dict[str, str] = field(default_factory=dict)
 
-    def lines(self, network: str, blocks: int) -> Iterator[LayerMapping]:
-        """Of a network, such as "generator_A2B"; of a generator with so many residual blocks."""
-        of = self.generator if network.startswith("generator") else self.discriminator
-        return of(blocks)
+    def layer_mappings(self, network: str, residual_blocks: int) -> Iterator[LayerMapping]:
+        """Return the layer mappings of a network.
 
-    def blocks_in(self, keys: Iterable[str]) -> int:
-        """How many residual blocks a generator's keys tell."""
+        Args:
+            network: Name of the network, such as "generator_A2B".
+            residual_blocks: Number of residual blocks, of a generator.
+        """
+        table = self.generator if network.startswith("generator") else self.discriminator
+        return table(residual_blocks)
+
+    def count_residual_blocks(self, keys: Iterable[str]) -> int:
+        """Count the residual blocks in a generator's keys."""
         return sum(bool(re.fullmatch(self.residual, key)) for key in keys)
 
-    def why_dropped(self, key: str) -> str | None:
-        """Why nothing is made of a key; None of one that has to be read."""
-        return next((why for each, why in self.dropped.items() if re.fullmatch(each, key)), None)
+    def drop_reason(self, key: str) -> str | None:
+        """Return why a key is not imported; None if it must be imported."""
+        matches = (reason for pattern, reason in self.dropped.items() if re.fullmatch(pattern, key))
+        return next(matches, None)
 
 
 def _karkirowle_generator(blocks: int) -> Iterator[LayerMapping]:
@@ -130,14 +141,14 @@ def _karkirowle_discriminator(_: int) -> Iterator[LayerMapping]:
 
 
 def _vc2_generator(fold: Sequence[str], unfold: Sequence[str]) -> LayerTable:
-    """The lines of VC2's public generator.
+    """Return the layer table of VC2's public generator.
 
     Args:
-        fold: Modules of the convolution from 2-D to 1-D, and of the norm behind it.
-        unfold: Of those from 1-D to 2-D.
+        fold: Modules of the convolution from 2-D to 1-D and of its norm.
+        unfold: Modules of the convolution from 1-D to 2-D and of its norm.
     """
 
-    def lines(blocks: int) -> Iterator[LayerMapping]:
+    def table(blocks: int) -> Iterator[LayerMapping]:
         yield LayerMapping("input_conv", ("conv1", "conv1_gates"), concat_value_and_gate)
         for n in (1, 2):
             value, gate = f"downSample{n}.convLayer", f"downSample{n}.convLayer_gates"
@@ -163,7 +174,7 @@ def _vc2_generator(fold: Sequence[str], unfold: Sequence[str]) -> LayerTable:
             yield LayerMapping(f"up_{n}_norm", (f"upSample{n}.2",))
         yield LayerMapping("output_conv", ("lastConvLayer",))
 
-    return lines
+    return table
 
 
 def _vc2_discriminator(_: int) -> Iterator[LayerMapping]:
@@ -175,7 +186,7 @@ def _vc2_discriminator(_: int) -> Iterator[LayerMapping]:
 
 
 def _norm(number: int) -> str:
-    """A norm of a TensorFlow 1 network: they are numbered in the order of their creation."""
+    """Return the name of a TensorFlow 1 norm; norms are numbered in the order of creation."""
     return f"InstanceNorm_{number}" if number else "InstanceNorm"
 
 
@@ -219,7 +230,7 @@ def _leimao_discriminator(_: int) -> Iterator[LayerMapping]:
 
 _NEVER_CALLED = {
     r"downSample4\..*": "a block of the discriminator that the project builds and never calls",
-    r"convLayer\..*": "upSample2 once more under another name",
+    r"convLayer\..*": "upSample2 under a second name",
     r"upSample[12]_tfan\..*": "a TFAN of the generator that the project builds and never calls",
 }
 
@@ -236,7 +247,7 @@ _VC2 = replace(
 LAYOUTS = {
     "karkirowle": PublicLayout(
         project="github.com/karkirowle/cyclegan_pytorch",
-        mark=r"block\.4\.block\.0\.conv\.weight",
+        signature=r"block\.4\.block\.0\.conv\.weight",
         generator=_karkirowle_generator,
         discriminator=_karkirowle_discriminator,
         residual=r"block\.\d+\.block\.3\.conv\.weight",
@@ -251,7 +262,7 @@ LAYOUTS = {
     ),
     "jackaduma_vc2": PublicLayout(
         project="github.com/jackaduma/CycleGAN-VC2",
-        mark=r"conv2dto1dLayer\.0\.weight",
+        signature=r"conv2dto1dLayer\.0\.weight",
         generator=_vc2_generator(
             ("conv2dto1dLayer.0", "conv2dto1dLayer.1"), ("conv1dto2dLayer.0", "conv1dto2dLayer.1")
         ),
@@ -263,7 +274,7 @@ LAYOUTS = {
     ),
     "mask_gantastic3": PublicLayout(
         project="github.com/GANtastic3/MaskCycleGAN-VC",
-        mark=r"conv2dto1dLayer\.weight",
+        signature=r"conv2dto1dLayer\.weight",
         generator=_vc2_generator(
             ("conv2dto1dLayer", "conv2dto1dLayer_tfan"), ("conv1dto2dLayer", "conv1dto2dLayer_tfan")
         ),
@@ -275,7 +286,7 @@ LAYOUTS = {
     ),
     "leimao": PublicLayout(
         project="github.com/leimao/Voice-Converter-CycleGAN",
-        mark="residual1d_block1_h1_conv/kernel",
+        signature="residual1d_block1_h1_conv/kernel",
         generator=_leimao_generator,
         discriminator=_leimao_discriminator,
         residual=r"residual1d_block\d+_h2_conv/kernel",
@@ -284,11 +295,11 @@ LAYOUTS = {
         is_torch=False,
     ),
 }
-"""By the name of a layout."""
+"""Public layouts by name."""
 
 
 def with_bins(features: FeatureConfig, bins: int) -> FeatureConfig:
-    """The same features with another number of values a frame."""
+    """Return features with another number of values per frame."""
     name = "mel_cepstra" if features.spectra == "mel_cepstra" else "mel_bins"
     changed: dict[str, Any] = {name: bins}
     return replace(features, **changed)

@@ -1,8 +1,8 @@
-"""From weights of the public PyTorch implementation of MelGAN to a generator of this package.
+"""Conversion of the public PyTorch implementation's MelGAN weights to a generator of this package.
 
-PyTorch itself is not needed here: a state dictionary comes as arrays by key (`torch_files.read`).
-The public keys are those of github.com/descriptinc/melgan-neurips, mel2wav/modules.py: weight and
-bias of each convolution, the weight as a direction `weight_v` and its lengths `weight_g`.
+This module does not need PyTorch: a state dictionary comes as arrays by key (`torch_files.read`).
+The public keys are those of github.com/descriptinc/melgan-neurips, mel2wav/modules.py. They hold
+weight and bias of each convolution, the weight as a direction `weight_v` and a length `weight_g`.
 """
 
 import re
@@ -19,24 +19,25 @@ LENGTHS = {
     "weight_g": "weight_v",
     "parametrizations.weight.original0": "parametrizations.weight.original1",
 }
-"""Keys of lengths and directions, of torch.nn.utils.weight_norm and of its successor."""
+"""Keys of directions by keys of lengths, for torch.nn.utils.weight_norm and its successor."""
 
 REMEDY = "give the generator's file of the public implementation, mel2wav"
 
 
 def public_module(layer: str, ratios: tuple[int, ...], dilations: tuple[int, ...]) -> str:
-    """Where the public implementation keeps a layer: `input_conv` is `model.1`.
+    """Return the public implementation's module of a layer: `model.1` for `input_conv`.
 
-    There, one list holds a padding and a convolution; for each stage a rectifier, a transposed
-    convolution and its residual blocks; at last a rectifier, a padding and a convolution.
+    The public implementation has one list of modules. It starts with a padding and a convolution.
+    Each stage is a rectifier, a transposed convolution and residual blocks. The end is a rectifier,
+    a padding and a convolution.
 
     Args:
-        layer: One of the generator's that has weights.
-        ratios: Of its stages.
-        dilations: Of its residual blocks.
+        layer: Name of a layer with weights.
+        ratios: Upsampling ratios of the stages.
+        dilations: Dilations of a stage's residual blocks.
 
     Raises:
-        ValueError: It has no such layer.
+        ValueError: The generator has no such layer.
     """
     stages, blocks = len(ratios), len(dilations)
     if layer == "input_conv":
@@ -52,24 +53,24 @@ def public_module(layer: str, ratios: tuple[int, ...], dilations: tuple[int, ...
 
 
 def fold_weight_norm(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights without weight normalisation: weight = g · v / ‖v‖.
+    """Replace weight normalisation by plain weights: weight = g · v / ‖v‖.
 
-    The norm is over all axes but the first, which is that of the output channels of a convolution
-    and of the input channels of a transposed one. A direction of zero gives a weight of zero.
-    Weights that are whole already pass. What stands before `model.` in all keys, such as the
-    `module.` of a model that was trained on several devices, is left out.
+    The norm is over all axes but the first. The first axis holds the output channels of a
+    convolution, and the input channels of a transposed convolution. A direction of zero gives a
+    weight of zero. Plain weights are kept. A common prefix before `model.`, such as the `module.`
+    of a model that was trained on several devices, is removed.
 
     Args:
         state: Arrays by key, in torch's layouts.
 
     Raises:
-        InputError: A length has no direction, or not one for each of its first axis; or the weight
-            is there as well.
+        InputError: A length has no direction, or its shape does not fit the direction's first axis,
+            or the plain weight is there too.
 
     Source: Salimans and Kingma, 2016, arXiv:1602.07868, equation 2; torch's `dim=0`.
     """
-    found = [re.match(r"(.*\.)?(?=model\.\d)", key) for key in state]
-    prefixes = {each[1] if each and each[1] else "" for each in found}
+    matches = [re.match(r"(.*\.)?(?=model\.\d)", key) for key in state]
+    prefixes = {match[1] if match and match[1] else "" for match in matches}
     prefix = prefixes.pop() if len(prefixes) == 1 else ""
     folded = {key.removeprefix(prefix): value for key, value in state.items()}
     pairs = [
@@ -94,24 +95,24 @@ def fold_weight_norm(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             )
         wide = direction.astype(np.float64)
         norm = np.sqrt(np.sum(wide**2, axis=tuple(range(1, wide.ndim)), keepdims=True))
-        # Where the norm is zero so is the direction: whatever it is divided by.
+        # A direction with a norm of zero is zero, so any divisor gives zero.
         weight = length.astype(np.float64) * wide / np.where(norm > 0, norm, 1.0)
         folded[weight_key] = weight.astype(direction.dtype)
     return folded
 
 
 def from_public_state(state: Mapping[str, np.ndarray]) -> keras.Model:
-    """The generator that a state dictionary in the public layout holds, with all its weights.
+    """Build the generator of a state dictionary in the public layout, with all its weights.
 
-    Bins, channels, ratios and the number of residual blocks are read from the shapes. Dilations
-    leave no trace in them: they are 1, 3, 9 and so on, as in the public implementation.
+    Bins, channels, ratios and the number of residual blocks come from the weights' shapes.
+    Dilations do not affect shapes: they are 1, 3, 9 and so on, as in the public implementation.
 
     Args:
-        state: Arrays by key, in torch's layouts, with weight normalisation or without.
+        state: Arrays by key, in torch's layouts, with or without weight normalisation.
 
     Raises:
-        InputError: It is no such state, a key is left over or missing, or a weight is of another
-            shape, no floating-point numbers, or not finite.
+        InputError: The state belongs to another model, a key is left over or missing, or a weight
+            has another shape, is not a floating-point array, or is not finite.
     """
     weights = fold_weight_norm(state)
     architecture = _read_architecture(weights)
@@ -119,7 +120,7 @@ def from_public_state(state: Mapping[str, np.ndarray]) -> keras.Model:
     for address, shape in architecture.weight_shapes().items():
         layer, _, kind = address.rpartition("/")
         module = public_module(layer, architecture.ratios, architecture.dilations)
-        # torch has the axes of both kinds of kernels the other way round.
+        # torch reverses the axes of kernels of both kinds of convolution.
         expected[address] = (f"{module}.{kind.replace('kernel', 'weight')}", shape[::-1])
     faults = melgan.describe_mismatch(expected, weights)
     if faults:
@@ -128,6 +129,7 @@ def from_public_state(state: Mapping[str, np.ndarray]) -> keras.Model:
 
 
 def _read_architecture(weights: Mapping[str, np.ndarray]) -> Architecture:
+    """Derive the architecture from the weights' keys and shapes."""
     numbers = sorted(
         int(found[1]) for key in weights if (found := re.fullmatch(r"model\.(\d+)\.weight", key))
     )

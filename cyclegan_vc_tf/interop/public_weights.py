@@ -1,4 +1,4 @@
-"""From the weights of a public network to those of ours: by a layout's lines, nothing left over."""
+"""Conversion of a public network's weights; every key must be used, and every variable set."""
 
 import math
 import re
@@ -15,20 +15,20 @@ from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 MAX_LISTED_KEYS = 20
-"""How many keys of a kind an error lists."""
+"""Keys of a kind that an error lists."""
 
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """The weights of one public network, for ours.
+    """Weights of a public network, converted for this package.
 
     Attributes:
-        name: Of the network, such as "generator_A2B".
-        values: In the Keras layout, by layer and weight, such as "down_1_conv/kernel".
-        keys: Which keys of theirs each was made of.
-        dropped: Keys that nothing was made of, by why.
+        name: Name of the network, such as "generator_A2B".
+        values: Weights in the Keras layout by address, such as "down_1_conv/kernel".
+        keys: Keys in the public checkpoint by address.
+        dropped: Keys that were not imported, by reason.
     """
 
     name: str
@@ -38,104 +38,104 @@ class NetworkWeights:
 
 
 def detect_layout(keys: Iterable[str]) -> str:
-    """The layout whose generator has such keys; empty if none has."""
+    """Return the layout of a generator with these keys; empty if no layout fits."""
     known = list(keys)
     for name, layout in LAYOUTS.items():
-        if any(re.fullmatch(layout.mark, key) for key in known):
+        if any(re.fullmatch(layout.signature, key) for key in known):
             return name
     return ""
 
 
 def translate(layout: PublicLayout, name: str, state: Arrays) -> NetworkWeights:
-    """The weights of one network by our names and layouts.
+    """Convert the weights of a network to this package's addresses and layouts.
 
     Args:
-        layout: The project's.
-        name: Of the network, such as "generator_A2B".
-        state: Theirs, by key.
+        layout: Layout of the project.
+        name: Name of the network, such as "generator_A2B".
+        state: Weights of the public network by key.
 
     Raises:
-        InputError: A key is left over, or one is missing, or a weight is not what it has to be; the
-            message lists all of them.
+        InputError: A key is left over or missing, or a weight cannot be used. The message lists all
+            such keys.
     """
     unread = dict.fromkeys(state)
     values: dict[str, np.ndarray] = {}
     keys: dict[str, str] = {}
     unset: list[str] = []
     wrong: list[str] = []
-    for line in layout.lines(name, layout.blocks_in(state)):
-        for weight in weight_names(line):
-            address = f"{line.layer}/{weight}"
-            theirs = [public_key(layout, module, weight) for module in line.modules]
-            keys[address] = " and ".join(theirs)
-            for key in theirs:
+    for mapping in layout.layer_mappings(name, layout.count_residual_blocks(state)):
+        for weight in weight_names(mapping):
+            address = f"{mapping.layer}/{weight}"
+            public_keys = [public_key(layout, module, weight) for module in mapping.modules]
+            keys[address] = " and ".join(public_keys)
+            for key in public_keys:
                 unread.pop(key, None)
-            missing = [key for key in theirs if key not in state]
-            faults = [_find_fault(key, address, state[key]) for key in theirs if key in state]
+            missing = [key for key in public_keys if key not in state]
+            faults = [_find_fault(key, address, state[key]) for key in public_keys if key in state]
             if missing:
                 unset.append(f"{address} ({', '.join(missing)})")
             elif any(faults):
                 wrong += filter(None, faults)
             else:
                 try:
-                    arrays = [_to_keras(layout, weight, state[key]) for key in theirs]
-                    values[address] = line.change(arrays)
+                    arrays = [_to_keras(layout, weight, state[key]) for key in public_keys]
+                    values[address] = mapping.transform(arrays)
                 except ValueError:
-                    shapes = " and ".join(str(list(state[key].shape)) for key in theirs)
+                    shapes = " and ".join(str(list(state[key].shape)) for key in public_keys)
                     wrong.append(f"{keys[address]}, {shapes}, do not go together")
     dropped: dict[str, list[str]] = {}
     for key in list(unread):
-        if why := layout.why_dropped(key):
-            dropped.setdefault(why, []).append(key)
+        if reason := layout.drop_reason(key):
+            dropped.setdefault(reason, []).append(key)
             del unread[key]
     _refuse(name, {"keys unread": list(unread), "variables unset": unset, "not usable": wrong})
     return NetworkWeights(name, values, keys, dropped)
 
 
 def with_sizes(network: NetworkConfig, all_weights: Iterable[NetworkWeights]) -> NetworkConfig:
-    """The settings, with the sizes that weights have: widths, kernels, number of blocks.
+    """Return network settings with the weights' sizes: widths, kernels, number of residual blocks.
 
     Args:
-        network: What the networks compute.
-        all_weights: Of some of them, a generator being among them.
+        network: Settings to start from.
+        all_weights: Weights of some networks, with at least one generator.
 
     Raises:
-        InputError: They do not go together.
+        InputError: The sizes do not fit together.
     """
     first: dict[str, NetworkWeights] = {}
-    for each in all_weights:
-        first.setdefault(each.name.split("_")[0], each)
+    for weights in all_weights:
+        first.setdefault(weights.name.split("_")[0], weights)
     widths, kernels, blocks = _generator_sizes(network, first["generator"].values)
-    judging_widths: list[float] = []
-    judging_kernels: list[str] = []
+    discriminator_widths: list[float] = []
+    discriminator_kernels: list[str] = []
     if "discriminator" in first:
-        judging_widths, judging_kernels = _discriminator_sizes(
+        discriminator_widths, discriminator_kernels = _discriminator_sizes(
             network, first["discriminator"].values
         )
-    for kind, found in (("generator", widths), ("discriminator", judging_widths)):
+    for kind, found in (("generator", widths), ("discriminator", discriminator_widths)):
         if not all(float(width).is_integer() for width in found):
-            told = ", ".join(f"{width:g}" for width in found)
+            received = ", ".join(f"{width:g}" for width in found)
             raise InputError(
-                f"--checkpoint: {first[kind].name} has widths of {told} channels; expected whole "
-                "numbers"
+                f"--checkpoint: {first[kind].name} has widths of {received} channels; expected "
+                "whole numbers"
             )
-    channels = math.gcd(*map(int, (*widths, *judging_widths)))
-    if not judging_widths:
-        judging_widths = [channels * each for each in network.discriminator_widths]
-        judging_kernels = list(network.discriminator_kernels)
+    channels = math.gcd(*map(int, (*widths, *discriminator_widths)))
+    if not discriminator_widths:
+        discriminator_widths = [channels * width for width in network.discriminator_widths]
+        discriminator_kernels = list(network.discriminator_kernels)
     return replace(
         network,
         channels=channels,
         residual_blocks=blocks,
         generator_widths=tuple(int(width) // channels for width in widths),
         generator_kernels=tuple(kernels),
-        discriminator_widths=tuple(int(width) // channels for width in judging_widths),
-        discriminator_kernels=tuple(judging_kernels),
+        discriminator_widths=tuple(int(width) // channels for width in discriminator_widths),
+        discriminator_kernels=tuple(discriminator_kernels),
     )
 
 
 def count_bins(generator: NetworkWeights) -> int:
-    """How many values a frame has that a generator makes."""
+    """Return the number of values per frame of a generator's output."""
     values = generator.values
     if "unfold_conv/bias" in values:
         return 4 * values["unfold_conv/bias"].size // values["fold_conv/bias"].size
@@ -143,10 +143,11 @@ def count_bins(generator: NetworkWeights) -> int:
 
 
 def check_shapes(model: keras.Model, weights: NetworkWeights) -> None:
-    """Refuses weights that are not those of a model.
+    """Refuse weights that do not fit a model.
 
     Raises:
-        InputError: A variable has no weight, or one of another shape; the message lists all.
+        InputError: A variable has no weight, or a weight of another shape. The message lists all
+            such variables.
     """
     variables = addresses(model)
     unset = [address for address in variables if address not in weights.values]
@@ -162,23 +163,29 @@ def check_shapes(model: keras.Model, weights: NetworkWeights) -> None:
 
 
 def assign(model: keras.Model, weights: NetworkWeights) -> None:
-    """Sets all of a model's variables, in the model's own precision."""
+    """Set all variables of a model, in the model's precision."""
     for address, variable in addresses(model).items():
         variable.assign(weights.values[address].astype(variable.dtype.as_numpy_dtype))
 
 
 def count_residual_blocks(addresses: Iterable[str]) -> int:
-    """How many residual blocks our own weights tell."""
+    """Count the residual blocks in this package's addresses."""
     return sum(address.endswith("_out_conv/kernel") for address in addresses)
 
 
-def weight_names(line: LayerMapping) -> tuple[str, str]:
-    """Names of the weights of a line's layer."""
-    return ("gamma", "beta") if line.layer.endswith("_norm") else ("kernel", "bias")
+def weight_names(mapping: LayerMapping) -> tuple[str, str]:
+    """Return the names of a layer's weights."""
+    return ("gamma", "beta") if mapping.layer.endswith("_norm") else ("kernel", "bias")
 
 
 def public_key(layout: PublicLayout, module: str, weight: str) -> str:
-    """Their key for a weight of ours in a module of theirs."""
+    """Return the public key of a weight.
+
+    Args:
+        layout: Layout of the project.
+        module: Module of the public network.
+        weight: This package's name of the weight, such as "kernel".
+    """
     if not layout.is_torch:
         return f"{module}/{weight}"
     return f"{module}.{'weight' if weight in ('kernel', 'gamma') else 'bias'}"
@@ -189,12 +196,12 @@ def _to_keras(layout: PublicLayout, weight: str, value: np.ndarray) -> np.ndarra
 
 
 def _find_fault(key: str, address: str, value: np.ndarray) -> str:
-    """What makes a value unusable for a weight of ours; empty if nothing does."""
+    """Return why a public weight cannot be used; empty if it can."""
     layer, _, weight = address.rpartition("/")
-    convolves = weight == "kernel" and layer.endswith("_conv")
+    is_kernel = weight == "kernel" and layer.endswith("_conv")
     if value.dtype.kind != "f":
         return f"{key} is of {value.dtype}, expected floating-point numbers"
-    if (weight, value.ndim) not in TORCH or not value.size or (convolves and value.ndim < 3):
+    if (weight, value.ndim) not in TORCH or not value.size or (is_kernel and value.ndim < 3):
         return f"{key} is of shape {list(value.shape)}"
     with np.errstate(over="ignore"):
         finite = np.isfinite(value.astype(np.float32)).all()
@@ -202,11 +209,12 @@ def _find_fault(key: str, address: str, value: np.ndarray) -> str:
 
 
 def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:
-    said = [
-        f"{fault}: {join_names(names, MAX_LISTED_KEYS)}" for fault, names in faults.items() if names
+    """Refuse a network with faults; each kind of fault has a list of keys."""
+    lists = [
+        f"{fault}: {join_names(keys, MAX_LISTED_KEYS)}" for fault, keys in faults.items() if keys
     ]
-    if said:
-        raise InputError(f"{name} does not fit the layout; {'; '.join(said)}")
+    if lists:
+        raise InputError(f"{name} does not fit the layout; {'; '.join(lists)}")
 
 
 def _kernel_size(kernel: np.ndarray) -> str:
@@ -214,7 +222,7 @@ def _kernel_size(kernel: np.ndarray) -> str:
 
 
 def _generator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float], list[str], int]:
-    """Widths, kernels and number of residual blocks."""
+    """Return widths, kernels and number of residual blocks of a generator."""
     axes = values["input_conv/kernel"].ndim - 2
     shuffled = 2**axes * network.gate_channels
     blocks = count_residual_blocks(values)
@@ -232,7 +240,7 @@ def _generator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float
 
 
 def _discriminator_sizes(network: NetworkConfig, values: Arrays) -> tuple[list[float], list[str]]:
-    """Widths and kernels."""
+    """Return widths and kernels of a discriminator."""
     blocks = [
         values[f"block_{n}_conv/kernel"] for n in range(1, len(network.discriminator_widths) + 1)
     ]

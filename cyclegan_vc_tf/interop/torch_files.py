@@ -1,7 +1,7 @@
-"""Files of weights in PyTorch's format: the one place of the package that imports it, when called.
+"""Files of weights in PyTorch's format.
 
-Files are read by torch's restricted reader, which builds tensors and plain containers and runs
-nothing that a file brings along.
+Only this module of the package imports torch, and only when it is called. Files are read by torch's
+restricted reader, which builds tensors and plain containers and runs no code from a file.
 """
 
 import re
@@ -17,48 +17,50 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 MAX_EXPANSION = 8
-"""How many times its size a file may take in memory: half precision becomes single, and a tensor
-may be there under several names."""
+"""Largest size in memory as a multiple of the file size.
+
+Half precision becomes single precision, and a tensor may have several names.
+"""
 
 MIN_LIMIT_BYTES = 1 << 20
-"""What any file may take."""
+"""Size in memory that any file may take, in bytes."""
 
 
 def read(path: Path, key: str = "") -> dict[str, np.ndarray]:
-    """The tensors of a state dictionary in a file of `torch.save`, of either of its formats.
+    """Read the tensors of a state dictionary from a file that `torch.save` wrote in any format.
 
     Args:
-        path: The file.
-        key: Under which the file's dictionary holds the state dictionary; empty where the file
-            holds nothing else.
+        path: File to read.
+        key: Key of the state dictionary in the file's dictionary; empty if the file holds only a
+            state dictionary.
 
     Returns:
-        Arrays by name, copies of their own; half precision and smaller becomes float32.
+        Copies of the tensors as arrays by name. Half precision and smaller types become float32.
 
     Raises:
-        InputError: PyTorch is not installed; the file is not there, is damaged, is another file,
-            holds more than weights, or far more of them than it is long; or there is no state
-            dictionary of tensors where `key` says.
+        InputError: PyTorch is not installed. Or the file is missing, is damaged, is not PyTorch's,
+            holds more than weights, or expands far beyond its size. Or `key` leads to no state
+            dictionary of tensors.
     """
     stored = load(path)
-    inside = stored.get(key) if key and isinstance(stored, Mapping) else stored
-    if isinstance(inside, Mapping) and has_tensors(inside):
-        return arrays(path, inside)
-    there = f" under {key!r}" if key else ""
-    holds = (
+    state = stored.get(key) if key and isinstance(stored, Mapping) else stored
+    if isinstance(state, Mapping) and has_tensors(state):
+        return arrays(path, state)
+    place = f" under {key!r}" if key else ""
+    contents = (
         f"; it holds {join_names(list(stored))}" if isinstance(stored, Mapping) and stored else ""
     )
     raise InputError(
-        f"{path} holds no tensors{there}{holds}; expected a state_dict: name the key that it is "
-        "under, or none where the file holds nothing else"
+        f"{path} holds no tensors{place}{contents}; expected a state_dict: give its key, or no key "
+        "if the file holds nothing else"
     )
 
 
 def load(path: Path) -> Any:
-    """What a file of `torch.save` holds: tensors and plain containers.
+    """Load the contents of a file that `torch.save` wrote: tensors and plain containers.
 
     Raises:
-        InputError: As `read` says.
+        InputError: The file cannot be loaded, as `read` says.
     """
     if not path.is_file():
         raise InputError(f"{path} is not there or no file; expected weights that PyTorch saved")
@@ -66,21 +68,21 @@ def load(path: Path) -> Any:
         import torch
     except ImportError as error:
         raise InputError(
-            f"{path} is read as PyTorch's, which is not installed; pip install -e '.[import]'"
+            f"{path} is read with PyTorch, which is not installed; pip install -e '.[import]'"
         ) from error
     _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
-            # Of a pickle that torch did not write; whether it can be read is seen right after.
+            # This warning names a foreign pickle, which the next line refuses anyway.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
-    # What is raised by damage or another file is up to torch: half a dozen types.
+    # For damaged and foreign files, torch raises half a dozen types.
     except Exception as error:
         raise InputError(_refusal_message(path, str(error))) from error
 
 
 def has_tensors(value: Any) -> bool:
-    """Whether it is a state dictionary, or is one but for some of its entries."""
+    """Return whether a value is a mapping with at least one tensor."""
     import torch
 
     entries = value.values() if isinstance(value, Mapping) else ()
@@ -88,10 +90,14 @@ def has_tensors(value: Any) -> bool:
 
 
 def arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The tensors of a state dictionary that was in a file, as `read` gives them.
+    """Convert a state dictionary from a file to arrays, as `read` returns them.
+
+    Args:
+        path: The file, for messages and for its size.
+        state: The state dictionary.
 
     Raises:
-        InputError: They are no tensors, or far more numbers than the file is long.
+        InputError: An entry is not a tensor, or the tensors expand far beyond the file's size.
     """
     import torch
 
@@ -101,12 +107,12 @@ def arrays(path: Path, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
             f"{path} holds tensors and others ({join_names(others or list(state))}); expected "
             "tensors by name: save the model's state_dict() alone"
         )
-    _refuse_size(path, sum(each.numel() * each.element_size() for each in state.values()))
-    return {name: _array(path, name, tensor) for name, tensor in state.items()}
+    _refuse_size(path, sum(tensor.numel() * tensor.element_size() for tensor in state.values()))
+    return {name: _to_array(path, name, tensor) for name, tensor in state.items()}
 
 
 def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Writes state dictionaries by name with `torch.save`, whole or not at all.
+    """Write state dictionaries by name with `torch.save`, completely or not at all.
 
     Raises:
         InputError: PyTorch is not installed.
@@ -115,7 +121,7 @@ def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         import torch
     except ImportError as error:
         raise InputError(
-            "PyTorch, which writes such files, is not installed; pip install -e '.[import]'"
+            "PyTorch, which writes these files, is not installed; pip install -e '.[import]'"
         ) from error
     tensors = {
         name: {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in state.items()}
@@ -124,13 +130,13 @@ def write(path: Path, states: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     try:
         with files.replacing(path) as partial:
             torch.save(tensors, partial)
-    # torch's writer has no other type for a full disk or a folder that is not there.
+    # torch raises this type for a full disk and for a missing folder.
     except RuntimeError as error:
         raise InputError(f"{path} cannot be written to; is the disk full?") from error
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Refuses an archive that unfolds to far more than its size; torch compresses nothing."""
+    """Refuse an archive that expands far beyond its size; torch itself never compresses."""
     try:
         if not zipfile.is_zipfile(path):
             return
@@ -142,36 +148,37 @@ def _refuse_bomb(path: Path) -> None:
 
 
 def _refuse_size(path: Path, size: int) -> None:
+    """Refuse a file that takes `size` bytes in memory, if that is far beyond its own size."""
     if size > MAX_EXPANSION * path.stat().st_size + MIN_LIMIT_BYTES:
         raise InputError(
-            f"{path} would unfold to {size:,} bytes, {MAX_EXPANSION} times its size and more; "
-            "expected what torch.save(state_dict) writes"
+            f"{path} would unfold to {size:,} bytes, more than {MAX_EXPANSION} times its size; "
+            "expected a file from torch.save(state_dict)"
         )
 
 
 def _refusal_message(path: Path, reason: str) -> str:
-    """Why a file was not read, out of what torch says of it."""
-    more = re.search(r"GLOBAL (\S+)|(TorchScript)|legacy \.tar", reason)
-    if more:
-        what = more[1] or more[2] or "an archive of an old kind"
+    """Return why a file was not read, from the message of torch's error."""
+    match = re.search(r"GLOBAL (\S+)|(TorchScript)|legacy \.tar", reason)
+    if match:
+        what = match[1] or match[2] or "an archive in an old format"
         return (
-            f"{path} holds more than weights ({what}), and is not opened; expected tensors alone: "
-            "where the file comes from, save the model's state_dict()"
+            f"{path} holds more than weights ({what}), and is not opened; expected tensors only: "
+            "save the model's state_dict() where the file was made"
         )
-    return f"{path} is no file of PyTorch, or damaged; expected what torch.save(state_dict) writes"
+    return f"{path} is no file of PyTorch, or damaged; expected a file from torch.save(state_dict)"
 
 
-def _array(path: Path, name: str, tensor: Any) -> np.ndarray:
-    """A copy: what torch reads may share memory, or stretch a little memory to a large shape."""
+def _to_array(path: Path, name: str, tensor: Any) -> np.ndarray:
+    """Copy a tensor to an array; torch's tensors may share memory, or repeat it by strides."""
     import torch
 
     try:
         if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
             tensor = tensor.float()
         return np.array(tensor.detach().numpy())
-    # Sparse and quantised tensors, and such without data: each says so by another type.
+    # Sparse tensors, quantised tensors and tensors without data raise different types.
     except (RuntimeError, TypeError, NotImplementedError) as error:
         raise InputError(
             f"{path}: {name} is no plain tensor ({tensor.dtype}, {tensor.layout}); expected "
-            "numbers in full"
+            "a dense tensor of numbers"
         ) from error

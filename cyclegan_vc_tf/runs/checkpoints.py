@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole ones alone, whenever the writer was killed."""
+"""Checkpoints of a run; a checkpoint counts only if it was written completely."""
 
 import re
 import shutil
@@ -14,16 +14,17 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The folder of a run's checkpoints.
+    """Folder of a run's checkpoints.
 
-    A checkpoint is written in a folder beside and its files are renamed into place, the index
-    last. One without its index or its data does not count.
+    A checkpoint is written to a temporary subfolder. Then its files are renamed into place, the
+    index last. A checkpoint without an index or without data does not count, so a killed writer
+    leaves no incomplete checkpoint behind.
     """
 
     folder: Path
 
     def steps(self) -> list[int]:
-        """Steps of the whole checkpoints, ascending."""
+        """Return the steps of the complete checkpoints, ascending."""
         found = []
         for index in self.folder.glob("ckpt-*.index"):
             number = re.fullmatch(r"ckpt-(\d+)\.index", index.name)
@@ -32,22 +33,24 @@ class Checkpoints:
         return sorted(found)
 
     def last_step(self) -> int:
-        """Step of the last whole checkpoint; 0 where there is none."""
+        """Return the step of the last complete checkpoint; 0 without any."""
         return max(self.steps(), default=0)
 
     def pick(self, step: int | None) -> int:
-        """The step that was asked for, or the last.
+        """Return the step if it has a checkpoint, or the last step if None is given.
 
         Raises:
-            InputError: There is no checkpoint, or none of that step.
+            InputError: The step has no checkpoint, or the folder has none at all.
         """
         steps = self.steps()
         if not steps:
-            raise InputError(f"{self.folder} has no checkpoint; train before converting")
+            raise InputError(f"{self.folder} has no checkpoint; train the run first")
         if step is None:
             return steps[-1]
         if step not in steps:
-            raise InputError(f"there is no checkpoint of step {step}; there are {steps}")
+            raise InputError(
+                f"{self.folder} has no checkpoint of step {step}; expected one of {steps}"
+            )
         return step
 
     def save(
@@ -55,15 +58,15 @@ class Checkpoints:
         checkpoint: tf.train.Checkpoint,
         step: int,
         keep: int,
-        best: Callable[[list[int]], int | None] = lambda steps: None,
+        find_best: Callable[[list[int]], int | None] = lambda steps: None,
     ) -> None:
-        """Writes a checkpoint, then removes all but the last `keep` and the best.
+        """Write a checkpoint, then remove all but the last `keep` checkpoints and the best one.
 
         Args:
-            checkpoint: What to save.
-            step: It is of.
-            keep: How many.
-            best: Tells which of some steps is the best, if it is known.
+            checkpoint: Objects to save.
+            step: Step of the checkpoint.
+            keep: Number of last checkpoints to keep.
+            find_best: Returns the best of the given steps, or None if it is unknown.
 
         Raises:
             InputError: The disk is full, or the folder cannot be written to.
@@ -79,27 +82,28 @@ class Checkpoints:
             files.rename_into_place(partial, self.folder / partial.name)
         writing.rmdir()
         steps = self.steps()
-        kept = {*steps[-keep:], best(steps)}
+        kept = {*steps[-keep:], find_best(steps)}
         for path in self.folder.iterdir():
-            ours = re.fullmatch(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name)
-            if ours and int(ours[1]) not in kept:
+            match = re.fullmatch(r"ckpt-(\d+)\.(index|data-\d+-of-\d+)", path.name)
+            if match and int(match[1]) not in kept:
                 path.unlink()
 
     def restore(self, checkpoint: tf.train.Checkpoint, step: int, *, whole: bool) -> None:
-        """Reads a checkpoint.
+        """Restore objects from a checkpoint.
+
+        Every variable of `checkpoint` must be in the file.
 
         Args:
-            checkpoint: What to restore.
-            step: Of the checkpoint.
-            whole: Whether everything in the file has to be read, as for a resume. Every variable
-                of `checkpoint` has to be in the file in any case.
+            checkpoint: Objects to restore.
+            step: Step of the checkpoint.
+            whole: Whether every value in the file must be restored too, as for a resume.
 
         Raises:
-            InputError: The files are damaged, or hold something else.
+            InputError: The files are damaged, or belong to other networks.
         """
         prefix = self.folder / f"ckpt-{step}"
         try:
-            # What the assertion finds is said once, below, not by TensorFlow name by name.
+            # Without expect_partial, TensorFlow also logs a warning per missing value.
             status = checkpoint.read(str(prefix)).expect_partial()
             if whole:
                 status.assert_consumed()
@@ -107,10 +111,10 @@ class Checkpoints:
                 status.assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            others = [each for each in self.steps() if each != step]
+            others = [other for other in self.steps() if other != step]
             remedy = (
                 f"remove {prefix}.* to go on from step {others[-1]}"
                 if others
-                else "there is no other checkpoint; start a new run"
+                else "the run has no other checkpoint: start a new run"
             )
             raise InputError(f"checkpoint {prefix} cannot be read ({reason}); {remedy}") from error

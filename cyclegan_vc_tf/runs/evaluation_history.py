@@ -1,4 +1,4 @@
-"""What a run's checkpoints were worth when they were evaluated."""
+"""Scores of a run's checkpoints, as measured in training."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,20 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
 HIGHER_IS_BETTER = ("speaker_similarity", "dnsmos")
+"""Metrics with better values above; for all others lower values are better."""
 
 Means = Mapping[Any, Mapping[str, float | None]]
-"""By direction and metric."""
+"""Values by direction and metric; None where a metric was not measured."""
 
 
 @dataclass(frozen=True)
 class EvaluationHistory:
-    """The file of a run's evaluations: {"STEP": {"A2B": {"mcd_db": 7.3, …}, "B2A": …}}."""
+    """File of a run's evaluations: {"STEP": {"A2B": {"mcd_db": 7.3, …}, "B2A": …}}."""
 
     path: Path
 
     def all(self) -> dict[int, Means]:
-        """By step.
+        """Read all evaluations by step.
 
         Raises:
             InputError: The file is damaged.
@@ -38,33 +39,33 @@ class EvaluationHistory:
             ) from error
 
     def add(self, step: int, means: Means) -> None:
-        """Notes a checkpoint's."""
+        """Add the evaluation of a checkpoint."""
         self._write({**self.all(), step: means})
 
     def forget_after(self, step: int) -> None:
-        """Leaves out what is about to be repeated."""
+        """Remove the evaluations after a step, because training is about to repeat them."""
         known = self.all()
-        if any(each > step for each in known):
-            self._write({each: means for each, means in known.items() if each <= step})
+        if any(evaluated > step for evaluated in known):
+            self._write({key: means for key, means in known.items() if key <= step})
 
     def best(self, metric: str, steps: Sequence[int]) -> int | None:
-        """The step whose mean over both directions is best; the first of equals.
+        """Return the step with the best mean of a metric over both directions.
 
         Args:
-            metric: Which.
-            steps: Of the checkpoints that there are.
+            metric: Name of the metric.
+            steps: Steps to choose from.
 
         Returns:
-            None where none of them was evaluated.
+            The best step, the first of equals; None if no step has a value in both directions.
         """
         sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
-        worth = {}
+        costs = {}
         for step, means in self.all().items():
-            values = [each.get(metric) for each in means.values()]
+            values = [direction.get(metric) for direction in means.values()]
             measured = [value for value in values if value is not None]
             if step in steps and measured and len(measured) == len(values):
-                worth[step] = sign * sum(measured) / len(measured)
-        return min(worth, key=worth.__getitem__) if worth else None
+                costs[step] = sign * sum(measured) / len(measured)
+        return min(costs, key=costs.__getitem__) if costs else None
 
     def _write(self, known: Mapping[int, Means]) -> None:
         files.write_json(self.path, {str(step): known[step] for step in sorted(known)})

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars, pictures, audio, text."""
+"""TensorBoard's event files of a run: read scalars, remove repeated steps, find damage."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,15 +8,25 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.system import files
 
+EVENT_FILES = "events.out.tfevents.*"
+"""Pattern of the event files in a run folder."""
+
+RECORD_OVERHEAD_BYTES = 16
+"""Bytes that an event file adds to each record: its length and two checksums."""
+
 
 def purge_events(path: Path, last_step: int) -> None:
-    """Removes what event files say of steps after `last_step`, which are about to be repeated.
+    """Remove all events after a step, because training is about to repeat them.
 
-    An event file that was cut off in the middle of an event keeps what stands before it.
+    An event file that ends within a record keeps the records before it.
+
+    Args:
+        path: Run folder.
+        last_step: Last step to keep.
     """
     for leftover in path.glob(f".events.*{files.PARTIAL_SUFFIX}"):
         leftover.unlink()
-    for file in path.glob("events.out.tfevents.*"):
+    for file in path.glob(EVENT_FILES):
         with files.replacing(file) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
             for record in read_records(file):
                 if tf.compat.v1.Event.FromString(record).step <= last_step:
@@ -24,23 +34,42 @@ def purge_events(path: Path, last_step: int) -> None:
 
 
 def read_records(file: Path) -> Iterator[bytes]:
-    """The records of an event file up to the first that is damaged."""
+    """Yield the records of an event file up to the first damaged one."""
     with contextlib.suppress(tf.errors.DataLossError):
         yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
 
 
-def read_scalars(run_dir: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Steps, ascending, and values of each scalar in the event files of a run, by name."""
-    points: dict[str, list[tuple[int, float]]] = {}
-    for file in sorted(run_dir.glob("events.out.tfevents.*")):
+def intact_bytes(file: Path) -> int:
+    """Return how many bytes the intact records of an event file take, from its beginning."""
+    return sum(len(record) + RECORD_OVERHEAD_BYTES for record in read_records(file))
+
+
+def iterate_scalars(run_dir: Path) -> Iterator[tuple[str, int, float]]:
+    """Yield name, step and value of each scalar in a run's event files, as they were written."""
+    for file in sorted(run_dir.glob(EVENT_FILES)):
         for record in read_records(file):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
                 if value.metadata.plugin_data.plugin_name == "scalars":
-                    point = event.step, float(tf.make_ndarray(value.tensor))
-                    points.setdefault(value.tag, []).append(point)
-    curves = {}
-    for name, found in sorted(points.items()):
-        found.sort(key=lambda point: point[0])
-        curves[name] = [step for step, _ in found], [value for _, value in found]
-    return curves
+                    yield value.tag, event.step, float(tf.make_ndarray(value.tensor))
+
+
+def read_scalars(run_dir: Path, prefix: str = "") -> dict[str, tuple[list[int], list[float]]]:
+    """Read steps, ascending, and values of each scalar in a run's event files.
+
+    Args:
+        run_dir: Run folder.
+        prefix: Prefix of the scalars' names to read; by default all are read.
+
+    Returns:
+        Steps and values by name, in alphabetical order. Of several values at one step, the last
+        one holds.
+    """
+    points: dict[str, dict[int, float]] = {}
+    for name, step, value in iterate_scalars(run_dir):
+        if name.startswith(prefix):
+            points.setdefault(name, {})[step] = value
+    return {
+        name: (sorted(curve), [curve[step] for step in sorted(curve)])
+        for name, curve in sorted(points.items())
+    }

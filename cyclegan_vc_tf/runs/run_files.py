@@ -1,4 +1,4 @@
-"""The files of a run folder, read and written; `run_folder` makes a run of them."""
+"""Files of a run folder: names, readers and writers."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ STATISTICS_KEYS = {
     "log_f0_mean": "log_f0_mean",
     "log_f0_std": "log_f0_deviation",
 }
-"""Key of each field of `Statistics` in the file, behind the speaker's letter and `_`."""
+"""Key of each field of `Statistics` in the file, after the speaker's letter and `_`."""
 
 DAMAGE_ERRORS = (
     AttributeError,
@@ -44,53 +44,55 @@ DAMAGE_ERRORS = (
     ValueError,
     zipfile.BadZipFile,
 )
-"""What reading JSON and NumPy files raises when they are not what they should be."""
+"""Exceptions that damaged JSON and NumPy files raise."""
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a run folder at `path`."""
+    """Return whether `path` is a run folder."""
     return (path / CONFIG).is_file()
 
 
 def check_free(path: Path) -> None:
-    """Refuses a path that a new run folder cannot have.
+    """Refuse a path where no new run folder can be created.
 
     Raises:
-        InputError: There is a file, or a folder with something else in it, or the path cannot be
-            that of a run.
+        InputError: The path is a file, a run, or a folder with other files in it, or it lies in a
+            file, or TensorFlow would read it as a pattern.
     """
     refuse_patterns(path)
     if path.exists() and not path.is_dir():
-        raise InputError(f"--run_dir {path} is a file; expected a folder, or one to be made")
-    parent = next(each for each in path.parents if each.exists())
+        raise InputError(f"--run_dir {path} is a file; expected a new or empty folder")
+    parent = next(folder for folder in path.parents if folder.exists())
     if not parent.is_dir():
-        raise InputError(f"--run_dir {path} cannot be made, for {parent} is a file; give another")
+        raise InputError(
+            f"--run_dir {path} cannot be created: {parent} is a file; give another folder"
+        )
     if exists(path):
-        raise InputError(f"--run_dir {path} is a run already; expected a folder to be made")
+        raise InputError(f"--run_dir {path} is a run already; expected a new or empty folder")
     if path.is_dir() and any(path.iterdir()):
         raise InputError(
-            f"--run_dir {path} has files but no {CONFIG}; expected a run folder or an empty one"
+            f"--run_dir {path} has files but no {CONFIG}; expected a run folder or an empty folder"
         )
 
 
 def refuse_patterns(path: Path) -> None:
-    """Refuses a name that TensorFlow would not take for itself.
+    """Refuse a path that TensorFlow reads as a pattern.
 
     Raises:
-        InputError: It is one.
+        InputError: The path has a wildcard character.
     """
     if files.has_wildcards(path):
         raise InputError(
             f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
-            "when it reads checkpoints; give it another name"
+            "when it reads checkpoints; give the folder another name"
         )
 
 
 def clear_partial(partial: Path) -> None:
-    """Removes what a process that was killed left, but for the lock, which is ours by now."""
-    for left in partial.iterdir():
-        if left.name != LOCK:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    """Remove the leftovers of a killed process, except the lock, which this process holds."""
+    for leftover in partial.iterdir():
+        if leftover.name != LOCK:
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def write_all(
@@ -100,14 +102,14 @@ def write_all(
     statistics: Mapping[str, Statistics],
     corpus: Mapping[str, Any],
 ) -> None:
-    """Writes what a run begins with.
+    """Write the initial files of a run.
 
     Args:
-        folder: Where to.
-        run_dir: As what it is to be known.
-        config: Its settings.
-        statistics: Of the speakers A and B.
-        corpus: What it keeps of its recordings.
+        folder: Folder to write to.
+        run_dir: Final path of the run folder.
+        config: Settings of the run.
+        statistics: Statistics of the speakers "A" and "B".
+        corpus: Table of the run's recordings.
     """
     write_statistics(folder, statistics)
     write_corpus(folder, corpus)
@@ -115,44 +117,45 @@ def write_all(
 
 
 def write_statistics(folder: Path, statistics: Mapping[str, Statistics]) -> None:
-    """Writes statistics of speakers."""
+    """Write the statistics of both speakers."""
     arrays = {
-        f"{speaker}_{key}": np.asarray(getattr(each, name))
-        for speaker, each in statistics.items()
+        f"{speaker}_{key}": np.asarray(getattr(values, name))
+        for speaker, values in statistics.items()
         for name, key in STATISTICS_KEYS.items()
     }
     np.savez(folder / STATISTICS, **arrays)
 
 
 def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
-    """Writes what a run keeps of its recordings."""
+    """Write the table of a run's recordings."""
     files.write_json(folder / CORPUS, corpus)
 
 
 def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
-    """Writes the settings into `folder`, which is to be known as `run_dir`."""
+    """Write the settings into `folder`, as those of the run folder `run_dir`."""
     files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
     files.write_json(folder / CONFIG, dataclasses.asdict(config))
 
 
 def read_settings(folder: Path) -> RunConfig:
-    """The settings of a run.
+    """Read the settings of a run.
 
     Raises:
-        InputError: One of them is none of this version's; anything of `DAMAGE` for other damage.
+        InputError: This version does not know a setting. Other damage raises one of
+            `DAMAGE_ERRORS`.
     """
     return settings.from_dict(RunConfig, json.loads((folder / CONFIG).read_text(encoding="utf-8")))
 
 
 def read_corpus(folder: Path) -> dict[str, Any]:
-    """What a run keeps of its recordings, with names and hashes of both speakers'."""
+    """Read the table of a run's recordings, and check that it lists training recordings."""
     corpus = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
     training_recordings(corpus)
     return corpus
 
 
 def read_statistics(folder: Path) -> dict[str, Statistics]:
-    """Both speakers' statistics."""
+    """Read the statistics of both speakers."""
     with (folder / STATISTICS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {
             speaker: Statistics(
@@ -166,18 +169,18 @@ def read_statistics(folder: Path) -> dict[str, Statistics]:
 
 
 def training_recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Names and hashes of the speakers' training recordings."""
-    return {each: dict(corpus[each]["training"]) for each in SPEAKERS}
+    """Return SHA-256 hashes of the training recordings by speaker and name."""
+    return {speaker: dict(corpus[speaker]["training"]) for speaker in SPEAKERS}
 
 
 def read_published_step(folder: Path) -> int | None:
-    """The step of a run that was made small to be passed on; None of any other."""
+    """Read the step of a published run; None for other runs."""
     path = folder / PUBLISHED
     return int(json.loads(path.read_text(encoding="utf-8"))["step"]) if path.exists() else None
 
 
 def read_imported(path: Path) -> dict[str, Any]:
-    """Of which step an imported run's checkpoint is, and what is untrained in it."""
+    """Read step and untrained networks of an imported run; empty for other runs."""
     if not path.exists():
         return {}
     data = json.loads(path.read_text(encoding="utf-8"))

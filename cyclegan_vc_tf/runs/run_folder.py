@@ -1,16 +1,17 @@
-"""A run folder: all that resuming and converting need.
+"""Run folders, which hold everything that resuming and converting need.
 
 RUN/config.json             all settings
-RUN/flags.txt               the same as a flag file: train.py --flagfile=RUN/flags.txt resumes
-RUN/statistics.npz          both speakers' statistics
-RUN/corpus.json             training and held-out recordings, with a hash of each file
-RUN/imported.json           of a run whose networks are a public checkpoint's: of which
+RUN/flags.txt               all settings as a flag file: train.py --flagfile=RUN/flags.txt resumes
+RUN/statistics.npz          statistics of both speakers
+RUN/corpus.json             names and hashes of training and held-out recordings
+RUN/imported.json           origin of an imported run's networks
+RUN/published.json          step of a published run
 RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
-RUN/versions.json           of what trained it, from which step on
-RUN/evaluations.json        what checkpoints were worth, where the training evaluated them
-RUN/events.out.tfevents.*   for TensorBoard
-RUN/projector/              utterances as points, for TensorBoard's projector
-RUN/converted/              held-out recordings, converted at the end
+RUN/versions.json           versions of the software that trained the run, by step
+RUN/evaluations.json        scores of checkpoints, where the training evaluated them
+RUN/events.out.tfevents.*   event files for TensorBoard
+RUN/projector/              utterances as points for TensorBoard's projector
+RUN/converted/              held-out recordings, converted at the end of training
 """
 
 import dataclasses
@@ -38,6 +39,10 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
 CONVERTED_FILE = "converted/step.txt"
+"""File with the step at which all held-out recordings were converted."""
+
+FOLDER_FLAGS = {"A": "source_dir", "B": "target_dir"}
+"""Flag of each speaker's folder of recordings."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,13 @@ class RunFolder:
     """An existing run folder.
 
     Attributes:
-        path: Where it is.
-        config: Its settings.
-        statistics: Of the speakers A and B.
-        recordings: Names of the training recordings of the speakers A and B, and a hash of each.
-        imported: Of a run whose networks were imported, what it keeps of that: "untrained" lists
-            the networks that the checkpoint of "step" has without having had them from anywhere.
-        published: Of a run that was made small to be passed on, the step; it has generators alone.
+        path: The folder.
+        config: Settings of the run.
+        statistics: Statistics of the speakers "A" and "B".
+        recordings: SHA-256 hashes of the training recordings by speaker and name.
+        imported: "step" and "untrained" of an imported run; empty for other runs. "untrained"
+            lists the networks with random weights in the checkpoint of "step".
+        published: Step of a published run, which has generators only; None for other runs.
     """
 
     path: Path
@@ -63,121 +68,121 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Its checkpoints."""
+        """Checkpoints of the run."""
         return Checkpoints(self.path / "checkpoints")
 
     @property
     def evaluations(self) -> EvaluationHistory:
-        """What its checkpoints were worth."""
+        """Scores of the run's checkpoints."""
         return EvaluationHistory(self.path / run_files.EVALUATIONS)
 
     @property
     def versions(self) -> Versions:
-        """Of what trained it."""
+        """Versions of the software that trained the run."""
         return Versions(self.path / run_files.VERSIONS)
 
     def save(self, checkpoint: tf.train.Checkpoint, step: int) -> None:
-        """Writes a checkpoint, and removes those that are not to be kept."""
+        """Write a checkpoint, and remove older ones as the settings say."""
         keep = self.config.training.keep_checkpoints
-        self.checkpoints.save(checkpoint, step, keep, self._best)
+        self.checkpoints.save(checkpoint, step, keep, self._best_step)
 
     def pick(self, step: str) -> int:
-        """The step of the checkpoint that is asked for.
+        """Return the step of the checkpoint that a user asks for.
 
         Args:
             step: A number, "last", or "best" by the metric of the settings.
 
         Raises:
-            InputError: There is no such checkpoint.
+            InputError: The run has no such checkpoint.
         """
         if self.published is not None:
             if step not in ("last", "best", str(self.published)):
                 raise InputError(
-                    f"there is no checkpoint of step {step}; {self.path} was published with step "
-                    f"{self.published} alone"
+                    f"--step is {step}, but {self.path} was published with step {self.published} "
+                    "only; leave --step out"
                 )
             return self.published
         if step == "last":
             return self.checkpoints.pick(None)
         if step == "best":
-            best = self._best(self.checkpoints.steps())
+            best = self._best_step(self.checkpoints.steps())
             if best is None:
                 raise InputError(
                     f"--step=best: no checkpoint of {self.path} was evaluated by "
                     f"{self.config.training.best_metric}; expected a run that was trained with "
-                    "--evaluate_every"
+                    "--evaluate_every, or give another --step"
                 )
             return best
         if not step.isdecimal():
             raise InputError(f"--step is {step}; expected a number, last or best")
         return self.checkpoints.pick(int(step))
 
-    def _best(self, steps: list[int]) -> int | None:
+    def _best_step(self, steps: list[int]) -> int | None:
         return self.evaluations.best(self.config.training.best_metric, steps)
 
     def lock(self) -> AbstractContextManager[bool]:
-        """Held while one training writes here; see `files.locked`."""
+        """Lock the run for one training; see `files.locked`."""
         return files.locked(self.path / run_files.LOCK, wait=False)
 
     def with_settings(self, config: RunConfig) -> "RunFolder":
-        """The same run, going on with settings that may change on a resume."""
+        """Write new settings, and return the run with them."""
         run_files.write_settings(self.path, self.path, config)
         return dataclasses.replace(self, config=config)
 
     @property
     def has_recordings(self) -> bool:
-        """Whether it has learned from recordings here; a run that was imported may have none."""
+        """Whether the run has training recordings; an imported run may have none."""
         return any(self.recordings.values())
 
     def with_recordings(self, corpus: Mapping[str, Any]) -> "RunFolder":
-        """The same run, which now has recordings to learn from."""
+        """Write a new table of recordings, and return the run with it."""
         run_files.write_corpus(self.path, corpus)
         return dataclasses.replace(self, recordings=run_files.training_recordings(corpus))
 
     def is_converted(self, step: int) -> bool:
-        """Whether a training of `step` steps has ended, its held-out recordings converted."""
+        """Return whether training ended at `step` and all held-out recordings were converted."""
         if self.checkpoints.last_step() != step or not (self.path / CONVERTED_FILE).is_file():
             return False
         return (self.path / CONVERTED_FILE).read_text(errors="replace").strip() == str(step)
 
     def set_converted(self, step: int) -> None:
-        """Notes that the held-out recordings were all converted after `step` steps."""
+        """Record that all held-out recordings were converted after `step` steps."""
         files.write_text(self.path / CONVERTED_FILE, f"{step}\n")
 
     def load_generator(self, direction: str, step: int | None = None) -> tuple[keras.Model, int]:
-        """A generator with its weights, and the step they are of.
+        """Load the generator of a direction, and return it with the step of its weights.
 
         Args:
             direction: "A2B" or "B2A".
-            step: Of the checkpoint; by default the last one.
+            step: Step of the checkpoint; by default the last one.
 
         Raises:
-            InputError: There is no such checkpoint, it cannot be read, or the run was imported
-                without this generator.
+            InputError: The checkpoint is missing or cannot be read, or the run was imported without
+                this generator.
         """
         name = f"generator_{direction}"
         networks, step = self.load_networks([name], step)
         if name not in networks:
             raise InputError(
-                f"--run_dir {self.path} was imported without {name}; import that too, or train "
-                "the run further first"
+                f"--run_dir {self.path} was imported without {name}; import {name} too, or train "
+                "the run first"
             )
         return networks[name], step
 
     def load_networks(
         self, names: Sequence[str] | None = None, step: int | None = None
     ) -> tuple[dict[str, keras.Model], int]:
-        """Networks by name, such as generator_A2B and discriminator_A, and the step they are of.
+        """Load networks by name, and return them with the step of their weights.
 
-        Networks that have not learned anything are left out: those that the run was imported
-        without.
+        Networks that the run was imported without are left out, because their weights are random.
 
         Args:
-            names: Of the networks; by default all.
-            step: Of the checkpoint; by default the last one.
+            names: Names such as "generator_A2B" and "discriminator_A"; by default all. A published
+                run has generators only.
+            step: Step of the checkpoint; by default the last one.
 
         Raises:
-            InputError: There is no such checkpoint, or it cannot be read.
+            InputError: The checkpoint is missing or cannot be read.
         """
         if self.published is not None:
             generators = [f"generator_{direction}" for direction in Direction]
@@ -199,23 +204,25 @@ def create_run(
     corpus: Mapping[str, Any],
     fill: Callable[[Path], None] = lambda folder: None,
 ) -> RunFolder:
-    """Makes a run folder: whole, or not at all.
+    """Create a run folder, completely or not at all.
 
     Args:
-        path: Where.
-        config: Its settings.
-        statistics: Of the speakers A and B.
-        corpus: What it keeps of its recordings.
-        fill: Writes what it has from the beginning, into the folder that it is given.
+        path: Path of the run folder.
+        config: Settings of the run.
+        statistics: Statistics of the speakers "A" and "B".
+        corpus: Table of the run's recordings.
+        fill: Writes further initial files into the folder that it is given.
 
     Raises:
-        InputError: `path` is taken by something that is no run folder.
+        InputError: `path` exists and is not an empty folder, or another process creates it.
     """
     run_files.check_free(path)
     partial = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
     with files.locked(partial / run_files.LOCK, wait=False) as alone:
         if not alone:
-            raise InputError(f"--run_dir {path} is being made by another process; give another")
+            raise InputError(
+                f"--run_dir {path} is being created by another process; give another folder"
+            )
         run_files.check_free(path)
         try:
             run_files.clear_partial(partial)
@@ -228,14 +235,14 @@ def create_run(
 
 
 def open_run(path: Path) -> RunFolder:
-    """Opens a run folder.
+    """Open a run folder.
 
     Raises:
-        InputError: It is none, or its files cannot be read.
+        InputError: The path is not a run folder, or its files are damaged.
     """
     if not run_files.exists(path):
         raise InputError(
-            f"--run_dir {path} is no run folder (no {run_files.CONFIG}); expected one made by "
+            f"--run_dir {path} is not a run folder (no {run_files.CONFIG}); expected one made by "
             "train.py"
         )
     run_files.refuse_patterns(path)
@@ -246,40 +253,85 @@ def open_run(path: Path) -> RunFolder:
         published = run_files.read_published_step(path)
         statistics = run_files.read_statistics(path)
     except run_files.DAMAGE_ERRORS as error:
-        raise InputError(f"--run_dir {path} is damaged: {error}") from error
+        raise InputError(
+            f"--run_dir {path} is damaged: {error}; see python -m cyclegan_vc_tf inspect"
+        ) from error
     return RunFolder(path, config, statistics, recordings, imported, published)
 
 
 def check_resume_settings(run: RunFolder, config: RunConfig) -> None:
-    """Refuses to go on with settings that may not change.
+    """Refuse to resume with changed settings that must not change.
+
+    A run without recordings may get some: then all settings of the corpus may change.
 
     Raises:
-        InputError: They are other ones. A run without recordings can be given some.
+        InputError: A setting differs that must not change on a resume.
     """
     old = run.config if run.has_recordings else replace(run.config, corpus=config.corpus)
-    found = settings.resume_differences(old, config)
-    if found:
+    differences = settings.resume_differences(old, config)
+    if differences:
         raise InputError(
-            f"--run_dir {run.path} is a run with other settings: {'; '.join(found)}; "
+            f"--run_dir {run.path} is a run with other settings: {'; '.join(differences)}; "
             "leave them as they were, or give another --run_dir"
         )
 
 
 def check_resume_recordings(run: RunFolder, corpus: Mapping[str, Any]) -> None:
-    """Refuses to go on with other recordings than the run's, if it has some.
+    """Refuse to resume with other recordings than the run began with.
+
+    The recordings may lie in other folders than before: names and hashes are compared, for training
+    and for held-out recordings. Runs of old versions have no hashes of held-out recordings; then
+    their names are compared.
 
     Args:
-        run: The run.
-        corpus: What there is now, as `preparation.recordings_table` says it.
+        run: The run; one without recordings may get any.
+        corpus: Table of the recordings found now, as `preparation.recordings_table` returns it.
 
     Raises:
-        InputError: One was added, removed or changed.
+        InputError: A recording was added, removed or changed.
     """
-    for name, now in corpus.items() if run.has_recordings else ():
-        changed = sorted(dict(run.recordings[name].items() ^ now["training"].items()))
-        if changed:
-            raise InputError(
-                f"{len(changed)} recordings in {now['folder']} were added, removed or changed "
-                f"since the run began ({changed[0]} is the first); restore them, or give "
-                "another --run_dir"
-            )
+    if not run.has_recordings:
+        return
+    began_with = run_files.read_corpus(run.path)
+    for speaker, now in corpus.items():
+        flag, before = FOLDER_FLAGS[speaker], began_with[speaker]
+        _refuse_changes(
+            f"--{flag} {now['folder']}", "training", before["training"], now["training"]
+        )
+        if "held_out" in before:
+            own_folder = now["held_out_folder"] != now["folder"]
+            where = f"--{'held_out_' if own_folder else ''}{flag} {now['held_out_folder']}"
+            hashes = before.get("held_out_sha256", dict.fromkeys(before["held_out"]))
+            _refuse_changes(where, "held-out", hashes, now["held_out_sha256"])
+
+
+def _refuse_changes(
+    where: str, kind: str, before: Mapping[str, str | None], now: Mapping[str, str]
+) -> None:
+    """Refuse recordings that were added, removed or changed.
+
+    Args:
+        where: Flag and folder of the recordings.
+        kind: Kind of the recordings, for the message.
+        before: Hashes by name at the beginning of the run; a None is not compared.
+        now: Hashes by name.
+    """
+    changes = {
+        "added": sorted(now.keys() - before.keys()),
+        "removed": sorted(before.keys() - now.keys()),
+        "changed": sorted(
+            name
+            for name in before.keys() & now.keys()
+            if before[name] is not None and before[name] != now[name]
+        ),
+    }
+    differences = [
+        f"{len(names)} {change} ({names[0]}{' first' if len(names) > 1 else ''})"
+        for change, names in changes.items()
+        if names
+    ]
+    if differences:
+        raise InputError(
+            f"{where} has other {kind} recordings than the run began with: "
+            f"{', '.join(differences)}; restore them, or give another --run_dir"
+        )

@@ -1,4 +1,4 @@
-"""Of what a run was trained by: which versions, from which step on."""
+"""Versions of the software that trained a run."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ from cyclegan_vc_tf.system.errors import InputError
 
 
 def current_versions() -> dict[str, str]:
-    """Those of this process, by package; Python is one of them."""
+    """Return the versions of this process by package, with "python" for Python."""
     import numpy as np
     import tensorflow as tf
 
@@ -25,16 +25,16 @@ def current_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Versions:
-    """The file of a run's versions: {"STEP": {"tensorflow": "2.15.1", …}}.
+    """File of a run's versions: {"STEP": {"tensorflow": "2.15.1", …}}.
 
-    An entry holds for what was trained from its step on; runs from before there was such a file
-    have none, or none of step 0.
+    An entry holds for the steps after its step, up to the next entry. Old runs have no file, or no
+    entry of step 0.
     """
 
     path: Path
 
     def all(self) -> dict[int, dict[str, str]]:
-        """By step, ascending.
+        """Read all entries by step, ascending.
 
         Raises:
             InputError: The file is damaged.
@@ -51,10 +51,13 @@ class Versions:
             ) from error
 
     def note(self, step: int) -> None:
-        """Notes that what follows `step` is trained by this process, if that is something new."""
-        noted = self.all()
-        known = {each: versions for each, versions in noted.items() if each <= step}
+        """Record the versions of this process from a step on, if they changed.
+
+        Entries after the step are removed, because training is about to repeat them.
+        """
+        recorded = self.all()
+        known = {key: versions for key, versions in recorded.items() if key <= step}
         if not known or known[max(known)] != current_versions():
             known[step] = current_versions()
-        if known != noted:
-            files.write_json(self.path, {str(each): versions for each, versions in known.items()})
+        if known != recorded:
+            files.write_json(self.path, {str(key): versions for key, versions in known.items()})

@@ -8,9 +8,8 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.batch import convert_files, wav_names
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.data.preparation import Speaker
-from cyclegan_vc_tf.evaluation import evaluation_sets
-from cyclegan_vc_tf.evaluation import evaluator as evaluator_module
-from cyclegan_vc_tf.evaluation.evaluator import Evaluator, Values
+from cyclegan_vc_tf.evaluation.evaluator import Evaluator
+from cyclegan_vc_tf.evaluation.scoring import BOUNDS, METRICS, Scores
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -19,9 +18,6 @@ from cyclegan_vc_tf.training import tensorboard
 
 MAX_EXAMPLE_S = 10.0
 """Length of the samples in TensorBoard, in seconds; longer recordings are cut."""
-
-BOUND_SYSTEMS = ("source", "f0_only", "world_target")
-"""Systems whose scores bound those of the converted recordings, in the table of bounds."""
 
 
 class HeldOutRecordings:
@@ -42,6 +38,7 @@ class HeldOutRecordings:
         say: Callable[[str], None],
     ) -> None:
         self.run, self.speakers, self.converters, self.say = run, speakers, converters, say
+        self._bounds_written = False
 
     def write_examples(self, step: int) -> None:
         """Convert some recordings to the other speaker and back, for TensorBoard.
@@ -72,9 +69,7 @@ class HeldOutRecordings:
             InputError: It cannot be measured, or nothing is held out.
         """
         metric = self.run.config.training.best_metric
-        missing = dict(evaluator_module.load_neural_metrics(self.run.config.metrics)[1])
-        for evaluator in self._evaluators.values():
-            missing |= evaluator.not_measured()
+        missing = self._evaluator.not_measured()
         if metric in missing:
             raise InputError(
                 f"--best_metric={metric} cannot be measured ({missing[metric]}); expected another "
@@ -90,26 +85,24 @@ class HeldOutRecordings:
         Returns:
             Line about `--best_metric`: its values in both directions, and those of the sources.
         """
-        first = "_bounds" not in vars(self)
-        bounds, means = self._bounds, {}
-        for direction, evaluator in self._evaluators.items():
-            waves = evaluator.converted(self.converters[direction])
-            summary = evaluator.score(waves).summary
-            means[direction] = summary
+        scores = self._evaluator.evaluate(self.converters, step).scores
+        means = {direction: systems["converted"].summary for direction, systems in scores.items()}
+        for direction, summary in means.items():
             scalars = {
                 f"evaluation/{direction}/{metric}": value
                 for metric, value in summary.items()
                 if value is not None
             }
             tensorboard.write_scalars(scalars, step)
-        if first:
-            tensorboard.write_text("evaluation/bounds", _format_table(bounds), step)
+        if not self._bounds_written:
+            tensorboard.write_text("evaluation/bounds", _format_table(scores), step)
+            self._bounds_written = True
         self.run.evaluations.add(step, means)
         metric = self.run.config.training.best_metric
         values = ", ".join(
-            f"{direction} {_format_value(means[direction][metric])} "
-            f"(source {_format_value(bounds[direction]['source'][metric])})"
-            for direction in means
+            f"{direction} {_format_value(systems['converted'].summary[metric])} "
+            f"(source {_format_value(systems['source'].summary[metric])})"
+            for direction, systems in scores.items()
         )
         return f"{metric} {values}"
 
@@ -155,33 +148,16 @@ class HeldOutRecordings:
         return examples
 
     @cached_property
-    def _evaluators(self) -> dict[Direction, Evaluator]:
-        neural_metrics, _ = evaluator_module.load_neural_metrics(self.run.config.metrics)
-        sets = evaluation_sets.load_evaluation_sets(self.run, self.run.config.metrics.reference_dir)
-        rate_hz = self.run.config.features.sample_rate_hz
-        return {
-            name: Evaluator(recordings, rate_hz, neural_metrics)
-            for name, recordings in sets.items()
-        }
-
-    @cached_property
-    def _bounds(self) -> dict[str, dict[str, Values]]:
-        """Mean scores by direction and system, which do not change during a training."""
-        return {
-            direction: {
-                system: evaluator.score(waves).summary
-                for system, waves in evaluator.bounds(self.converters[direction]).items()
-            }
-            for direction, evaluator in self._evaluators.items()
-        }
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.run, self.run.config.metrics)
 
 
-def _format_table(bounds: Mapping[str, Mapping[str, Values]]) -> str:
-    """Format bounds as text: one line per metric, one column per direction and system."""
-    columns = [(direction, system) for direction in bounds for system in BOUND_SYSTEMS]
-    lines = ["".join([f"{'':24}", *(f"{f'{name} {system}':>20}" for name, system in columns)])]
-    for metric in next(iter(bounds.values()))[BOUND_SYSTEMS[0]]:
-        values = (_format_value(bounds[name][system][metric]) for name, system in columns)
+def _format_table(scores: Mapping[str, Mapping[str, Scores]]) -> str:
+    """Format the bounds as text: a line per metric, a column per direction and system."""
+    columns = [(direction, system) for direction in scores for system in BOUNDS]
+    lines = ["".join([f"{'':24}", *(f"{f'{way} {system}':>20}" for way, system in columns)])]
+    for metric in METRICS:
+        values = (_format_value(scores[way][system].summary[metric]) for way, system in columns)
         lines.append("".join([f"{metric:24}", *(f"{value:>20}" for value in values)]))
     return "\n".join(lines)
 

@@ -99,8 +99,9 @@ def train(
                 f"--steps is {steps}, but the run has done {done}; expected at least as many"
             )
         run = run.with_settings(config)
-        # After the settings, which name the folders. A run without recordings now gets some.
-        run = run if run.has_recordings else run.with_recordings(corpus)
+        # After the settings, which name the folders. A run without recordings now gets some; the
+        # recordings of a run that has some are unchanged, but may lie in other folders now.
+        run = run.with_recordings(corpus)
         return _Session(run, speakers, say, callbacks, stop or threading.Event()).run_to_end()
 
 

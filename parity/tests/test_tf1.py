@@ -64,7 +64,7 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
             "--generator_learning_rate=0", "--discriminator_learning_rate=0",
         )
     )  # fmt: skip
-    assert "leimao: vc1 of 24 values a frame" in printed
+    assert "leimao: vc1 of 24 values per frame" in printed
     assert "generator_A2B, generator_B2A, discriminator_A, discriminator_B" in printed
 
     samples, _ = audio_files.read(sorted((DEMO / "held_out" / "heart").iterdir())[0])
@@ -123,7 +123,8 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     done = python_without_torch(
         "train.py", f"--run_dir={run_dir}", f"--source_dir={voices['michael']}", "--steps=3"
     )
-    assert done.returncode == 2 and "--source_dir was" in done.stderr
+    assert done.returncode == 2
+    assert "--source_dir " in done.stderr and "has other training recordings" in done.stderr
 
 
 def networks_in(run_dir: Path, step: int) -> dict[str, np.ndarray]:

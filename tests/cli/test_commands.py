@@ -167,7 +167,7 @@ def test_conversions_that_cannot_begin(
 ) -> None:
     output = f"--output={tmp_path}/out"
     one, run_dir = f"--input={corpus}/low/00.wav", f"--run_dir={run.path}"
-    assert "is no run folder" in refused_here(
+    assert "is not a run folder" in refused_here(
         "convert.py", f"--run_dir={tmp_path}/absent", one, output
     )
     assert "--input is not given" in refused_here("convert.py", run_dir, output)

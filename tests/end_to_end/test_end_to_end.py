@@ -211,7 +211,8 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
         (tmp_path / folder / "00.wav").unlink()
     done = run_command(*command, "--steps=3")
     assert done.returncode == 2
-    assert "recordings in" in done.stderr and "(00.wav is the first)" in done.stderr
+    assert "recordings than the run began with: " in done.stderr
+    assert "1 removed (00.wav)" in done.stderr
     (tmp_path / "high").rename(tmp_path / "gone")
     assert "All 2 steps of this run are done" in finished(*command, "--steps=2")
 

@@ -73,8 +73,8 @@ def test_both_directions_have_their_recordings(run: RunFolder, tmp_path: Path) -
         ]
         for speaker in "AB"
     ]
-    assert [there.source_training, there.target_training] == voices
-    assert [back.source_training, back.target_training] == voices[::-1]
+    assert [there.source_enrolment, there.target_enrolment] == voices
+    assert [back.source_enrolment, back.target_enrolment] == voices[::-1]
 
 
 def test_recordings_are_parallel_by_their_names_without_endings(run: RunFolder) -> None:

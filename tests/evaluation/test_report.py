@@ -13,15 +13,10 @@ import soundfile
 import tensorflow as tf
 from conftest import voice
 
-from cyclegan_vc_tf.evaluation import report
-from cyclegan_vc_tf.evaluation.evaluator import (
-    METRICS,
-    SYSTEMS,
-    UTTERANCE_METRICS,
-    Evaluation,
-    Scores,
-)
-from cyclegan_vc_tf.evaluation.report import METRIC_INFO, SYSTEM_INFO
+from cyclegan_vc_tf.evaluation import figures, report
+from cyclegan_vc_tf.evaluation.evaluator import Evaluation
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
+from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS, UTTERANCE_METRICS, Scores
 from cyclegan_vc_tf.runs import events
 
 NAME = "<b>&\".flac<script>alert('x')</script>"
@@ -155,7 +150,9 @@ def test_every_system_and_metric_has_its_number(page: Page, evaluation: Evaluati
         for system, scored in systems.items()
     ]
     for row, (system, summary) in zip(body, expected, strict=True):
-        assert row[0].startswith(SYSTEM_INFO[system][0]) and SYSTEM_INFO[system][1] in row[0]
+        assert (
+            row[0].startswith(SYSTEM_INFO[system].title) and SYSTEM_INFO[system].meaning in row[0]
+        )
         for metric, cell in zip(METRICS, row[1:], strict=True):
             value = summary[metric]
             if value is None:
@@ -216,14 +213,14 @@ def test_a_page_of_an_evaluation_of_little(tmp_path: Path) -> None:
 
 
 def test_distributions_show_every_value_under_its_system(evaluation: Evaluation) -> None:
-    figure = report.plot_distributions(evaluation.scores["A2B"])
+    figure = figures.plot_distributions(evaluation.scores["A2B"])
     assert figure is not None
     # Words were not measured.
     assert len(figure.axes) == len(UTTERANCE_METRICS) - 1
     for axes, metric in zip(figure.axes, UTTERANCE_METRICS, strict=False):
         assert axes.get_title().startswith(METRIC_INFO[metric].title)
         labels = [label.get_text() for label in axes.get_xticklabels()]
-        assert labels == [SYSTEM_INFO[system][0] for system in SYSTEMS]
+        assert labels == [SYSTEM_INFO[system].title for system in SYSTEMS]
         for place, (dots, system) in enumerate(zip(axes.collections, SYSTEMS, strict=True)):
             points = np.asarray(dots.get_offsets())
             values = [u[metric] for u in evaluation.scores["A2B"][system].utterances.values()]
@@ -236,7 +233,7 @@ def test_a_running_mean_lies_over_its_curve() -> None:
     """That of a straight line is the line itself."""
     steps = list(range(0, 2000, 10))
     curves = {"line": (steps, [3.0 * step for step in steps]), "few": ([1, 2], [0.5, 0.25])}
-    line, few = report.plot_training_curves(curves).axes
+    line, few = figures.plot_training_curves(curves).axes
     raw, mean = line.get_lines()
     np.testing.assert_allclose(raw.get_ydata(), 3.0 * np.asarray(raw.get_xdata()))
     # A window of four values has its middle between two steps.

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from conftest import REPOSITORY, run_here, voice
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
-from cyclegan_vc_tf.evaluation import report
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.hub import pretrained, publishing
@@ -93,7 +95,7 @@ def test_it_converts_through_the_command_and_knows_nobody_s_folders(
 
 def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path: Path) -> None:
     published = publish(run, tmp_path / "published")
-    with pytest.raises(InputError, match="published with step 3 alone"):
+    with pytest.raises(InputError, match="published with step 3 only"):
         published.pick("2")
     for door, said in (
         ("train.py", "is a published run"),
@@ -110,7 +112,7 @@ def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path
 def test_the_card_has_the_numbers_of_the_evaluation(
     run: run_folder.RunFolder, tmp_path: Path
 ) -> None:
-    nothing = dict.fromkeys(report.METRIC_INFO)
+    nothing = dict.fromkeys(METRIC_INFO)
     bounds = {name: nothing | {"mcd_db": 9.0} for name in ("source", "f0_only", "world_target")}
     scores = dict.fromkeys(("A2B", "B2A"), bounds | {"converted": nothing | {"mcd_db": 7.25}})
     folder = run.path / "evaluation" / "step-3"
@@ -119,7 +121,8 @@ def test_the_card_has_the_numbers_of_the_evaluation(
     publish(run, tmp_path / "published")
     card = (tmp_path / "published" / "card.md").read_text()
     assert "| MCD (dB) ↓ | 9.00 | 7.25 | 9.00 | 9.00 | 7.25 | 9.00 |" in card
-    assert "Word error rate" not in card
+    assert "Word error rate (" not in card
+    assert "evaluate --run_dir=published" in card
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_refused(
@@ -149,7 +152,7 @@ def test_damaged_weights_are_told(run: run_folder.RunFolder, tmp_path: Path, dam
 
 
 def test_a_model_of_another_name_is_refused_and_all_are_named() -> None:
-    with pytest.raises(InputError, match="there is no pretrained:nobody") as refused:
+    with pytest.raises(InputError, match="pretrained:nobody is not a model") as refused:
         pretrained.find("pretrained:nobody")
     assert all(name in str(refused.value) for name in pretrained.names())
 
@@ -161,6 +164,33 @@ def test_the_models_are_of_two_variants_small_and_have_cards() -> None:
         assert (run.path / "weights.npz").stat().st_size <= LARGEST_WEIGHTS_BYTES
         card = (run.path / "card.md").read_text()
         assert "Apache-2.0" in card and "synthetic" in card and "MCD" in card
+
+
+def test_the_command_in_a_model_s_card_evaluates_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two of the sentences; scores lie between the bounds, as those in the card do."""
+    monkeypatch.chdir(tmp_path)
+    card = (pretrained.find("pretrained:vc1-demo") / "card.md").read_text()
+    flags = re.findall(r"--(?:run_dir|held_out_\w+)=[^\s`]+", card)[-3:]
+    assert flags[0] == "--run_dir=pretrained:vc1-demo"
+    for flag in flags[1:]:
+        folder = Path(flag.partition("=")[2])
+        folder.mkdir(parents=True)
+        for recording in sorted((REPOSITORY / folder).iterdir())[:2]:
+            shutil.copy(recording, folder)
+    before = sorted(pretrained.MODELS_DIR.rglob("*"))
+    done = run_here("evaluate", *flags)
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "evaluation" / "vc1-demo" / "step-2000"
+    assert f"Report: {report.relative_to(tmp_path) / 'report.html'}" in done.stdout
+    for systems in json.loads((report / "metrics.json").read_text()).values():
+        source, converted, best = (
+            systems[name]["mcd_db"] for name in ("source", "converted", "world_target")
+        )
+        assert source - 2 > converted > best + 1
+        assert systems["converted"]["log_f0_rmse"] < 0.5 * systems["source"]["log_f0_rmse"]
+    assert sorted(pretrained.MODELS_DIR.rglob("*")) == before, "the package stays as it is"
 
 
 @pytest.mark.parametrize("name", pretrained.names())

@@ -16,7 +16,7 @@ from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.hub import pretrained, publishing
-from cyclegan_vc_tf.inspection import inspector
+from cyclegan_vc_tf.inspection import inspector, summary
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.versions import Versions
@@ -95,7 +95,7 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
     for said in (
         "vc1 (Kaneko and Kameoka, 2017, arXiv:1711.11293)",
         "speaker A       5 recordings, 1 held out, ",
-        "24 mel-cepstra each 5 ms, 16000 Hz; F0 by dio, 71 to 800 Hz",
+        "24 mel-cepstra per 5 ms, 16000 Hz; F0 by dio, 71 to 800 Hz",
         "4 of 4",
         "  total         generator 6 (-50%)",
         "  cycle         A 3 (+0%)",
@@ -300,12 +300,12 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
         (statistics_without_numbers, "B_mean is NaN or infinite"),
         (statistics_of_others, "A_deviation has shape (80,); expected (24,)"),
         (damage_corpus, "corpus.json cannot be read ("),
-        (index_alone, "ckpt-4 has an index and no data; remove"),
-        (data_alone, "ckpt-4 has data and no index: its writer was killed; remove"),
+        (index_alone, "ckpt-4 has an index but no data; remove"),
+        (data_alone, "ckpt-4 has data but no index: its writer was killed; remove"),
         (truncate_data, "ckpt-3.* to go on from step 4"),
         (flip_bits, "ckpt-4.* to go on from step 3"),
         (cut_events, "of its"),
-        (damage_evaluations, "evaluations.json cannot be read ('good' is no number)"),
+        (damage_evaluations, "evaluations.json cannot be read ('good' is not a number)"),
         (cut_evaluations, "evaluations.json is damaged (Expecting value"),
         (damage_versions, "versions.json is damaged"),
         (damage_note_of_an_import, "imported.json cannot be read"),
@@ -316,7 +316,7 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
         (move_recordings, "the recordings of A are not in "),
         (lose_a_recording, "1 of 5 recordings of B are gone, "),
         (lose_a_held_out_recording, "1 of 5 recordings of B are gone, "),
-        (change_a_recording, "1 of 5 training recordings of A are not what was learned from, "),
+        (change_a_recording, "1 of 5 training recordings of A changed since the run began, "),
     ],
 )
 def test_each_damage_is_said_in_a_line_with_what_to_do(
@@ -346,7 +346,7 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     for path in (tmp_path, tmp_path / "absent", tmp_path / "thesis.doc"):
         done = run_here("inspect_run", f"--run_dir={path}")
-        assert done.returncode == 2 and "is no run folder" in done.stderr
+        assert done.returncode == 2 and "is not a run folder" in done.stderr
 
 
 def test_evaluations_and_versions_are_shown(run: run_folder.RunFolder) -> None:
@@ -441,7 +441,7 @@ def test_the_longest_of_everything_fits_too(variant: str) -> None:
     losses |= {f"regularization_{name}": loss for name in names[:2]}
     side = {"folder": "/" + "long/" * 40 + "anna", "training": 12345, "held_out": 1234}
     steps = list(range(100_000, 400_001, 1000))
-    lines = inspector.summary_lines(
+    lines = summary.summary_lines(
         {
             "path": "/" + "long/" * 40 + "run",
             "in_use": True,

@@ -154,9 +154,9 @@ def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     of_told = run_folder.open_run(tmp_path / "told").statistics
     np.testing.assert_array_equal(of_told["A"].mean, told["A"].mean)
-    # It learns from these from the first.
+    # It keeps to these recordings.
     done = run_here("train.py", f"--run_dir={run.path}", f"--target_dir={corpus}/low")
-    assert done.returncode == 2 and "--target_dir was" in done.stderr
+    assert done.returncode == 2 and "other training recordings than the run began" in done.stderr
 
 
 def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_damaged_checkpoints_are_refused(damage: Callable[[Path], object], tmp_p
         (tmp_path / name).mkdir()
     prefix = write(tmp_path / "model" / "model.ckpt", values_of_tensorflow_1())
     damage(tmp_path / "model")
-    with pytest.raises(InputError, match=r"is no checkpoint of TensorFlow, or damaged"):
+    with pytest.raises(InputError, match=r"is not a TensorFlow checkpoint, or is damaged"):
         imported(tmp_path / "inside", prefix)
     assert_nothing_is_left(tmp_path / "inside")
 
@@ -309,7 +309,7 @@ def test_a_checkpoint_is_known_by_each_of_its_files(tmp_path: Path) -> None:
     copy = write(tmp_path / "copy.ckpt", {"generator_A2B/h1_conv/bias": np.zeros(2, np.float32)})
     for path in tmp_path.glob("copy.ckpt.*"):
         path.rename(odd / path.name)
-    with pytest.raises(InputError, match="takes for a pattern; copy it to another place"):
+    with pytest.raises(InputError, match="takes for a pattern; copy it to another path"):
         public_files.read([str(odd / copy.name)])
 
 
@@ -321,7 +321,7 @@ def test_a_fuzzed_index_is_refused(tmp_path: Path) -> None:
         bytes_ = np.frombuffer(whole, np.uint8).copy()
         bytes_[rng.integers(len(bytes_), size=rng.choice([1, 4, 64]))] ^= rng.integers(1, 256)
         index.write_bytes(bytes_.tobytes())
-        with pytest.raises(InputError, match="is no checkpoint of TensorFlow, or damaged"):
+        with pytest.raises(InputError, match="is not a TensorFlow checkpoint, or is damaged"):
             importing.import_run(tmp_path / "run", [str(prefix)], [], as_it_is)
     assert not (tmp_path / "run").exists()
 
@@ -341,7 +341,7 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
     )  # fmt: skip
     for flag, said in (
         ("--variant=vc2", "--variant is vc2; the checkpoint is one of vc1"),
-        ("--mel_cepstra=36", "36 values a frame were asked for, and the checkpoint's generators"),
+        ("--mel_cepstra=36", "36 values per frame, but the checkpoint's generators have 24"),
         ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
         ("--norm_affine=down", "generator_A2B does not fit the layout; keys unread: InstanceNorm_"),
         ("--crop_frames=18", "--crop_frames is 18; expected a multiple of 4"),
@@ -349,8 +349,11 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
         ("--step=-1", "--step"),
         ("--step=99999999999999999999999", "--step"),
         ("--step=500000", "--step is 500000; expected at most --steps, 400000"),
-        ("--channels=64", "--channels is 64, and the checkpoint's weights are of 2; leave it out"),
-        ("--generator_kernels=1,2", "--generator_kernels is ('1', '2'), and the checkpoint's"),
+        (
+            "--channels=64",
+            "--channels is 64, but the checkpoint's weights have 2; leave --channels out",
+        ),
+        ("--generator_kernels=1,2", "--generator_kernels is ('1', '2'), but the checkpoint's"),
     ):
         done = run_here("import_run.py", *given, flag)
         assert done.returncode == 2 and said in done.stderr, done.stderr
@@ -377,10 +380,10 @@ def test_what_the_weights_do_not_tell_can_be_said(checkpoint: Path, tmp_path: Pa
 def test_a_folder_that_is_taken_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
     run = imported(tmp_path, checkpoint)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
-    with pytest.raises(InputError, match="is a run already; expected a folder to be made"):
+    with pytest.raises(InputError, match="is a run already; expected a new or empty folder"):
         imported(tmp_path, checkpoint)
     files = statistics_files(tmp_path)
-    with pytest.raises(InputError, match=r"cannot be made, for .*config\.json is a file"):
+    with pytest.raises(InputError, match=r"cannot be created: .*config\.json is a file"):
         inside = run.path / "config.json" / "run"
         importing.import_run(inside, [str(checkpoint)], files, as_it_is)
     (tmp_path / "thesis").mkdir()
@@ -430,16 +433,19 @@ def test_statistics_of_one_file_a_speaker(tmp_path: Path) -> None:
         ([PAIR], "none of ln F0 of A or B"),
         ([LOG_F0], "none of frames of 3 values of A or B"),
         ([{**PAIR, "mean_A": np.zeros(4)}, LOG_F0], "4 means and 3 deviations of A; expected 1 or"),
-        ([{**PAIR, "std_B": np.array([1, -1, 1])}, LOG_F0], "of B that are none, or deviations"),
-        ([{**PAIR, "mean_B": np.array([1, np.nan, 1])}, LOG_F0], "of B that are none"),
-        ([{**LOG_F0, "mean_A": np.inf}, PAIR], "of A that are none"),
+        (
+            [{**PAIR, "std_B": np.array([1, -1, 1])}, LOG_F0],
+            "NaN or infinite values of B, or deviations",
+        ),
+        ([{**PAIR, "mean_B": np.array([1, np.nan, 1])}, LOG_F0], "has NaN or infinite values of B"),
+        ([{**LOG_F0, "mean_A": np.inf}, PAIR], "has NaN or infinite values of A"),
         ([PAIR, PAIR, LOG_F0], r"1\.npz gives those of A once more"),
         ([{"weights": np.zeros(3)}], "has weights; expected mean_A"),
         ([{**PAIR, "std_A": np.array(["1", "2", "x"])}], "has arrays of kind U; expected numbers"),
-        ([{**PAIR, "std_A": np.array([None, 1, 2])}], "is no archive of NumPy, or damaged"),
+        ([{**PAIR, "std_A": np.array([None, 1, 2])}], "is not a NumPy archive, or is damaged"),
         ([{**PAIR, "mean_A": np.zeros(1 << 20)}], r"has mean_A\.npy of more than 1,048,576 bytes"),
         ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "gives those of B once more"),
-        ([{**PAIR, "std_B": np.zeros(3)}, LOG_F0], "no deviation of B that is above zero"),
+        ([{**PAIR, "std_B": np.zeros(3)}, LOG_F0], "no deviation of B above zero"),
         ([PAIR, {**LOG_F0, "mean_A": 110.0}], "has 110 for A's mean ln F0; expected the natural"),
         ([{**PAIR, "mean_A": np.zeros(3, complex)}, LOG_F0], "has arrays of kind c; expected numb"),
     ],
@@ -458,13 +464,13 @@ def test_ln_f0_is_not_taken_where_spectra_hold_it(tmp_path: Path) -> None:
 
 def test_statistics_files_that_are_none_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    with pytest.raises(InputError, match=r"a\.npz is not there"):
+    with pytest.raises(InputError, match=r"a\.npz is missing"):
         public_statistics.read([str(path)], 3, has_f0=True)
     (good,) = saved(tmp_path, PAIR)
     whole, rng = Path(good).read_bytes(), np.random.default_rng(5)
     for damaged in (b"", whole[:200], rng.bytes(300)):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="is no archive of NumPy, or damaged"):
+        with pytest.raises(InputError, match="is not a NumPy archive, or is damaged"):
             public_statistics.read([str(path)], 3, has_f0=True)
     for _ in range(200):
         damaged_ = np.frombuffer(whole, np.uint8).copy()

@@ -72,13 +72,13 @@ def test_the_best_checkpoint_is_kept_beside_the_last(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def no_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_neural_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         neural_metrics, "missing_reason", lambda *packages: neural_metrics.NOT_INSTALLED
     )
 
 
-@pytest.mark.usefixtures("no_judges")
+@pytest.mark.usefixtures("no_neural_metrics")
 def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path: Path) -> None:
     """The best of made-up numbers is kept, is what --step=best converts, and is forgotten late."""
     run_dir = tmp_path / "run"
@@ -121,7 +121,7 @@ def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path:
         run.pick("best")
 
 
-@pytest.mark.usefixtures("no_judges")
+@pytest.mark.usefixtures("no_neural_metrics")
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
