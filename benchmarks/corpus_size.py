@@ -1,6 +1,6 @@
 """What preparation takes, in time and in memory, against the size of the corpus.
 
-    python -m benchmarks.corpus_size --png=docs/preparation.png          some minutes
+    python -m benchmarks.corpus_size --png=docs/images/preparation.png          some minutes
 
 Two corpora of the demo's voice, each at several sizes: files of about 10 s, and three long files
 of a third of the size each, which are split in their silences. Beside them, single files that are

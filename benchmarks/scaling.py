@@ -1,6 +1,6 @@
 """How the cost grows: with the batch, the frames, the width and the corpus.
 
-    python -m benchmarks.scaling --png=docs/performance.png --json=FILE         some minutes
+    python -m benchmarks.scaling --png=docs/images/performance.png --json=FILE         some minutes
 
 Four panels in one picture. Each point is measured in a process of its own. Batch and frames are
 gone through with fewer channels than a paper has, where its own would take too long.

@@ -2,7 +2,7 @@
 
     python -m parity                            everything, a few minutes
     python -m parity --quick                    a minute and a half: no trainings, no mutants
-    python -m parity --report=docs/parity.md    a report too, with pictures, and as a web page
+    python -m parity --report=docs/notes/parity.md    a report too, with pictures, and as a web page
 
 Exit status: 0 if everything holds, 1 if something does not, 2 for a wrong flag, a report that
 cannot be written, or missing packages.

@@ -1,6 +1,6 @@
 """How far speech is from other speech, by definition: pure functions of analysed recordings.
 
-The formulas are in docs/evaluation.md.
+The formulas are in docs/reference/metrics.md.
 """
 
 from collections.abc import Sequence

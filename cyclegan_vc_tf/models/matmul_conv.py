@@ -19,7 +19,7 @@ import tensorflow as tf
 from cyclegan_vc_tf.system import processor
 
 MAX_ROWS = 400
-"""Positions of a whole batch up to which a product is the faster way; see docs/performance.md."""
+"""Positions of a whole batch up to which a product is faster; see docs/notes/performance.md."""
 
 MIN_CHANNELS = 32
 """Channels, both in and out, from which on it is, and"""
