@@ -1,5 +1,24 @@
-"""For tools that still call setup.py; everything is said in pyproject.toml."""
+"""Packages and package data of a build; everything else is declared in pyproject.toml.
 
-from setuptools import setup
+A wheel holds two folders of the repository as data packages: the flag files in `configs` and the
+demo corpus in `data/demo`. `cyclegan_vc_tf.config.preset_files` finds them.
+"""
 
-setup()
+from setuptools import find_packages, setup
+
+DATA = {
+    "cyclegan_vc_tf.presets": ("configs", ["*.flags"]),
+    "cyclegan_vc_tf.demo_corpus": ("data/demo", ["*/*/*.flac", "README.md", "transcripts.tsv"]),
+}
+"""Folder in the repository and file patterns of each data package."""
+
+setup(
+    packages=[*find_packages(include=["cyclegan_vc_tf*"]), *DATA],
+    package_dir={name: folder for name, (folder, _) in DATA.items()},
+    package_data={
+        "cyclegan_vc_tf": ["py.typed"],
+        "cyclegan_vc_tf.evaluation": ["templates/*.html"],
+        "cyclegan_vc_tf.hub": ["models/*/*"],
+        **{name: patterns for name, (_, patterns) in DATA.items()},
+    },
+)

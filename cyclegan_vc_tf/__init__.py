@@ -1,3 +1,122 @@
-"""TensorFlow/Keras reference port of the CycleGAN-VC family of voice converters."""
+"""TensorFlow/Keras reference port of the CycleGAN-VC family of voice converters.
+
+`import cyclegan_vc_tf` loads neither TensorFlow nor NumPy. Each public name is imported when it is
+first used.
+
+Example:
+    >>> import cyclegan_vc_tf as vc
+    >>> voices = vc.load("pretrained:vc1-demo")
+    >>> recording = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
+    >>> peak = voices.convert_file(recording, "converted.wav", direction="A2B")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclegan_vc_tf.api import (
+        evaluate,
+        inspect,
+        load,
+        prepare,
+        preset,
+        train,
+    )
+    from cyclegan_vc_tf.audio.audio_files import AudioError
+    from cyclegan_vc_tf.config.corpus import CorpusConfig
+    from cyclegan_vc_tf.config.directions import Direction
+    from cyclegan_vc_tf.config.features import FeatureConfig
+    from cyclegan_vc_tf.config.network import NetworkConfig
+    from cyclegan_vc_tf.config.preset_files import demo_corpus_dir, preset_names
+    from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
+    from cyclegan_vc_tf.config.training import AugmentationConfig, TrainingConfig
+    from cyclegan_vc_tf.conversion.batch import BatchResult
+    from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
+    from cyclegan_vc_tf.exchange import (
+        export_networks,
+        import_checkpoint,
+        import_vocoder,
+        publish,
+    )
+    from cyclegan_vc_tf.models.registry import VARIANTS, Variant
+    from cyclegan_vc_tf.system.errors import InputError, TrainingError
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "AudioError": "audio.audio_files",
+    "AugmentationConfig": "config.training",
+    "BatchResult": "conversion.batch",
+    "CorpusConfig": "config.corpus",
+    "Direction": "config.directions",
+    "FeatureConfig": "config.features",
+    "InputError": "system.errors",
+    "MetricsConfig": "config.run",
+    "NetworkConfig": "config.network",
+    "RunConfig": "config.run",
+    "TrainingConfig": "config.training",
+    "TrainingError": "system.errors",
+    "VARIANTS": "models.registry",
+    "Variant": "models.registry",
+    "VocoderConfig": "config.run",
+    "VoiceConverter": "conversion.voice_converter",
+    "demo_corpus_dir": "config.preset_files",
+    "evaluate": "api",
+    "export_networks": "exchange",
+    "import_checkpoint": "exchange",
+    "import_vocoder": "exchange",
+    "inspect": "api",
+    "load": "api",
+    "prepare": "api",
+    "preset": "api",
+    "preset_names": "config.preset_files",
+    "publish": "exchange",
+    "train": "api",
+}
+"""Module of every public name, below this package."""
+
+__all__ = [
+    "VARIANTS",
+    "AudioError",
+    "AugmentationConfig",
+    "BatchResult",
+    "CorpusConfig",
+    "Direction",
+    "FeatureConfig",
+    "InputError",
+    "MetricsConfig",
+    "NetworkConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "TrainingError",
+    "Variant",
+    "VocoderConfig",
+    "VoiceConverter",
+    "__version__",
+    "demo_corpus_dir",
+    "evaluate",
+    "export_networks",
+    "import_checkpoint",
+    "import_vocoder",
+    "inspect",
+    "load",
+    "prepare",
+    "preset",
+    "preset_names",
+    "publish",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on its first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -1,38 +1,46 @@
-"""`python -m cyclegan_vc_tf VERB --flags…`."""
+"""Command line of the package: `python -m cyclegan_vc_tf COMMAND --flags…`."""
 
 import sys
 from importlib import import_module
 
-VERBS = {
-    "prepare": "make the features of two folders of recordings",
-    "train": "train, or resume a training; what train.py does",
-    "convert": "convert recordings; what convert.py does",
-    "evaluate": "say how good a run is, in numbers and on a page",
-    "inspect": "say what a run folder holds, and what is wrong with it",
-    "publish": "make a run small enough to pass on",
-    "import": "make a run folder of a public project's checkpoint",
-    "export": "write a run's networks as PyTorch's",
-    "import_vocoder": "make a vocoder of a public MelGAN generator",
+from cyclegan_vc_tf import __version__
+
+COMMANDS = {
+    "prepare": "compute the features of two folders of recordings",
+    "train": "train, or resume a training; same as train.py",
+    "convert": "convert recordings; same as convert.py",
+    "evaluate": "measure a run on held-out recordings, and write a report",
+    "inspect": "show what a run folder holds, and what is wrong with it",
+    "publish": "make a small copy of a run to pass on",
+    "import": "make a run folder from a public checkpoint",
+    "export": "write the networks of a run as a PyTorch file",
+    "import_vocoder": "make a vocoder from a public MelGAN generator",
 }
 
-ROOMS = {"import": "import_run", "inspect": "inspect_run"}
-"""Modules of verbs that no module can be named as, or that Python has one of."""
+MODULES = {"import": "import_run", "inspect": "inspect_run"}
+"""Modules of commands whose names are a keyword or a module of Python."""
 
 
 def main() -> None:
-    """Hands the command line to the verb's own module."""
-    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if verb in VERBS:
+    """Pass the command line to the module of the command."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in COMMANDS:
         del sys.argv[1]
-        sys.argv[0] = f"cyclegan_vc_tf {verb}"
-        import_module(f"cyclegan_vc_tf.cli.{ROOMS.get(verb, verb)}").main()
-    elif verb in ("-h", "--help", "--helpfull"):
-        print("usage: python -m cyclegan_vc_tf VERB --help")
-        for name, text in VERBS.items():
-            print(f"  {name:14} {text}")
+        sys.argv[0] = f"cyclegan_vc_tf {name}"
+        import_module(f"cyclegan_vc_tf.cli.{MODULES.get(name, name)}").main()
+    elif name == "--version":
+        print(f"cyclegan-vc-tf {__version__}")
+    elif name in ("-h", "--help", "--helpfull"):
+        print("usage: python -m cyclegan_vc_tf COMMAND --flags…")
+        print("       python -m cyclegan_vc_tf COMMAND --help")
+        print("       python -m cyclegan_vc_tf --version")
+        for command, text in COMMANDS.items():
+            print(f"  {command:14} {text}")
     else:
-        known = ", ".join(VERBS)
-        print(f"cyclegan_vc_tf: {verb!r} is no verb; expected one of {known}", file=sys.stderr)
+        known = ", ".join(COMMANDS)
+        print(
+            f"cyclegan_vc_tf: {name!r} is not a command; expected one of {known}", file=sys.stderr
+        )
         sys.exit(2)
 
 

@@ -1,1 +1,1 @@
-"""The commands: one module a verb."""
+"""Command line: one module per command, which parses flags, calls the API and prints."""

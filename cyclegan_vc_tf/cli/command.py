@@ -1,4 +1,4 @@
-"""What the commands have in common: flags in, one line of error out, an exit status."""
+"""Common part of all commands: parsing of flags, errors in one line, exit statuses."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from absl import flags
 
+from cyclegan_vc_tf.config import preset_files, settings
 from cyclegan_vc_tf.system import signals
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 
@@ -16,38 +17,36 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DONE, SOME_FAILED, REFUSED = 0, 1, 2
 
+DefineFlags = Callable[[flags.FlagValues], None]
+
 
 def run(
-    about: str | None,
-    define: Callable[[flags.FlagValues], None],
-    main: Callable[[flags.FlagValues], int],
+    about: str | None, define: DefineFlags, main: Callable[[flags.FlagValues], int]
 ) -> NoReturn:
-    """Runs a command and exits.
+    """Run a command and exit.
 
     Args:
-        about: What `--help` says first.
-        define: Defines its flags.
-        main: Does its work; returns the exit status.
+        about: First text of `--help`.
+        define: Defines the flags of the command.
+        main: Does the work and returns the exit status.
     """
     program = Path(sys.argv[0]).name
-    values = flags.FlagValues()
-    define(values)
-    flags.DEFINE_boolean(
-        "debug", False, "Show the traceback of an error.", flag_values=values, module_name="debug"
-    )
+    values = _define_all(define)
     if {"-h", "--help", "--helpfull"} & set(sys.argv[1:]):
-        sections = [values.module_help(name) for name in values.flags_by_module_dict()]
-        print(
-            about, "\n\n".join(sections), "  --flagfile: File with flags, one a line.", sep="\n\n"
-        )
+        print(about, _help_text(values), sep="\n\n")
         sys.exit(DONE)
-    # A file's name may hold bytes that are no text.
+    # A file's name may hold bytes that are not text.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.raise_on_signals()
     try:
         unexpected = values(sys.argv)[1:]
         if unexpected:
             raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
+        if "preset" in values and values.preset:
+            # Flags of the preset come first: a later flag overrides an earlier one.
+            arguments = [*preset_files.preset_arguments(values.preset), *sys.argv[1:]]
+            values = _define_all(define)
+            values([sys.argv[0], *arguments])
         sys.exit(main(values))
     except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
         if values.is_parsed() and values.debug:
@@ -57,3 +56,20 @@ def run(
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)
+
+
+def _define_all(define: DefineFlags) -> flags.FlagValues:
+    """Return the flags of a command, and those of all commands."""
+    values = flags.FlagValues()
+    define(values)
+    flags.DEFINE_boolean(
+        "debug", False, "Show the traceback of an error.", flag_values=values, module_name="debug"
+    )
+    return values
+
+
+def _help_text(values: flags.FlagValues) -> str:
+    """Return the help of all flags by section; old names of flags come last."""
+    names = sorted(values.flags_by_module_dict(), key=lambda name: name == settings.ALIASES_MODULE)
+    sections = [values.module_help(name) for name in names]
+    return "\n\n".join(["  --flagfile: File with one flag per line.", *sections])

@@ -1,4 +1,4 @@
-"""Writes a run's networks as state dictionaries of PyTorch, which has to be installed.
+"""Write the networks of a run as PyTorch state dictionaries; PyTorch has to be installed.
 
 python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=torch --output=anna-ben.pt
 """
@@ -7,51 +7,44 @@ from dataclasses import dataclass
 
 from absl import flags
 
+from cyclegan_vc_tf import api, exchange
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.commands import STEP_HELP
+from cyclegan_vc_tf.config.commands import RUN_DIR_HELP, STEP_HELP
 from cyclegan_vc_tf.config.settings import setting
-from cyclegan_vc_tf.system.errors import InputError
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What to export, and where to."""
+    """Settings of one export."""
 
-    run_dir: str = setting("", "Run folder of a training.")
-    output: str = setting("", "File to write; one that is there is replaced.", is_path=True)
-    format: str = setting("torch", "Of the file: what torch.save writes.", choices=("torch",))
+    run_dir: str = setting("", RUN_DIR_HELP)
+    output: str = setting("", "File to write; an existing file is replaced.", is_path=True)
+    format: str = setting("torch", "Format of the file: torch, of torch.save.", choices=("torch",))
     layout: str = setting(
         "companion",
-        "Whose keys: the parity suite's companion's, or those of github.com/karkirowle/"
-        "cyclegan_pytorch, for runs whose networks compute what its do.",
+        "Keys of the weights: companion of the parity suite, or karkirowle of github.com/"
+        "karkirowle/cyclegan_pytorch, for runs with that project's networks.",
         choices=("companion", "karkirowle"),
     )
     step: str = setting("last", STEP_HELP)
 
 
 def define(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the flags of the command."""
     settings.define_flags(ExportConfig, values)
 
 
 def export(values: flags.FlagValues) -> int:
-    """Exports, and prints under which names the networks are in the file."""
+    """Export, and print the names of the networks in the file."""
     config = settings.from_flags(ExportConfig, values, ExportConfig())
-    run_dir = paths.run_dir(config.run_dir)
+    run_dir = api.find_run(config.run_dir)
     output = paths.new_file(config.output)
-    if run_dir.resolve() in output.resolve().parents:
-        raise InputError(f"--output {output} lies in the run folder; expected another place")
-    # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf.interop import exporting
-    from cyclegan_vc_tf.runs import run_folder
-
-    run = run_folder.open_run(run_dir)
-    step, names = exporting.export(run, config.layout, output, run.pick(config.step))
+    step, names = exchange.export_networks(run_dir, output, layout=config.layout, step=config.step)
     print(f"Step {step}: {', '.join(names)}: {output}")
     return command.DONE
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     command.run(__doc__, define, export)

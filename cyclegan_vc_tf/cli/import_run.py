@@ -1,4 +1,4 @@
-r"""Makes a run folder of a public project's checkpoint, to convert with and to train further.
+r"""Make a run folder from a public checkpoint, to convert with and to train further.
 
 python -m cyclegan_vc_tf import --checkpoint=model/sf1_tm1.ckpt --run_dir=runs/sf1-tm1 \
     --statistics=model/mcep_normalization.npz,model/logf0s_normalization.npz
@@ -7,13 +7,12 @@ python -m cyclegan_vc_tf import --checkpoint=generator_A2B.pt,generator_B2A.pt \
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from absl import flags
 
+from cyclegan_vc_tf import api, exchange
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.cli import paths as paths_module
-from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.interop.public_layouts import LAYOUTS
@@ -22,61 +21,58 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """What to import. What the weights tell, and the layout, need not be said."""
+    """Settings of one import; sizes of the networks are read from the weights."""
 
     layout: str = setting(
-        "auto", "Whose checkpoint it is; auto tells by its keys.", choices=("auto", *LAYOUTS)
+        "auto",
+        "Source project of the checkpoint; auto detects it from the keys.",
+        choices=("auto", *LAYOUTS),
     )
     checkpoint: tuple[str, ...] = setting(
         (),
-        "Files, with commas between them: one that holds all networks, or one a network, which its "
-        "name tells or generator_A2B=FILE says; a TensorFlow 1 checkpoint by its prefix.",
+        "Files of the networks, separated by commas: one file for all networks, or one file per "
+        "network, named after its network or given as generator_A2B=FILE. A TensorFlow 1 "
+        "checkpoint is given by its prefix.",
     )
     statistics: tuple[str, ...] = setting(
         (),
-        "NumPy files of the speakers' statistics, with commas between them: mcep_normalization.npz "
-        "and logf0s_normalization.npz, or one of A and one of B. By default they are computed of "
-        "--source_dir and --target_dir.",
+        "NumPy files of the speakers' statistics, separated by commas: mcep_normalization.npz and "
+        "logf0s_normalization.npz, or one file for A and one for B. By default they are computed "
+        "from --source_dir and --target_dir.",
     )
     run_dir: str = setting("", "Run folder to make.", is_path=True)
     step: int = setting(
-        0, "Steps it was trained for; schedules go on there.", minimum=0, maximum=10**9
+        0,
+        "Steps that the checkpoint was trained for; schedules continue from there.",
+        minimum=0,
+        maximum=10**9,
     )
 
 
 def define(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the flags of the command."""
     settings.define_flags(ImportConfig, values)
     settings.define_flags(RunConfig, values)
 
 
 def import_run(values: flags.FlagValues) -> int:
-    """Imports, and prints what was and what was not taken over."""
+    """Import, and print which networks the run has and which are untrained."""
     config = settings.from_flags(ImportConfig, values, ImportConfig())
-    run_dir = paths_module.required("run_dir", config.run_dir).resolve()
+    run_dir = api.find_run(config.run_dir)
     if not any(config.checkpoint):
         raise InputError("--checkpoint is not given; see --help")
-    # TensorFlow takes seconds to import: wrong flags are refused without it.
-    from cyclegan_vc_tf.interop import importing
-
-    importing.import_run(
+    exchange.import_checkpoint(
         run_dir,
-        _whole(config.checkpoint),
-        _whole(config.statistics),
-        lambda base: settings.from_flags(RunConfig, values, base),
-        layout="" if config.layout == "auto" else config.layout,
+        config.checkpoint,
+        config.statistics,
+        layout=config.layout,
         step=config.step,
+        **overrides.given_settings(RunConfig, values),
     )
-    print(f"Run folder: {run_dir}")
+    print(f"Run folder: {run_dir.resolve()}")
     return command.DONE
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     command.run(__doc__, define, import_run)
-
-
-def _whole(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """A single path may have commas in it."""
-    together = ",".join(paths)
-    return (together,) if together and Path(together).exists() else tuple(filter(None, paths))

@@ -1,4 +1,4 @@
-"""Says what a run folder holds, and what is wrong with it if it is damaged.
+"""Show what a run folder holds, and what is wrong with a damaged one.
 
 python -m cyclegan_vc_tf inspect --run_dir=runs/anna-ben
 
@@ -10,36 +10,34 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf.cli import command, paths
+from cyclegan_vc_tf import api
+from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.commands import RUN_DIR_HELP
 from cyclegan_vc_tf.config.settings import setting
-from cyclegan_vc_tf.system import files, startup
+from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import single_line
 
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """What to look through."""
+    """Settings of one inspection."""
 
     run_dir: str = setting("", RUN_DIR_HELP)
-    json: str = setting("", "File to write what was found to as well.", is_path=True)
+    json: str = setting("", "File to write the findings to as JSON.", is_path=True)
 
 
 def define(values: flags.FlagValues) -> None:
-    """Defines the command's flags."""
+    """Define the flags of the command."""
     settings.define_flags(InspectConfig, values)
 
 
 def inspect(values: flags.FlagValues) -> int:
-    """Looks through a run folder, and prints what it holds and what is wrong."""
+    """Inspect a run folder, and print what it holds and what is wrong."""
     config = settings.from_flags(InspectConfig, values, InspectConfig())
-    run_dir = paths.run_dir(config.run_dir)
-    # TensorFlow takes seconds to import: wrong flags are refused without it.
-    with startup.fast_import():
-        from cyclegan_vc_tf.inspection import inspector
+    found = api.inspect(config.run_dir)
+    from cyclegan_vc_tf.inspection import inspector
 
-    found = inspector.inspect(run_dir)
     print("\n".join(inspector.summary_lines(found.facts)))
     for problem in found.problems:
         print(f"damaged: {single_line(str(problem))}")
@@ -49,5 +47,5 @@ def inspect(values: flags.FlagValues) -> int:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     command.run(__doc__, define, inspect)

@@ -1,29 +1,24 @@
-"""Paths that commands are given."""
+"""Paths that are given as flags."""
 
 from pathlib import Path
 
-from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.system.errors import InputError
 
 
-def run_dir(value: str) -> Path:
-    """The path of `--run_dir`, which was given, or of a model that comes with the package."""
-    if value.startswith(pretrained.PREFIX):
-        return pretrained.find(value)
-    return required("run_dir", settings.absolute_path(value))
-
-
 def new_file(value: str) -> Path:
-    """The path of `--output`, which was given; at most a file is there, to be replaced."""
+    """Return the path of `--output`, a file to write; an existing file is replaced.
+
+    Raises:
+        InputError: The flag was not given, or the path is a folder.
+    """
     path = required("output", value)
     if path.exists() and not path.is_file():
-        raise InputError(f"--output {path} is no file; expected a file to write")
+        raise InputError(f"--output {path} is not a file; expected a file to write")
     return path
 
 
 def required(name: str, value: str) -> Path:
-    """The path of a flag that has no default.
+    """Return the path of a flag that has no default.
 
     Raises:
         InputError: The flag was not given.

@@ -5,61 +5,72 @@ from dataclasses import dataclass
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.settings import setting
 
-RUN_DIR_HELP = "Run folder of a training, or pretrained:NAME, a model that comes with the package."
-STEP_HELP = "Step of the checkpoint, or last, or best, where the training evaluated them."
+RUN_DIR_HELP = (
+    "Run folder of a training, folder of a published run, or pretrained:NAME for a model that "
+    "comes with the package."
+)
+STEP_HELP = "Step of the checkpoint: a number, last, or best for a training with --evaluate_every."
 
 
 @dataclass(frozen=True)
 class ConvertConfig:
-    """One call of the converter."""
+    """Settings of one conversion."""
 
     run_dir: str = setting("", RUN_DIR_HELP)
-    input: str = setting("", "A recording, or a folder of them.", is_path=True)
-    output: str = setting("", "Folder of the converted wav files.", is_path=True)
+    input: str = setting("", "Recording, or folder of recordings.", is_path=True)
+    output: str = setting(
+        "",
+        "Folder of the converted wav files; for a single recording also a file that ends in .wav.",
+        is_path=True,
+    )
     direction: str = setting(
-        "A2B", "From A to B, or from B to A.", choices=tuple(map(str, Direction))
+        "A2B",
+        "Direction of conversion: A2B from speaker A to speaker B, or B2A.",
+        choices=tuple(map(str, Direction)),
     )
     step: str = setting("last", STEP_HELP)
     keep_sample_rate: bool = setting(
-        False, "Write at the rate of each recording instead of the model's."
+        False, "Write at the sample rate of each recording instead of the model's."
     )
     f0: str = setting(
-        "convert", "Map F0 to the target's range, or keep it.", choices=("convert", "keep")
+        "convert",
+        "Map F0 to the range of the target speaker (convert), or keep it.",
+        choices=("convert", "keep"),
     )
     semitones: float = setting(
-        0.0, "Semitones to raise F0 by after that.", minimum=-36.0, maximum=36.0
+        0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0
     )
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """One call of the evaluation."""
+    """Settings of one evaluation."""
 
     run_dir: str = setting("", RUN_DIR_HELP)
     step: str = setting("last", STEP_HELP)
-    examples: int = setting(3, "Recordings to see and hear on the page.", minimum=0)
+    examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
-        "",
-        "Folder of the report; by default RUN/evaluation/step-STEP.",
-        is_path=True,
+        "", "Folder of the report; by default RUN/evaluation/step-STEP.", is_path=True
     )
-    json: str = setting("", "File to write the means to as well.", is_path=True)
+    json: str = setting("", "File to write the metrics to as JSON.", is_path=True)
 
 
 @dataclass(frozen=True)
 class PublicCorpusConfig:
-    """A public corpus that features are prepared of."""
+    """Public corpus to prepare."""
 
     corpus: str = setting(
         "",
-        "Download a public corpus, vcc2016, vcc2018 or arctic, and prepare two of its speakers.",
+        "Public corpus to download: vcc2016, vcc2018 or arctic. Two of its speakers are prepared.",
     )
     speakers: tuple[str, ...] = setting(
-        (), "Source and target in --corpus, such as SF1,TF2; by default a usual pair."
+        (),
+        "Source and target speaker in --corpus, such as SF1,TF2; by default a usual pair.",
     )
     corpus_dir: str = setting(
         "", "Folder of --corpus; by default in the user's data folder.", is_path=True
     )
     corpus_url: str = setting(
-        "", "What the addresses of --corpus's archives begin with: a mirror, http://HOST/FOLDER."
+        "",
+        "Mirror of --corpus, http://HOST/FOLDER, in place of the usual address of the archives.",
     )

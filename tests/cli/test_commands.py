@@ -77,7 +77,7 @@ def test_wrong_command_lines() -> None:
     assert "'utf-8' codec" in refused("train.py", "--flagfile=data/demo/train/heart/001.flac")
     assert "~nobody-here/run" in refused("train.py", "--run_dir=~nobody-here/run")
     assert "sideways" in refused("convert.py", "--direction=sideways")
-    assert "'dance' is no verb" in refused("-m", "cyclegan_vc_tf", "dance")
+    assert "'dance' is not a command" in refused("-m", "cyclegan_vc_tf", "dance")
     assert "--target_dir is not given" in refused(
         "-m", "cyclegan_vc_tf", "prepare", "--source_dir=data/demo/train/heart"
     )

@@ -1,0 +1,275 @@
+"""Conversion of samples, files and folders with a run: the public class `VoiceConverter`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cyclegan_vc_tf.audio import resampling
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
+from cyclegan_vc_tf.conversion import batch, recordings
+from cyclegan_vc_tf.conversion.batch import BatchResult
+from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
+from cyclegan_vc_tf.system.errors import InputError
+
+if TYPE_CHECKING:
+    from cyclegan_vc_tf.runs.run_folder import RunFolder
+
+F0_CHOICES = ("convert", "keep")
+
+
+class VoiceConverter:
+    """Converter between the two speakers of a run; `cyclegan_vc_tf.load` returns one.
+
+    A direction is "A2B" or "B2A", or a `Direction`. The generator of a direction is loaded when it
+    is first used. One converter may serve several threads.
+
+    Args:
+        run: Run folder.
+        step: Step of the checkpoint.
+        vocoder: Vocoder settings; by default those of the run.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> voices = vc.load("pretrained:vc1-demo")
+        >>> voices.variant, voices.sample_rate_hz, voices.step
+        ('vc1', 16000, 1000)
+    """
+
+    def __init__(self, run: "RunFolder", step: int, vocoder: VocoderConfig | None = None) -> None:
+        self._run, self._step = run, step
+        self._vocoder = run.config.vocoder if vocoder is None else vocoder
+        self._converters: dict[Direction, Converter] = {}
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        """Return variant, step and run folder."""
+        return f"<VoiceConverter {self.variant}, step {self.step}, {self._run.path}>"
+
+    @property
+    def config(self) -> RunConfig:
+        """Settings of the run."""
+        return self._run.config
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Directions whose generators the checkpoint has; an imported run may lack one."""
+        imported = self._run.imported
+        untrained = imported["untrained"] if imported.get("step") == self._step else []
+        return tuple(each for each in Direction if f"generator_{each}" not in untrained)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Sample rate of the model, in Hz."""
+        return self._run.config.features.sample_rate_hz
+
+    @property
+    def step(self) -> int:
+        """Training step of the checkpoint."""
+        return self._step
+
+    @property
+    def variant(self) -> str:
+        """Name of the variant: "vc1", "vc2", "vc3" or "mask"."""
+        return self._run.config.network.variant
+
+    def convert(
+        self,
+        samples: np.ndarray,
+        sample_rate_hz: int,
+        direction: str = "A2B",
+        *,
+        f0: str = "convert",
+        semitones: float = 0.0,
+    ) -> np.ndarray:
+        """Convert the samples of a recording.
+
+        Samples at another rate than the model's are resampled before and after the conversion.
+
+        Args:
+            samples: (samples,), mono, floating point, full scale 1.0.
+            sample_rate_hz: Their sample rate, in Hz.
+            direction: Direction of conversion.
+            f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
+            semitones: Semitones to raise F0 by after that.
+
+        Returns:
+            Converted samples, (samples,) float32, as many as received, at the received rate. Peaks
+            may exceed 1.0.
+
+        Raises:
+            InputError: Samples, rate, direction or F0 options are not usable.
+            AudioError: The generator returned NaN or infinite values.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> import numpy as np
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> time_s = np.arange(44_100) / 44_100
+            >>> tone = 0.1 * np.sign(np.sin(2 * np.pi * 150 * time_s))
+            >>> converted = voices.convert(tone, 44_100, "B2A")
+            >>> converted.shape, converted.dtype
+            ((44100,), dtype('float32'))
+        """
+        samples = _checked_samples(samples)
+        if not 1 <= sample_rate_hz <= 10**6:
+            raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
+        converter, options = self._prepare(direction, f0, semitones)
+        if not len(samples):
+            return samples
+        rate_hz = int(sample_rate_hz)
+        resampled = resampling.resample(samples, rate_hz, self.sample_rate_hz)
+        if converter.leaves_alone(resampled):
+            return samples
+        converted = converter.convert(resampled, options)
+        restored = resampling.resample(converted, self.sample_rate_hz, rate_hz)
+        return resampling.fix_length(restored, len(samples))
+
+    def convert_file(
+        self,
+        path: str | Path,
+        output: str | Path,
+        direction: str = "A2B",
+        *,
+        f0: str = "convert",
+        semitones: float = 0.0,
+        keep_sample_rate: bool = False,
+    ) -> float:
+        """Convert a recording into a wav file of the same duration.
+
+        Args:
+            path: Recording in any format that libsndfile reads.
+            output: Wav file to write, 16 bits, mono. An existing file is replaced.
+            direction: Direction of conversion.
+            f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
+            semitones: Semitones to raise F0 by after that.
+            keep_sample_rate: Write at the rate of the recording instead of the model's.
+
+        Returns:
+            Peak of the converted samples. Above 1.0, the file was scaled down to full scale.
+
+        Raises:
+            InputError: The direction or the F0 options are not usable, or `output` is `path`.
+            AudioError: The recording cannot be read, or the generator returned NaN.
+            OSError: The wav file cannot be written.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> recording = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> peak = voices.convert_file(recording, "converted.wav", "A2B")
+        """
+        path, output = Path(path).expanduser(), Path(output).expanduser()
+        if output.resolve() == path.resolve():
+            raise InputError(f"received output {output}, which is the recording; name another file")
+        converter, options = self._prepare(direction, f0, semitones)
+        return convert_file(converter, path, output, options, keep_sample_rate=keep_sample_rate)
+
+    def convert_folder(
+        self,
+        folder: str | Path,
+        output: str | Path,
+        direction: str = "A2B",
+        *,
+        f0: str = "convert",
+        semitones: float = 0.0,
+        keep_sample_rate: bool = False,
+    ) -> BatchResult:
+        """Convert all recordings of a folder, recursively, one process per core.
+
+        Args:
+            folder: Folder of recordings.
+            output: Folder of the wav files, which keep the structure of `folder`.
+            direction: Direction of conversion.
+            f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
+            semitones: Semitones to raise F0 by after that.
+            keep_sample_rate: Write at the rate of each recording instead of the model's.
+
+        Returns:
+            Recordings that failed, each with a reason, and wav files that were scaled down.
+
+        Raises:
+            InputError: The folder has no recording, a recording would be overwritten, or the
+                direction or the F0 options are not usable.
+            OSError: The output folder cannot be made.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> result = voices.convert_folder("recordings/anna", "converted", "A2B")
+            >>> result.failed
+            {}
+        """
+        outputs = recordings.plan_outputs(Path(folder).expanduser(), Path(output).expanduser())
+        return self.convert_files(
+            outputs, direction, f0=f0, semitones=semitones, keep_sample_rate=keep_sample_rate
+        )
+
+    def convert_files(
+        self,
+        outputs: Mapping[Path, Path],
+        direction: str = "A2B",
+        *,
+        f0: str = "convert",
+        semitones: float = 0.0,
+        keep_sample_rate: bool = False,
+    ) -> BatchResult:
+        """Convert recordings into the wav files that a mapping names, one process per core.
+
+        Args:
+            outputs: Wav file of each recording.
+            direction: Direction of conversion.
+            f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
+            semitones: Semitones to raise F0 by after that.
+            keep_sample_rate: Write at the rate of each recording instead of the model's.
+
+        Returns:
+            Recordings that failed, each with a reason, and wav files that were scaled down.
+
+        Raises:
+            InputError: The direction or the F0 options are not usable.
+            OSError: The output folder cannot be made.
+        """
+        converter, options = self._prepare(direction, f0, semitones)
+        if outputs:
+            folders = [str(wav.absolute().parent) for wav in outputs.values()]
+            Path(os.path.commonpath(folders)).mkdir(parents=True, exist_ok=True)
+        return batch.convert_files(converter, outputs, options, keep_sample_rate=keep_sample_rate)
+
+    def _prepare(self, direction: str, f0: str, semitones: float) -> tuple[Converter, F0Options]:
+        """Return the converter of a direction and its F0 options, both checked."""
+        if direction not in tuple(Direction):
+            raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
+        if f0 not in F0_CHOICES:
+            raise InputError(f"received f0 {f0}; expected {' or '.join(F0_CHOICES)}")
+        if not -36.0 <= semitones <= 36.0:
+            raise InputError(f"received semitones {semitones}; expected a number from -36 to 36")
+        options = F0Options(convert=f0 == "convert", semitones=float(semitones))
+        key = Direction(direction)
+        with self._lock:
+            if key not in self._converters:
+                generator, _ = self._run.load_generator(key, self._step)
+                self._converters[key] = Converter.for_run(self._run, key, generator, self._vocoder)
+        self._converters[key].check(options)
+        return self._converters[key], options
+
+
+def _checked_samples(samples: np.ndarray) -> np.ndarray:
+    """Return samples as a float32 copy, (samples,), or refuse them."""
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise InputError(
+            f"received samples of shape {samples.shape}; expected (samples,); average the channels"
+        )
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise InputError(
+            f"received samples of type {samples.dtype}; expected floating point; divide integers "
+            "by their full scale"
+        )
+    if not np.isfinite(samples).all():
+        raise InputError("received samples with NaN or infinite values; expected finite samples")
+    return samples.astype(np.float32)
