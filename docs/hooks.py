@@ -7,7 +7,9 @@ A page holds a marker on a line of its own, which the build replaces:
     <!-- include FILE -->                  a Markdown file of the repository
     <!-- include FILE, one level down -->  its headings moved down by one level
 
-Tables come from the flags that the commands define, so they cannot be out of date.
+Tables come from the flags that the commands define, so they cannot be out of date. A drawing
+(an image of an SVG file on a line of its own) becomes part of the page and follows its colours.
+Pairs of numbers in tables stay on one line.
 """
 
 import posixpath
@@ -23,6 +25,8 @@ from absl import flags
 REPOSITORY = Path(__file__).parents[1]
 
 MARKER = re.compile(r"^<!-- (.+) -->$", re.MULTILINE)
+DRAWING = re.compile(r"^!\[[^\]]*\]\((\S+\.svg)\)$", re.MULTILINE)
+PAIR = re.compile(r"(?<=[\d%]) / (?=\d)")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)")
 
 PAGES = {
@@ -44,6 +48,7 @@ SECTIONS = {
     "VocoderConfig": "Vocoder",
     "metrics": "Evaluation",
     "MetricsConfig": "Evaluation",
+    "preset": "Preset",
     "run": "Run",
     "PublicCorpusConfig": "Public corpora",
     "debug": "Errors",
@@ -57,7 +62,7 @@ LARGE_SECTIONS = ("corpus", "features", "network", "training", "augmentation", "
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Replace the markers of a page.
+    """Replace the markers and drawings of a page.
 
     Args:
         markdown: Text of the page.
@@ -69,7 +74,25 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         Text with tables and included files in place of the markers.
     """
     del config, files
-    return MARKER.sub(lambda marker: _replacement(marker[1], page.file.src_uri), markdown)
+    name = page.file.src_uri
+    markdown = MARKER.sub(lambda marker: _replacement(marker[1], name), markdown)
+    markdown = DRAWING.sub(lambda image: _drawing(Path(__file__).parent / name, image[1]), markdown)
+    lines = markdown.split("\n")
+    return "\n".join(_join_pairs(line) if line.startswith("|") else line for line in lines)
+
+
+def _join_pairs(row: str) -> str:
+    space = "\N{NO-BREAK SPACE}"
+    cells = [
+        cell.replace(" ± ", f"{space}±{space}") if "±" in cell else PAIR.sub(f"{space}/{space}", cell)
+        for cell in row.split("|")
+    ]
+    return "|".join(cells)
+
+
+def _drawing(page: Path, image: str) -> str:
+    svg = (page.parent / image).read_text(encoding="utf-8").strip()
+    return f'<figure class="drawing">\n{svg}\n</figure>'
 
 
 def _replacement(marker: str, page: str) -> str:
