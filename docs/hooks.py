@@ -25,6 +25,8 @@ from absl import flags
 REPOSITORY = Path(__file__).parents[1]
 
 MARKER = re.compile(r"^<!-- (.+) -->$", re.MULTILINE)
+SPACE = "\N{NO-BREAK SPACE}"
+
 DRAWING = re.compile(r"^!\[[^\]]*\]\((\S+\.svg)\)$", re.MULTILINE)
 PAIR = re.compile(r"(?<=[\d%]) / (?=\d)")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)")
@@ -82,12 +84,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def _join_pairs(row: str) -> str:
-    space = "\N{NO-BREAK SPACE}"
-    cells = [
-        cell.replace(" ± ", f"{space}±{space}") if "±" in cell else PAIR.sub(f"{space}/{space}", cell)
+    return "|".join(
+        # A pair of means with deviations may break between the two.
+        cell.replace(" ± ", f"{SPACE}±{SPACE}")
+        if "±" in cell
+        else PAIR.sub(f"{SPACE}/{SPACE}", cell)
         for cell in row.split("|")
-    ]
-    return "|".join(cells)
+    )
 
 
 def _drawing(page: Path, image: str) -> str:
