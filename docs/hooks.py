@@ -84,13 +84,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def _join_pairs(row: str) -> str:
-    return "|".join(
-        # A pair of means with deviations may break between the two.
-        cell.replace(" ± ", f"{SPACE}±{SPACE}")
-        if "±" in cell
-        else PAIR.sub(f"{SPACE}/{SPACE}", cell)
-        for cell in row.split("|")
-    )
+    return "|".join(map(_join_numbers, row.split("|")))
+
+
+def _join_numbers(cell: str) -> str:
+    if "±" in cell:
+        # Two means with deviations may break between them.
+        return cell.replace(" ± ", f"{SPACE}±{SPACE}")
+    return PAIR.sub(f"{SPACE}/{SPACE}", cell)
 
 
 def _drawing(page: Path, image: str) -> str:
