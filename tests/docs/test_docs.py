@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 from absl import flags
 from conftest import REPOSITORY
+from test_architecture import ORDER
 
 import cyclegan_vc_tf
 from cyclegan_vc_tf.__main__ import COMMANDS
@@ -166,6 +167,12 @@ def test_links_of_included_files_follow_them_into_the_site() -> None:
     assert moved("[a](CHANGELOG.md)", ".", "develop/contributing.md") == "[a](../changelog.md)"
     assert moved("[a](../../LICENSE)", "data/demo", "reference/demo_corpus.md") == "a"
     assert moved("[a](https://a.b/c)", ".", "changelog.md") == "[a](https://a.b/c)"
+
+
+def test_packages_are_listed_in_their_order() -> None:
+    text = (DOCS / "develop" / "architecture.md").read_text()
+    listed = re.findall(r"^  (\w+)(?:/|\.py) ", text, re.MULTILINE)
+    assert tuple(name for name in listed if name != "__init__") == ORDER["cyclegan_vc_tf"]
 
 
 def test_new_places_of_modules_exist() -> None:
