@@ -159,21 +159,25 @@ def command_section(name: str, about: str, define: Callable[[flags.FlagValues], 
 
 def settings_sections() -> str:
     """Return one heading and table per section of a run's settings."""
+    from cyclegan_vc_tf.cli import train
     from cyclegan_vc_tf.config import settings
     from cyclegan_vc_tf.config.run import RunConfig
 
-    values = flags.FlagValues()
-    settings.define_flags(RunConfig, values)
+    fields = {field.name: section for section, field, _ in settings.iterate_fields(RunConfig)}
     resumable = {
-        field.name for _, field, _ in settings.iterate_fields(RunConfig)
+        field.name
+        for _, field, _ in settings.iterate_fields(RunConfig)
         if field.metadata["resumable"]
-    }  # fmt: skip
+    }
+    values = flags.FlagValues()
+    train.define(values)
     parts = []
-    for section, defined in values.flags_by_module_dict().items():
-        rows = flag_rows(defined, values)
-        if rows:
-            marked = [(*row, "yes" if row[0] in resumable else "") for row in rows]
-            parts += [f"### {SECTIONS.get(section, section)}", flag_table(marked, "On a resume")]
+    for section in dict.fromkeys(fields.values()):
+        rows = flag_rows(
+            (values[name] for name, place in fields.items() if place == section), values
+        )
+        marked = [(*row, "yes" if row[0] in resumable else "") for row in rows]
+        parts += [f"### {SECTIONS.get(section, section)}", flag_table(marked, "On a resume")]
     return "\n\n".join(parts)
 
 

@@ -169,6 +169,27 @@ def test_links_of_included_files_follow_them_into_the_site() -> None:
     assert moved("[a](https://a.b/c)", ".", "changelog.md") == "[a](https://a.b/c)"
 
 
+def test_documents_named_in_code_exist() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.py", "*.flags", "*.toml", "*.yml", "*.cff", "*.json", ".ci/*"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert len(tracked) > 200
+    missing = [
+        f"{name}: {path}"
+        for name in tracked
+        if name != "tests/docs/test_docs.py"
+        for path in re.findall(
+            r"\bdocs/[\w/.-]+\.\w+", (REPOSITORY / name).read_text(encoding="utf-8")
+        )
+        if not (REPOSITORY / path).exists()
+    ]
+    assert missing == []
+
+
 def test_packages_are_listed_in_their_order() -> None:
     text = (DOCS / "develop" / "architecture.md").read_text()
     listed = re.findall(r"^  (\w+)(?:/|\.py) ", text, re.MULTILINE)
