@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from cyclegan_vc_tf.models.registry import VARIANTS, Variant
     from cyclegan_vc_tf.system.errors import InputError, TrainingError
+    from cyclegan_vc_tf.training.callbacks import Callback, StepReport
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ _MODULES = {
     "AudioError": "audio.audio_files",
     "AugmentationConfig": "config.training",
     "BatchResult": "conversion.batch",
+    "Callback": "training.callbacks",
     "CorpusConfig": "config.corpus",
     "Direction": "config.directions",
     "FeatureConfig": "config.features",
@@ -54,6 +56,7 @@ _MODULES = {
     "MetricsConfig": "config.run",
     "NetworkConfig": "config.network",
     "RunConfig": "config.run",
+    "StepReport": "training.callbacks",
     "TrainingConfig": "config.training",
     "TrainingError": "system.errors",
     "VARIANTS": "models.registry",
@@ -80,6 +83,7 @@ __all__ = [
     "AudioError",
     "AugmentationConfig",
     "BatchResult",
+    "Callback",
     "CorpusConfig",
     "Direction",
     "FeatureConfig",
@@ -87,6 +91,7 @@ __all__ = [
     "MetricsConfig",
     "NetworkConfig",
     "RunConfig",
+    "StepReport",
     "TrainingConfig",
     "TrainingError",
     "Variant",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.data.preparation import Speaker
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.inspection.inspector import Inspection
+    from cyclegan_vc_tf.training.callbacks import Callback
 
 
 def load(run: str | Path, step: str | int = "last", **vocoder_settings: Any) -> "VoiceConverter":
@@ -90,8 +91,7 @@ def prepare(
 ) -> "dict[str, Speaker]":
     """Compute the features of both speakers of a corpus; existing features are reused.
 
-    Recordings are analysed in worker processes. A script has to guard its calls with
-    `if __name__ == "__main__":`.
+    Recordings are analysed in worker processes, one per core unless `workers` is given.
 
     Args:
         config: Settings, or the name of a preset; by default those of the variant's paper.
@@ -140,7 +140,7 @@ def train(
     run_dir: str | Path,
     config: RunConfig | str | None = None,
     *,
-    callbacks: Sequence[Any] = (),
+    callbacks: "Sequence[Callback]" = (),
     stop: threading.Event | None = None,
     log: Callable[[str], None] = print,
     **changes: Any,
@@ -151,7 +151,7 @@ def train(
         run_dir: Run folder. Training goes on from the last checkpoint of an existing one.
         config: Settings, or the name of a preset; by default those of the existing run, or of the
             variant's paper.
-        callbacks: Objects with the methods `on_step` and `on_end`, see `training.callbacks`.
+        callbacks: Objects with the methods of `Callback`, called after every step and at the end.
         stop: Event that ends the training after the current step, with a checkpoint.
         log: Called with each line of text.
         **changes: New values by the names of the flags, such as `steps=1000`.

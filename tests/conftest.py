@@ -21,6 +21,7 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import TrainingConfig
+from cyclegan_vc_tf.system import signals
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -96,7 +97,7 @@ def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
     """Runs train.py or convert.py in this process, which has TensorFlow loaded already."""
     command = importlib.import_module(f"cyclegan_vc_tf.cli.{door.removesuffix('.py')}")
     streams = [io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2)]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
     before, determinism = sys.argv, tf_config.is_op_determinism_enabled()
     sys.argv = [door, *map(str, arguments)]
     try:

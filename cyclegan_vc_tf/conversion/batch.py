@@ -1,6 +1,6 @@
-"""Conversion of samples: features → generator and F0 map → samples.
+"""Conversion of many recordings, in worker processes where several cores are free.
 
-Imports nothing that needs TensorFlow: worker processes, which leave the generator to their parent,
+Imports nothing that needs TensorFlow: workers, which ask their parent for generated spectra,
 import this module.
 """
 
@@ -19,32 +19,33 @@ from cyclegan_vc_tf.system import pool
 from cyclegan_vc_tf.system.progress import progress_bar
 
 MIN_PARALLEL_S = 20.0
-"""Recordings that last less together are converted before workers would have started."""
+"""Total duration below which recordings are converted sooner than workers start, in seconds."""
 
 WORKER_DIED = "killed its worker (out of memory, or a fault in the analysis)"
-"""Why a recording was not converted that a process died of."""
+"""Reason of failure of a recording whose worker process died."""
 
 
 def wav_names(names: Iterable[str]) -> dict[str, str]:
-    """The wav file's name for each recording's: .wav takes the place of its ending.
+    """Return the name of the wav file for each recording: its name ending in `.wav`.
 
-    Where two names would become one, as those of a.flac and a.mp3, .wav follows each whole name.
+    Where two wav files would have one name, as for `a.flac` and `a.mp3`, `.wav` is appended to
+    the whole name of both recordings.
     """
     wavs = {name: Path(name).with_suffix(".wav").as_posix() for name in names}
-    taken = Counter(wavs.values())
-    apart = {name: wav if taken[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
-    return (
-        apart if len(set(apart.values())) == len(apart) else {name: f"{name}.wav" for name in wavs}
-    )
+    uses = Counter(wavs.values())
+    distinct = {name: wav if uses[wav] == 1 else f"{name}.wav" for name, wav in wavs.items()}
+    if len(set(distinct.values())) == len(distinct):
+        return distinct
+    return {name: f"{name}.wav" for name in wavs}
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What is worth saying of many conversions.
+    """Result of a batch conversion.
 
     Attributes:
-        failed: Why, of each recording that could not be converted.
-        scaled: The peak, of each wav file that would have clipped and was scaled down.
+        failed: Reason of failure of every recording that was not converted.
+        scaled: Peak before scaling of every wav file that was scaled down to avoid clipping.
     """
 
     failed: dict[Path, str] = field(default_factory=dict)
@@ -58,48 +59,49 @@ def convert_files(
     *,
     keep_sample_rate: bool = False,
 ) -> BatchResult:
-    """Converts recordings, with a progress bar; a bad one stops no other.
+    """Convert recordings, with a progress bar; a recording that fails stops no other.
 
-    With more than one core, processes analyse and speak, and this one generates: what comes out is
-    the same.
+    With several cores, worker processes analyse and synthesize, and this process runs the
+    generator. The files do not depend on the number of processes.
 
     Args:
-        converter: From the recordings' speaker to another.
-        outputs: The wav file of each recording.
-        options: What becomes of the F0.
-        keep_sample_rate: As for `convert_file`.
+        converter: Converter of the direction.
+        outputs: Wav file of each recording.
+        options: Conversion of F0.
+        keep_sample_rate: Whether a wav file has its recording's sample rate, not the model's.
     """
-    outcomes: dict[Path, float | str] = {}
+    results: dict[Path, float | str] = {}
     task = _Task(
         converter.source, converter.target, converter.config, converter.vocoder, options,
         keep_sample_rate,
     )  # fmt: skip
     with progress_bar(
         desc="Converting", unit="file", total=len(outputs), disable=len(outputs) == 1
-    ) as done:
-        if (processes := _process_count(converter, outputs)) == 1:
+    ) as progress:
+        if (processes := _count_processes(converter, outputs)) == 1:
             for path, output in outputs.items():
-                outcomes[path] = task.convert(converter, path, output)
-                done.update()
+                results[path] = task.convert(converter, path, output)
+                progress.update()
         else:
-            shared = pool.map_with_answers(task, outputs.items(), processes, converter.generate)
-            with closing(shared):
-                for (path, _), outcome in shared:
-                    outcomes[path] = WORKER_DIED if outcome is None else outcome
-                    done.update()
-    conversions = BatchResult()
+            ended = pool.map_tasks(task, outputs.items(), processes, converter.generate)
+            with closing(ended):
+                for outcome in ended:
+                    path, _ = outcome.item
+                    results[path] = WORKER_DIED if outcome.result is None else outcome.result
+                    progress.update()
+    batch = BatchResult()
     for path, output in outputs.items():
-        outcome = outcomes[path]
-        if isinstance(outcome, str):
-            conversions.failed[path] = outcome
-        elif outcome > 1.0:
-            conversions.scaled[output] = outcome
-    return conversions
+        result = results[path]
+        if isinstance(result, str):
+            batch.failed[path] = result
+        elif result > 1.0:
+            batch.scaled[output] = result
+    return batch
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a worker process is to do with recordings."""
+    """Conversion of one recording in a worker process, with everything but the generator."""
 
     source: Statistics
     target: Statistics
@@ -109,12 +111,12 @@ class _Task:
     keep_sample_rate: bool
 
     def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> float | str:
-        """Converts a recording to a wav file, its spectra by asking."""
+        """Convert a recording to a wav file; the parent process runs the generator."""
         converter = Converter(ask, self.source, self.target, self.config, self.vocoder)
         return self.convert(converter, *paths)
 
     def convert(self, converter: Converter, path: Path, output: Path) -> float | str:
-        """The peak of what was converted; or why it could not be."""
+        """Convert a recording; return its peak before scaling, or the reason of failure."""
         try:
             return convert_file(
                 converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate
@@ -123,9 +125,9 @@ class _Task:
             return str(error)
 
 
-def _process_count(converter: Converter, outputs: Mapping[Path, Path]) -> int:
-    """How many processes are worth to be started; 1 is this one alone."""
-    # A MelGAN is TensorFlow's, which uses all cores.
+def _count_processes(converter: Converter, outputs: Mapping[Path, Path]) -> int:
+    """Return the number of processes that finishes soonest; 1 is this process alone."""
+    # TensorFlow uses all cores for a MelGAN.
     if converter.vocoder.vocoder == "melgan":
         return 1
     processes = min(pool.available_cores(), len(outputs))

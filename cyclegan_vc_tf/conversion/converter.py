@@ -1,6 +1,6 @@
-"""Conversion of samples: features → generator and F0 map → samples.
+"""Conversion of samples: analysis, generator and F0 conversion, vocoder.
 
-Imports nothing that needs TensorFlow: worker processes, which leave the generator to their parent,
+Imports nothing that needs TensorFlow: workers, which ask their parent for generated spectra,
 import this module.
 """
 
@@ -29,33 +29,42 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 MAX_PIECE_S = 30.0
-"""Longer recordings are cut, at quiet moments, so that memory does not grow with their length."""
+"""Duration above which recordings are cut at quiet moments, so that memory stays bounded."""
 
 MIN_FRAMES = 4
-"""Recordings of fewer frames have no spectrum to speak of, and come out as they are."""
+"""Number of frames below which a recording is returned unchanged."""
 
 
 @dataclass(frozen=True)
 class F0Options:
-    """What becomes of the F0: mapped to the target's range or kept, then moved by semitones."""
+    """Conversion of F0.
+
+    Attributes:
+        convert: Whether F0 is mapped to the target speaker's range.
+        semitones: Shift after that, in semitones.
+    """
 
     convert: bool = True
     semitones: float = 0.0
 
 
 class Converter:
-    """Converts recordings of one speaker to another.
+    """Converter of one speaker's recordings to another speaker.
 
     Args:
-        generator: From normalised source features to normalised target features: a model, or a
-            function of (frames, bins) arrays.
-        source: Statistics of who speaks.
-        target: Statistics of who is to be heard.
-        config: The analysis.
-        vocoder: What makes converted spectra audible.
+        generator: Generator of normalised target spectra from normalised source spectra: a
+            model, or a function from and to (frames, bins) arrays.
+        source: Statistics of the source speaker.
+        target: Statistics of the target speaker.
+        config: Settings of the analysis.
+        vocoder: Settings of the vocoder.
+
+    Attributes:
+        vocode: Function of features and a number of samples that returns a waveform, (samples,).
+        generate: Function of the generator, from and to (frames, bins) arrays.
 
     Raises:
-        InputError: The vocoder cannot be had.
+        InputError: The vocoder is not available, or does not fit the features.
     """
 
     def __init__(
@@ -68,7 +77,7 @@ class Converter:
     ) -> None:
         self.source, self.target, self.config = source, target, config
         self.vocoder = vocoder
-        self.speak = selection.make_vocoder(config, vocoder)
+        self.vocode = selection.make_vocoder(config, vocoder)
         if not inspect.isroutine(generator):
             from cyclegan_vc_tf.conversion.inference import inference_function
 
@@ -104,37 +113,45 @@ class Converter:
         )
 
     def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
-        """Converts a recording of any length.
+        """Convert a recording of any length.
 
-        Silence, and what is shorter than four frames, comes out as it is.
+        Silence, and a recording of fewer than four frames, is returned unchanged.
 
         Args:
-            samples: (samples,) float32 at `config.sample_rate_hz`.
-            options: What becomes of the F0.
+            samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+            options: Conversion of F0.
 
         Returns:
-            As many samples, float32.
+            Converted waveform of the same length, float32.
 
         Raises:
-            AudioError: The generator made no numbers of it.
+            AudioError: The generator's output has NaN or infinite values.
         """
         converted = samples.astype(np.float32)
         self.convert_in_place(converted, options)
         return converted
 
     def convert_in_place(self, samples: np.ndarray, options: F0Options = F0Options()) -> None:
-        """The same, with what comes out in the place of what went in, which is there no more."""
-        for piece in segmentation.split_at_quiet(samples, self.config.sample_rate_hz, MAX_PIECE_S):
-            if not self.leaves_alone(samples[piece]):
-                spoken = frontend.analyse(samples[piece], self.config)
-                spoken = self.convert_features(spoken, options)
-                samples[piece] = self.speak(spoken, piece.stop - piece.start)
+        """Convert a recording and overwrite it with the result: in-place version of `convert`.
 
-    def check(self, options: F0Options) -> None:
-        """Refuses options that a conversion of log-mel spectra cannot follow.
+        Args:
+            samples: Waveform, (samples,) float32 at `config.sample_rate_hz`; overwritten.
+            options: Conversion of F0.
 
         Raises:
-            InputError: F0 is to be kept or moved.
+            AudioError: The generator's output has NaN or infinite values.
+        """
+        for piece in segmentation.split_at_quiet(samples, self.config.sample_rate_hz, MAX_PIECE_S):
+            if not self.is_unconvertible(samples[piece]):
+                features = frontend.analyse(samples[piece], self.config)
+                features = self.convert_features(features, options)
+                samples[piece] = self.vocode(features, piece.stop - piece.start)
+
+    def check(self, options: F0Options) -> None:
+        """Refuse F0 options for log-mel spectra, where F0 cannot be changed separately.
+
+        Raises:
+            InputError: The run converts log-mel spectra, and an option is not its default.
         """
         if self.config.spectra == "log_mel" and options != F0Options():
             raise InputError(
@@ -142,32 +159,36 @@ class Converter:
                 "have F0 in them"
             )
 
-    def leaves_alone(self, samples: np.ndarray) -> bool:
-        """Whether a recording is silent, or too short to have a spectrum."""
+    def is_unconvertible(self, samples: np.ndarray) -> bool:
+        """Return whether a recording is silent, or too short to have a spectrum."""
         too_short = frontend.frame_count(len(samples), self.config) < MIN_FRAMES
         return too_short or audio_files.is_silent(samples)
 
-    def convert_features(self, spoken: Features, options: F0Options = F0Options()) -> Features:
-        """Converts spectra, and WORLD's F0; its aperiodicity stays as it is, and loudness may.
+    def convert_features(self, features: Features, options: F0Options = F0Options()) -> Features:
+        """Convert spectra, and F0 of WORLD features; aperiodicity is kept.
 
-        F0 is in log-mel spectra themselves: the options have no say in it, see `check`.
-        """
-        spectra = self.convert_spectra(spoken.spectra)
-        if not isinstance(spoken, WorldFeatures):
-            return replace(spoken, spectra=spectra)
-        if self.vocoder.limit_power:
-            most = world.log_power(spoken.spectra, self.config)
-            spectra = world.limit_power(spectra, most, self.config)
-        f0_hz = spoken.f0_hz
-        if options.convert:
-            f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
-        return replace(spoken, spectra=spectra, f0_hz=f0_hz * 2.0 ** (options.semitones / 12.0))
-
-    def convert_spectra(self, spectra: np.ndarray) -> np.ndarray:
-        """Converts spectra of any number of frames, (frames, bins) float32.
+        Converted mel-cepstra are no louder than the source's where `vocoder.limit_power` is set.
+        F0 is part of log-mel spectra: `options` have no effect on them, see `check`.
 
         Raises:
-            AudioError: The generator made no numbers of it.
+            AudioError: The generator's output has NaN or infinite values.
+        """
+        spectra = self.convert_spectra(features.spectra)
+        if not isinstance(features, WorldFeatures):
+            return replace(features, spectra=spectra)
+        if self.vocoder.limit_power:
+            most = world.log_power(features.spectra, self.config)
+            spectra = world.limit_power(spectra, most, self.config)
+        f0_hz = features.f0_hz
+        if options.convert:
+            f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
+        return replace(features, spectra=spectra, f0_hz=f0_hz * 2.0 ** (options.semitones / 12.0))
+
+    def convert_spectra(self, spectra: np.ndarray) -> np.ndarray:
+        """Convert spectra of any number of frames, (frames, bins) float32.
+
+        Raises:
+            AudioError: The generator's output has NaN or infinite values.
         """
         outputs = self.generate(normalization.normalize(spectra, self.source))
         if not np.isfinite(outputs).all():
@@ -185,25 +206,26 @@ def convert_file(
     *,
     keep_sample_rate: bool = False,
 ) -> float:
-    """Converts a recording into a wav file that lasts exactly as long.
+    """Convert a recording to a wav file of exactly its duration.
 
     Args:
-        converter: From the recording's speaker to another.
-        path: The recording.
-        output: The wav file.
-        options: What becomes of the F0.
-        keep_sample_rate: Whether the wav file has the recording's rate rather than the model's.
+        converter: Converter of the direction.
+        path: Recording.
+        output: Wav file.
+        options: Conversion of F0.
+        keep_sample_rate: Whether the wav file has the recording's sample rate, not the model's.
 
     Returns:
-        The peak of what was converted: above 1.0 exactly when it was scaled down.
+        Peak before scaling: above 1.0 exactly when the waveform was scaled down.
 
     Raises:
-        AudioError: The recording cannot be used, or the model made no numbers of it.
+        AudioError: The recording is not usable, or the generator's output has NaN or infinite
+            values.
         OSError: The wav file cannot be written.
     """
     rate_hz = converter.config.sample_rate_hz
     samples, source = audio_files.read_resampled(path, rate_hz)
-    if keep_sample_rate and converter.leaves_alone(samples):
+    if keep_sample_rate and converter.is_unconvertible(samples):
         return audio_files.write(output, *audio_files.read(path))
     converter.convert_in_place(samples, options)
     if keep_sample_rate:

@@ -1,4 +1,4 @@
-"""What is done with generators beside training them."""
+"""Inference with a generator: NumPy in, NumPy out."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,20 @@ from cyclegan_vc_tf.models.generators import FRAME_MULTIPLE, generate
 
 
 def inference_function(generator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of normalised spectra of any number of frames.
+    """Return a function that runs a generator on spectra of any number of frames.
 
-    The generator wants a multiple of four frames: copies of the last are added and cut again.
+    The generator needs a multiple of four frames. Copies of the last frame are appended, and
+    their outputs are removed.
 
     Args:
-        generator: Of the family.
+        generator: Generator of any variant.
 
     Returns:
-        (frames, bins) → (frames, bins).
+        Function from normalised spectra, (frames, bins), to generated spectra, (frames, bins).
     """
     dtype = generator.compute_dtype
-    # One trace serves every length. No layer has control flow for AutoGraph to find, which would
-    # read the source of each.
+    # One trace serves every length. No layer has control flow, so AutoGraph need not read the
+    # layers' sources.
     graph = tf.function(
         lambda inputs: generate(generator, inputs, training=False),
         input_signature=[tf.TensorSpec((1, None, generator.inputs[0].shape[2]), dtype)],

@@ -37,7 +37,7 @@ class VoiceConverter:
         >>> import cyclegan_vc_tf as vc
         >>> voices = vc.load("pretrained:vc1-demo")
         >>> voices.variant, voices.sample_rate_hz, voices.step
-        ('vc1', 16000, 1000)
+        ('vc1', 16000, 2000)
     """
 
     def __init__(self, run: "RunFolder", step: int, vocoder: VocoderConfig | None = None) -> None:
@@ -123,7 +123,7 @@ class VoiceConverter:
             return samples
         rate_hz = int(sample_rate_hz)
         resampled = resampling.resample(samples, rate_hz, self.sample_rate_hz)
-        if converter.leaves_alone(resampled):
+        if converter.is_unconvertible(resampled):
             return samples
         converted = converter.convert(resampled, options)
         restored = resampling.resample(converted, self.sample_rate_hz, rate_hz)

@@ -242,18 +242,20 @@ def _analyse_all(
     config: FeatureConfig,
     corpus: CorpusConfig,
 ) -> None:
-    """Analyses recordings in worker processes, with a progress bar."""
+    """Analyse recordings in worker processes, with a progress bar."""
     processes = min(corpus.workers or pool.available_cores(), len(pending))
     task = partial(analyse_file, folder, store_dir, config, corpus)
-    with progress_bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress:
-        for recording, survived in pool.map_tasks(task, pending, processes):
-            if not survived:
+    with (
+        progress_bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress,
+        closing(pool.map_tasks(task, pending, processes, retry=True)) as outcomes,
+    ):
+        for outcome in outcomes:
+            if not outcome.survived:
                 reason = "killed its worker (out of memory, or a fault in the analysis)"
                 # Without a hash, it is tried again the next time.
-                skipped = skipped_features(recording, "", reason, config)
-                utterances_module.write_part(
-                    utterances_module.part_path(store_dir, recording), [skipped]
-                )
+                skipped = skipped_features(outcome.item, "", reason, config)
+                part = utterances_module.part_path(store_dir, outcome.item)
+                utterances_module.write_part(part, [skipped])
             progress.update()
 
 

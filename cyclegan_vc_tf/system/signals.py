@@ -1,13 +1,18 @@
-"""Requests to stop: Ctrl-C and SIGTERM."""
+"""Requests to stop: Ctrl-C, SIGTERM, and SIGHUP, which a closed terminal sends.
 
+Python runs handlers in the main thread alone. In another thread these functions install none.
+"""
+
+import errno
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignal(BaseException):
@@ -19,32 +24,60 @@ class StopSignal(BaseException):
 
 
 def raise_on_signals() -> None:
-    """Makes both signals raise `Stopped` from now on."""
+    """Make every request to stop raise `StopSignal` from now on."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
+        _leave_closed_terminal()
         raise StopSignal(number)
 
-    for number in SIGNALS:
-        signal.signal(number, stop)
+    _install(dict.fromkeys(_current_handlers(), stop))
 
 
 @contextmanager
 def stop_request() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second one acts as it always does."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """Yield an event that the first request to stop sets.
+
+    A second Ctrl-C or SIGTERM acts as before this block. Another SIGHUP does nothing: the shell
+    and the system may both report the closed terminal.
+    """
+    stop, before = threading.Event(), _current_handlers()
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.set()
-        restore()
+        _leave_closed_terminal()
+        _install({number: each for number, each in before.items() if number != signal.SIGHUP})
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in SIGNALS:
-        signal.signal(number, ask)
+    _install(dict.fromkeys(before, ask))
     try:
         yield stop
     finally:
-        restore()
+        _install(before)
+
+
+def _current_handlers() -> dict[int, Any]:
+    """Return the handlers of all signals that this thread may handle."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    # `nohup` lets a process outlive its terminal.
+    if handlers[signal.SIGHUP] == signal.SIG_IGN:
+        del handlers[signal.SIGHUP]
+    # None is a handler that is not Python's, which could not be restored.
+    return {number: handler for number, handler in handlers.items() if handler is not None}
+
+
+def _install(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _leave_closed_terminal() -> None:
+    """Discard further output to a terminal that is closed, where printing would fail."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError as error:
+            if error.errno == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream)
+                os.close(nowhere)

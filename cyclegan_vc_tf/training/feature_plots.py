@@ -1,11 +1,11 @@
-"""What features of a run look like as a whole: its voices as points, and how lively they are.
+"""Plots of a run's features: utterances as points, modulation spectra and global variances.
 
-Made of spectra that are in feature stores already and of what the generators make of them; nothing
-is synthesised.
+Source and target features come from the feature stores. The generators convert them; nothing is
+synthesised.
 
-RUN/projector_config.pbtxt               tells TensorBoard's projector of
-RUN/projector/DIRECTION/tensors.tsv      a row an utterance: mean and deviation over its frames
-RUN/projector/DIRECTION/metadata.tsv     what it is: source, converted or target; set; file
+RUN/projector_config.pbtxt               configuration of TensorBoard's projector
+RUN/projector/DIRECTION/tensors.tsv      one row per utterance: mean and deviation over its frames
+RUN/projector/DIRECTION/metadata.tsv     its kind (source, converted or target), set and file
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,18 +29,24 @@ from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import files
 
 MAX_TRAINING_UTTERANCES = 100
-"""Training utterances of a speaker that are looked at; if there are more, evenly chosen ones."""
+"""Number of training utterances per speaker that are plotted; more are thinned out evenly."""
 
 MAX_UTTERANCE_S = 10.0
-"""Longer utterances are looked at as far as that."""
+"""Plotted length of an utterance, in seconds; longer ones are cut."""
 
-COLUMNS = "kind\tset\tutterance"
+METADATA_COLUMNS = "kind\tset\tutterance"
 COLOURS = {"source": "#8b919c", "converted": "#2d63c8", "target": "#3c9a62"}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An utterance to look at: its features, (frames, bins), and where it is from."""
+    """Utterance to plot.
+
+    Attributes:
+        split: Set that it belongs to, held_out or training.
+        name: Name of its file.
+        spectra: Features, (frames, bins).
+    """
 
     split: str
     name: str
@@ -48,12 +54,12 @@ class Sample:
 
 
 class FeaturePlots:
-    """The features of both speakers of a run that is being trained, and what becomes of them.
+    """Features of both speakers of a run in training, and their conversions.
 
     Args:
-        run: The run.
-        speakers: Its speakers.
-        converters: By direction; their generators are those that are being trained.
+        run: Run folder.
+        speakers: Speakers of the run, by name.
+        converters: Converters by direction, which hold the generators in training.
         say: Prints a line.
     """
 
@@ -67,13 +73,13 @@ class FeaturePlots:
         self.run, self.speakers, self.converters, self.say = run, speakers, converters, say
 
     def write(self, step: int) -> None:
-        """Converts them, writes pictures to TensorBoard and points for its projector."""
+        """Convert the utterances, write plots to TensorBoard and points for its projector."""
         for direction in Direction:
             source = self._samples[direction.source]
             target = self._samples[direction.target]
             kinds = {
                 "source": source,
-                "converted": self._converted(direction, source),
+                "converted": self._convert(direction, source),
                 "target": target,
             }
             self._write_points(direction, kinds)
@@ -82,43 +88,42 @@ class FeaturePlots:
                 tf.summary.image(f"{direction}/{name}", pixels, step)
         _write_projector_config(self.run)
 
-    def _converted(self, direction: Direction, samples: Sequence[Sample]) -> list[Sample]:
+    def _convert(self, direction: Direction, samples: Sequence[Sample]) -> list[Sample]:
         converter, converted = self.converters[direction], []
-        for each in samples:
+        for sample in samples:
             try:
-                spectra = converter.convert_spectra(each.spectra)
+                spectra = converter.convert_spectra(sample.spectra)
             except audio_files.AudioError as error:
-                self.say(f"{direction}: {each.name} {error}; TensorBoard goes without it")
+                self.say(f"{direction}: {sample.name} {error}; TensorBoard goes without it")
                 continue
-            converted.append(Sample(each.split, each.name, spectra))
+            converted.append(Sample(sample.split, sample.name, spectra))
         return converted
 
     def _write_points(self, direction: Direction, kinds: Mapping[str, Sequence[Sample]]) -> None:
-        """Everything in units of the target's statistics, in which the target lies around 0."""
+        """Write points in units of the target's statistics, in which the target lies around 0."""
         statistics = self.run.statistics[direction.target]
-        rows, about = [], [COLUMNS]
+        rows, metadata = [], [METADATA_COLUMNS]
         for kind, samples in kinds.items():
-            for each in samples:
-                rows.append(
-                    "\t".join(f"{value:.6g}" for value in utterance_point(each.spectra, statistics))
-                )
-                about.append(f"{kind}\t{each.split}\t{_tsv_cell(each.name)}")
+            for sample in samples:
+                point = utterance_point(sample.spectra, statistics)
+                rows.append("\t".join(f"{value:.6g}" for value in point))
+                metadata.append(f"{kind}\t{sample.split}\t{_tsv_cell(sample.name)}")
         folder = self.run.path / "projector" / direction
         files.write_text(folder / "tensors.tsv", "".join(f"{row}\n" for row in rows))
-        files.write_text(folder / "metadata.tsv", "".join(f"{line}\n" for line in about))
+        files.write_text(folder / "metadata.tsv", "".join(f"{line}\n" for line in metadata))
 
     def _figures(self, kinds: Mapping[str, Sequence[Sample]]) -> dict[str, Figure]:
-        """Of the held-out utterances, or, where one speaker has none, of those of the training."""
+        """Plot held-out utterances, or all utterances if a speaker has no held-out ones."""
         held_out = {
-            kind: [each for each in samples if each.split == "held_out"]
+            kind: [sample for sample in samples if sample.split == "held_out"]
             for kind, samples in kinds.items()
         }
         shown = held_out if all(held_out.values()) else kinds
         config = self.run.config.features
-        # A mel-cepstrum begins with the level, which is not the voice's.
+        # The first coefficient of a mel-cepstrum is the level, which does not describe the voice.
         first = 1 if config.spectra == "mel_cepstra" else 0
         tracks = {
-            kind: [each.spectra[:, first:] for each in samples]
+            kind: [sample.spectra[:, first:] for sample in samples]
             for kind, samples in shown.items()
             if samples
         }
@@ -129,10 +134,10 @@ class FeaturePlots:
 
     @cached_property
     def _samples(self) -> dict[str, list[Sample]]:
-        """The utterances of each speaker, held-out ones first."""
+        """Utterances by speaker, held-out ones first."""
         config = self.run.config
-        most_frames = round(MAX_UTTERANCE_S / config.features.hop_s)
-        found: dict[str, list[Sample]] = {}
+        max_frames = round(MAX_UTTERANCE_S / config.features.hop_s)
+        utterances_by_speaker: dict[str, list[Sample]] = {}
         for name, speaker in self.speakers.items():
             store, held_out = speaker.store, set(speaker.held_out)
             if held_out and speaker.held_out_dir != speaker.folder:
@@ -141,44 +146,49 @@ class FeaturePlots:
                 )
             training = speaker.training[:: -(-len(speaker.training) // MAX_TRAINING_UTTERANCES)]
             sets = {
-                "held_out": (store, [each for each in store.utterances if each.name in held_out]),
+                "held_out": (
+                    store,
+                    [utterance for utterance in store.utterances if utterance.name in held_out],
+                ),
                 "training": (speaker.store, training),
             }
-            found[name] = [
-                Sample(split, each.name, of.spectra_of(each)[:most_frames])
-                for split, (of, utterances) in sets.items()
-                for each in utterances
-                if each.frames >= MIN_FRAMES
+            utterances_by_speaker[name] = [
+                Sample(split, utterance.name, split_store.spectra_of(utterance)[:max_frames])
+                for split, (split_store, utterances) in sets.items()
+                for utterance in utterances
+                if utterance.frames >= MIN_FRAMES
             ]
-        return found
+        return utterances_by_speaker
 
 
 def utterance_point(spectra: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """An utterance as a point: means and deviations over its frames, in units of a speaker.
+    """Return an utterance as a point: means and deviations over its frames, normalised.
 
     Args:
-        spectra: (frames, bins).
-        statistics: The speaker's.
+        spectra: Features of the utterance, (frames, bins).
+        statistics: Statistics of the speaker to normalise by.
 
     Returns:
-        (2 * bins,) float64: the means, then the deviations.
+        Means, then standard deviations, (2 * bins,) float64.
     """
     normalized = ((spectra - statistics.mean) / statistics.scale).astype(np.float64)
     return np.concatenate([normalized.mean(axis=0), normalized.std(axis=0)])
 
 
 def plot_modulation_spectra(tracks: Mapping[str, Sequence[np.ndarray]], hop_s: float) -> Figure:
-    """How fast features move: their mean modulation spectra, of all utterances and coefficients.
+    """Plot modulation spectra, averaged over utterances and coefficients.
 
     Args:
-        tracks: By what they are of: each utterance's coefficients, (frames, coefficients).
-        hop_s: From one frame to the next.
+        tracks: Coefficients of utterances, (frames, coefficients) each, by kind of features.
+        hop_s: Time from one frame to the next, in seconds.
     """
     count = metrics.MODULATION_FRAMES // 2
     frequency_hz = np.arange(1, count + 1) / (metrics.MODULATION_FRAMES * hop_s)
     levels = {
-        kind: np.mean([metrics.modulation_power_db(each).mean(axis=1) for each in every], axis=0)
-        for kind, every in tracks.items()
+        kind: np.mean(
+            [metrics.modulation_power_db(track).mean(axis=1) for track in utterances], axis=0
+        )
+        for kind, utterances in tracks.items()
     }
     figure, axes = _new_axes("modulation frequency (Hz)", "power (dB)")
     for kind, level in levels.items():
@@ -189,15 +199,15 @@ def plot_modulation_spectra(tracks: Mapping[str, Sequence[np.ndarray]], hop_s: f
 
 
 def plot_global_variances(tracks: Mapping[str, Sequence[np.ndarray]], first: int) -> Figure:
-    """How far each feature moves: its variance in an utterance, the mean over all of them.
+    """Plot the variance of each coefficient within an utterance, averaged over utterances.
 
     Args:
-        tracks: By what they are of: each utterance's coefficients, (frames, coefficients).
+        tracks: Coefficients of utterances, (frames, coefficients) each, by kind of features.
         first: Number of the first coefficient.
     """
     figure, axes = _new_axes("mel-cepstral coefficient" if first else "mel band", "variance")
-    for kind, every in tracks.items():
-        variances = np.mean([each.var(axis=0, dtype=np.float64) for each in every], axis=0)
+    for kind, utterances in tracks.items():
+        variances = np.mean([track.var(axis=0, dtype=np.float64) for track in utterances], axis=0)
         numbers = np.arange(first, first + len(variances))
         axes.plot(numbers, variances, marker=".", label=kind, color=COLOURS[kind])
     axes.set_yscale("log")
@@ -226,6 +236,6 @@ def _write_projector_config(run: RunFolder) -> None:
 
 
 def _tsv_cell(name: str) -> str:
-    """A file's name without what ends a cell or a line; it may hold bytes that are no text."""
+    """Return a file's name for a cell: as text, its unprintable characters replaced by ?."""
     text = name.encode(errors="backslashreplace").decode()
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,4 +1,4 @@
-"""What becomes of the held-out recordings while a run is trained, and when it is done."""
+"""Held-out recordings of a run in training: samples, evaluation, conversion at the end."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -18,17 +18,19 @@ from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.training import tensorboard
 
 MAX_EXAMPLE_S = 10.0
+"""Length of the samples in TensorBoard, in seconds; longer recordings are cut."""
 
 BOUND_SYSTEMS = ("source", "f0_only", "world_target")
+"""Systems whose scores bound those of the converted recordings, in the table of bounds."""
 
 
-class HeldOut:
-    """The held-out recordings of both speakers of a run that is being trained.
+class HeldOutRecordings:
+    """Held-out recordings of both speakers of a run in training.
 
     Args:
-        run: The run.
-        speakers: Its speakers.
-        converters: By direction; their generators are those that are being trained.
+        run: Run folder.
+        speakers: Speakers of the run, by name.
+        converters: Converters by direction, which hold the generators in training.
         say: Prints a line.
     """
 
@@ -42,25 +44,32 @@ class HeldOut:
         self.run, self.speakers, self.converters, self.say = run, speakers, converters, say
 
     def write_examples(self, step: int) -> None:
-        """Converts some there and back again, for TensorBoard."""
-        config = self.run.config.features
+        """Convert some recordings to the other speaker and back, for TensorBoard.
+
+        A recording that fails is reported in one line and left out.
+        """
         for direction in Direction:
             for name, source in self._examples[direction].items():
-                try:
-                    converted = self.converters[direction].convert_features(source)
-                    cycled = self.converters[direction.reverse].convert_features(converted)
-                except audio_files.AudioError as error:
-                    self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
-                    continue
-                kinds = {"source": source, "converted": converted, "cycled": cycled}
-                speak = self.converters[direction].speak
-                tensorboard.write_example(f"{direction}/{name}", kinds, config, speak, step)
+                what = f"step {step}: samples of {direction}/{name}"
+                with tensorboard.reporting_failures(what, self.say):
+                    self._write_example(direction, name, source, step)
+
+    def _write_example(self, direction: Direction, name: str, source: Features, step: int) -> None:
+        try:
+            converted = self.converters[direction].convert_features(source)
+            cycled = self.converters[direction.reverse].convert_features(converted)
+        except audio_files.AudioError as error:
+            self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
+            return
+        kinds = {"source": source, "converted": converted, "cycled": cycled}
+        config, vocode = self.run.config.features, self.converters[direction].vocode
+        tensorboard.write_example(f"{direction}/{name}", kinds, config, vocode, step)
 
     def check_metric(self) -> None:
-        """Refuses a metric that cannot be measured, before the first step.
+        """Check before the first step that `--best_metric` can be measured.
 
         Raises:
-            InputError: It cannot, or nothing is held out.
+            InputError: It cannot be measured, or nothing is held out.
         """
         metric = self.run.config.training.best_metric
         missing = dict(evaluator_module.load_neural_metrics(self.run.config.metrics)[1])
@@ -73,10 +82,13 @@ class HeldOut:
             )
 
     def evaluate(self, step: int) -> str:
-        """Scores all, writes it to TensorBoard and notes it in the run.
+        """Score all recordings, write the means to TensorBoard and record them in the run folder.
+
+        Args:
+            step: Step of the training.
 
         Returns:
-            What the metric that decides is, in both directions.
+            Line about `--best_metric`: its values in both directions, and those of the sources.
         """
         first = "_bounds" not in vars(self)
         bounds, means = self._bounds, {}
@@ -102,7 +114,7 @@ class HeldOut:
         return f"{metric} {values}"
 
     def convert(self) -> None:
-        """Converts all into the run folder."""
+        """Convert all recordings into the run folder."""
         converted = self.run.path / "converted"
         for direction in Direction:
             speaker = self.speakers[direction.source]
@@ -125,12 +137,13 @@ class HeldOut:
 
     @cached_property
     def _examples(self) -> dict[str, dict[str, Features]]:
-        """Features of the first held-out recordings, by direction and name, at most 10 s each."""
-        config, most = self.run.config.features, self.run.config.training.convert_utterances
+        """Features of the first held-out recordings, by direction and name, up to 10 s long."""
+        config = self.run.config.features
+        count = self.run.config.training.convert_utterances
         examples: dict[str, dict[str, Features]] = {name: {} for name in Direction}
         for direction in Direction:
             speaker = self.speakers[direction.source]
-            for name in speaker.held_out[:most]:
+            for name in speaker.held_out[:count]:
                 try:
                     recording = audio_files.read(speaker.held_out_dir / name)
                 except audio_files.AudioError as error:
@@ -153,7 +166,7 @@ class HeldOut:
 
     @cached_property
     def _bounds(self) -> dict[str, dict[str, Values]]:
-        """Means by direction and system; they are the same at every step."""
+        """Mean scores by direction and system, which do not change during a training."""
         return {
             direction: {
                 system: evaluator.score(waves).summary
@@ -164,11 +177,11 @@ class HeldOut:
 
 
 def _format_table(bounds: Mapping[str, Mapping[str, Values]]) -> str:
-    """Bounds as text: a line for a metric, a column for a system of a direction."""
+    """Format bounds as text: one line per metric, one column per direction and system."""
     columns = [(direction, system) for direction in bounds for system in BOUND_SYSTEMS]
-    lines = ["".join([f"{'':24}", *(f"{f'{way} {system}':>20}" for way, system in columns)])]
+    lines = ["".join([f"{'':24}", *(f"{f'{name} {system}':>20}" for name, system in columns)])]
     for metric in next(iter(bounds.values()))[BOUND_SYSTEMS[0]]:
-        values = (_format_value(bounds[way][system][metric]) for way, system in columns)
+        values = (_format_value(bounds[name][system][metric]) for name, system in columns)
         lines.append("".join([f"{metric:24}", *(f"{value:>20}" for value in values)]))
     return "\n".join(lines)
 

@@ -1,11 +1,13 @@
-"""A training from its recordings to its converted held-out speech: begun, resumed, ended."""
+"""Training of a run from its recordings to its converted held-out speech: begin, resume, end."""
 
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from math import isfinite
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
+from tqdm import tqdm
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.directions import SPEAKERS
@@ -16,9 +18,7 @@ from cyclegan_vc_tf.data import preparation
 from cyclegan_vc_tf.data.augmentation import Augmentation
 from cyclegan_vc_tf.data.dataset import Crops, training_pairs
 from cyclegan_vc_tf.data.preparation import Speaker
-from cyclegan_vc_tf.features import normalization, vtln
 from cyclegan_vc_tf.models import registry
-from cyclegan_vc_tf.models.generators import LINEAR_SKIP_FRAMES, set_linear_skip
 from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -26,31 +26,42 @@ from cyclegan_vc_tf.system import processor
 from cyclegan_vc_tf.system.errors import InputError, TrainingError
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
+from cyclegan_vc_tf.training import callbacks as built_in
 from cyclegan_vc_tf.training import linear_start, profiling, tensorboard
+from cyclegan_vc_tf.training.callbacks import Callback, Schedule, StepReport
 from cyclegan_vc_tf.training.feature_plots import FeaturePlots
-from cyclegan_vc_tf.training.held_out import HeldOut
+from cyclegan_vc_tf.training.held_out import HeldOutRecordings
 from cyclegan_vc_tf.training.profiling import StepProfiler
 from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import selection
 
-PROGRESS_LOSSES = ("generator", "discriminator")
-MAX_INIT_UTTERANCES = 200
 
+def train(
+    run_dir: Path,
+    config: RunConfig,
+    say: Callable[[str], None] = print,
+    *,
+    callbacks: Sequence[Callback] = (),
+    stop: threading.Event | None = None,
+) -> bool:
+    """Train until `config.training.steps`, in a new run folder or in one that exists.
 
-def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) -> bool:
-    """Trains until `config.training.steps`, in a new run folder or in one that exists.
+    Ctrl-C, SIGTERM and `stop` end the training after the step at hand, and it is saved.
 
     Args:
-        run_dir: The run folder.
-        config: All settings; those of an existing run may differ only where a resume allows.
+        run_dir: Run folder.
+        config: All settings. Those of an existing run may differ only where a resume allows it.
         say: Prints a line.
+        callbacks: Callbacks that follow the built-in ones after every step; see
+            `callbacks.Callback`.
+        stop: Event that ends the training when it is set, by a callback or by another thread.
 
     Returns:
-        Whether the training is done; if not, it was asked to stop, and everything is saved.
+        Whether the training is finished. If not, it was stopped, and everything is saved.
 
     Raises:
-        InputError: Settings, recordings or the run folder are not what they have to be.
-        TrainingError: A loss is no longer finite.
+        InputError: Settings, recordings or the run folder cannot be used.
+        TrainingError: A loss is no longer finite, or TensorFlow failed.
     """
     resumed = run_files.exists(run_dir)
     if resumed:
@@ -90,19 +101,34 @@ def train(run_dir: Path, config: RunConfig, say: Callable[[str], None] = print) 
         run = run.with_settings(config)
         # After the settings, which name the folders: a run without recordings is asked for both.
         run = run if run.has_recordings else run.with_recordings(corpus)
-        return _Session(run, speakers, say).run_to_the_end()
+        return _Session(run, speakers, say, callbacks, stop or threading.Event()).run_to_end()
 
 
 class _Session:
-    """One process's share of a training."""
+    """Part of a training that one call of `train` does.
+
+    Args:
+        run: Run folder.
+        speakers: Speakers of the run, by name.
+        say: Prints a line.
+        callbacks: Callbacks that follow the built-in ones.
+        stop: Event that ends the training.
+    """
 
     def __init__(
-        self, run: RunFolder, speakers: Mapping[str, Speaker], say: Callable[[str], None]
+        self,
+        run: RunFolder,
+        speakers: Mapping[str, Speaker],
+        say: Callable[[str], None],
+        callbacks: Sequence[Callback],
+        stop: threading.Event,
     ) -> None:
         if run.config.training.deterministic:
             tf.config.experimental.enable_op_determinism()
         self.run, self.speakers, self.say = run, speakers, say
+        self.callbacks, self.stop = callbacks, stop
         self.config = run.config.training
+        self.schedule = Schedule(self.config)
         if self.config.precision != "float32" and not processor.has_bfloat16():
             say("This processor has no bfloat16 instructions: --precision=float32 is faster here.")
         self.trainer = Trainer(run.config)
@@ -114,16 +140,16 @@ class _Session:
         self.augmentation = (
             Augmentation(run.config.augmentation, run.config.features) if augmented else None
         )
-        self.held_out = HeldOut(run, speakers, converters, say)
-        self.insight = FeaturePlots(run, speakers, converters, say)
+        self.held_out = HeldOutRecordings(run, speakers, converters, say)
+        self.feature_plots = FeaturePlots(run, speakers, converters, say)
         if self.config.evaluate_every:
             self.held_out.check_metric()
-        self.first_step = self._restore()
+        self.step, self.finished = self._restore(), False
 
-    def run_to_the_end(self) -> bool:
-        """Trains what is left, and converts the held-out recordings when all is trained."""
-        if self.first_step == self.config.steps:
-            self.say(f"All {self.first_step} steps of this run are done.")
+    def run_to_end(self) -> bool:
+        """Train the remaining steps, and convert the held-out recordings after the last one."""
+        if self.step == self.config.steps:
+            self.say(f"All {self.step} steps of this run are done.")
         else:
             try:
                 if not self._fit():
@@ -138,7 +164,7 @@ class _Session:
         return True
 
     def _restore(self) -> int:
-        """Goes back to the last checkpoint, if there is one; gives its step."""
+        """Restore the last checkpoint if there is one, or initialise; return the step."""
         checkpoints = self.run.checkpoints
         step = checkpoints.last_step()
         # An imported run has a checkpoint of step 0.
@@ -146,113 +172,100 @@ class _Session:
             checkpoints.restore(self.trainer.checkpoint, step, whole=True)
             self.say(f"Resuming {self.run.path} at step {step}.")
         elif self.run.config.network.vtln_init:
-            self._begin_with_warp()
+            linear_start.initialize_generators(
+                self.trainer.generators,
+                self.speakers,
+                self.run.statistics,
+                self.run.config.features,
+                self.config.inca_iterations,
+                self.say,
+            )
         return step
 
-    def _begin_with_warp(self) -> None:
-        """Has the generators begin with what the vocal tracts differ by."""
-        config, statistics = self.run.config.features, self.run.statistics
-        voices, sides = {}, {}
-        for name, speaker in self.speakers.items():
-            store, utterances = speaker.store, speaker.training
-            some = vtln.pick_evenly(utterances, MAX_INIT_UTTERANCES)
-            spectra = [store.spectra_of(each) for each in some]
-            frames = vtln.sample_frames([store.spectra_of(each) for each in utterances])
-            voices[name] = vtln.Voice(frames, spectra, statistics[name].scale)
-            sides[name] = linear_start.SpeakerFrames(
-                [normalization.normalize(each, statistics[name]) for each in spectra],
-                [store.f0_hz_of(each) > 0 for each in some],
-            )
-        factor = vtln.estimate_vtln_factor(voices, config)
-        self.say(f"The target's formants lie {factor:.3f} times as high as the source's.")
-        for direction, kernel in linear_start.vtln_kernels(
-            voices, factor, LINEAR_SKIP_FRAMES, config
-        ).items():
-            source, target = sides[direction.source], sides[direction.target]
-            kernel = linear_start.inca(kernel, source, target, self.config.inca_iterations)
-            set_linear_skip(self.trainer.generators[direction], kernel)
-
     def _fit(self) -> bool:
-        """Trains and saves.
+        """Train and save.
 
         Returns:
-            Whether the last step was reached; if not, a signal asked for the stop.
+            Whether the last step was reached. If not, the training was asked to stop.
         """
-        config, step = self.config, self.first_step
-        events_module.purge_events(self.run.path, step or -1)
-        self.run.evaluations.forget_after(step)
-        self.run.versions.note(step)
-        source, target = (self._crops(index) for index in range(len(SPEAKERS)))
-        masked = registry.VARIANTS[self.run.config.network.variant].masked
-        longest_mask = config.longest_mask if masked else None
-        pairs = training_pairs(source, target, config.batch_size, step, config.steps, longest_mask)
-        events = tf.summary.create_file_writer
+        config = self.config
+        events_module.purge_events(self.run.path, self.step or -1)
+        self.run.evaluations.forget_after(self.step)
+        self.run.versions.note(self.step)
+        pairs = self._batches()
         with (
-            stop_request() as stop,
-            closing(events(str(self.run.path))) as writer,
+            stop_request() as signalled,
+            closing(tf.summary.create_file_writer(str(self.run.path))) as writer,
             writer.as_default(),
             closing(
                 StepProfiler(self.run.path, profiling.parse_profile_steps(config.profile_steps))
-            ) as profile,
+            ) as profiler,
             progress_bar(
-                desc="Training", unit="step", initial=step, total=config.steps
+                desc="Training", unit="step", initial=self.step, total=config.steps
             ) as progress,
+            ExitStack() as endings,
         ):
-            if step == 0:
-                tensorboard.write_text("configuration", settings.to_flags(self.run.config), step)
+            if self.step == 0:
+                flags = settings.to_flags(self.run.config)
+                tensorboard.write_text("configuration", flags, self.step)
                 tensorboard.write_settings(self.run.config)
-            speed = Throughput(step, frames_per_step=2 * config.batch_size * config.crop_frames)
+            callbacks = [*self._built_in_callbacks(writer, progress), *self.callbacks]
+            for callback in reversed(callbacks):
+                endings.callback(partial(self._end, callback))
             for batch in pairs:
-                step += 1
-                logged = step % config.log_every == 0 or step == config.steps
-                with profile.of(step):
-                    report, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
-                if not finite:
-                    names = (name for name, value in report.items() if not isfinite(value))
-                    name = next(names)
-                    raise TrainingError(self._no_number(name, str(float(report[name])), step))
-                last = step == config.steps or stop.is_set()
-                progress.update()
-                if last or logged:
-                    # Where a stop was asked for in between, the norms were not measured.
-                    scalars = {
-                        name: float(value)
-                        for name, value in report.items()
-                        if logged or not name.startswith("gradient_norm/")
-                    }
-                    tensorboard.write_scalars(scalars | speed.at(step), step)
-                    losses = {name: f"{scalars[f'loss/{name}']:.3f}" for name in PROGRESS_LOSSES}
-                    progress.set_postfix(losses, refresh=False)
-                convert = config.convert_every and step % config.convert_every == 0
-                evaluate = self._is_evaluated(step)
-                save = last or evaluate or step % config.checkpoint_every == 0
-                if (convert or save) and (unusable := self.trainer.not_finite()):
-                    raise TrainingError(self._no_number(unusable, "NaN or infinite", step))
-                if convert:
-                    self.held_out.write_examples(step)
-                if convert or (config.convert_every and step == config.steps):
-                    self.insight.write(step)
-                if evaluate:
-                    found = self.held_out.evaluate(step)
-                    progress.clear()
-                    self.say(f"Step {step}: {found}")
-                if save:
-                    # Event files reach as far as the checkpoint: a resume purges only what follows.
-                    writer.flush()
-                    self.run.save(self.trainer.checkpoint, step)
+                logged = self.schedule.is_logged(self.step + 1)
+                with profiler.trace(self.step + 1):
+                    tensors, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
+                self.step += 1
+                stopped = signalled.is_set() or self.stop.is_set()
+                last = self.step == config.steps or stopped
+                report = StepReport(tensors, bool(finite), logged, last)
+                for callback in callbacks:
+                    callback.on_step(self.step, report)
                 if last:
                     break
-        if step < config.steps:
-            self.say(f"Stopped at step {step}, saved; the same command goes on from there.")
-        return step == config.steps
+            self.finished = self.step == config.steps
+        if not self.finished:
+            self.say(f"Stopped at step {self.step}, saved; the same command goes on from there.")
+        return self.finished
 
-    def _is_evaluated(self, step: int) -> bool:
-        """Whether the held-out recordings are scored after this step."""
-        every = self.config.evaluate_every
-        return every > 0 and (step % every == 0 or step == self.config.steps)
+    def _built_in_callbacks(
+        self, writer: tf.summary.SummaryWriter, progress: tqdm
+    ) -> list[Callback]:
+        """Return the built-in callbacks in the order in which they are called."""
+        frames_per_step = 2 * self.config.batch_size * self.config.crop_frames
+
+        def say_above_progress(line: str) -> None:
+            progress.clear()
+            self.say(line)
+
+        return [
+            built_in.LossCheck(self.run),
+            built_in.ScalarLog(Throughput(self.step, frames_per_step), progress),
+            built_in.WeightCheck(self.run, self.trainer, self.schedule),
+            built_in.EvaluationCallback(self.held_out, self.schedule, say_above_progress),
+            built_in.CheckpointCallback(self.run, self.trainer, self.schedule, writer),
+            built_in.SampleCallback(self.held_out, self.schedule, writer, say_above_progress),
+            built_in.FeaturePlotCallback(
+                self.feature_plots, self.schedule, writer, say_above_progress
+            ),
+        ]
+
+    def _end(self, callback: Callback) -> None:
+        callback.on_end(self.step, self.finished)
+
+    def _batches(self) -> tf.data.Dataset:
+        """Return the batches of all remaining steps."""
+        config = self.config
+        source, target = (self._crops(index) for index in range(len(SPEAKERS)))
+        masked = registry.VARIANTS[self.run.config.network.variant].masked
+        longest_mask = config.longest_mask if masked else None
+        return training_pairs(
+            source, target, config.batch_size, self.step, config.steps, longest_mask
+        )
 
     def _crops(self, index: int) -> Crops:
-        """The crops of speaker A, 0, or B, 1."""
+        """Return the crops of speaker A, index 0, or B, index 1."""
         name = SPEAKERS[index]
         crops = Crops(
             self.speakers[name].store,
@@ -267,11 +280,3 @@ class _Session:
             folder = self.speakers[name].folder.name
             self.say(f"{folder}: {short} utterances are shorter than a crop and are padded.")
         return crops
-
-    def _no_number(self, name: str, value: str, step: int) -> str:
-        saved = self.run.checkpoints.last_step()
-        return (
-            f"{name} became {value} at step {step}; "
-            + (f"the last good checkpoint is of step {saved}" if saved else "nothing was saved")
-            + "; begin a new run with lower learning rates, or look for bad recordings"
-        )

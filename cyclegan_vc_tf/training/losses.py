@@ -1,17 +1,17 @@
-"""The loss terms: pure functions, one value an example. Whoever trains averages and weighs."""
+"""Loss functions: pure, with one value per example. The trainer averages and weights them."""
 
 import tensorflow as tf
 
 
 def least_squares_loss(scores: tf.Tensor, target: float) -> tf.Tensor:
-    """Mean squared distance of a discriminator's patch scores from `target`.
+    """Return the mean squared distance of a discriminator's patch scores from `target`.
 
     Args:
         scores: Raw scores, (batch, rows, columns, 1).
-        target: What they should be: 1.0 for real, 0.0 for fake.
+        target: Desired score: 1.0 for real features, 0.0 for fake ones.
 
     Returns:
-        (batch,).
+        One loss per example, (batch,).
 
     Source: Mao et al., 2016, arXiv:1611.04076, with 0-1 coding.
     """
@@ -19,14 +19,14 @@ def least_squares_loss(scores: tf.Tensor, target: float) -> tf.Tensor:
 
 
 def discriminator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-    """Half of what a discriminator misses on real features, and half on fake ones.
+    """Return the mean of a discriminator's least-squares losses on real and on fake features.
 
     Args:
-        real_scores: (batch, rows, columns, 1).
-        fake_scores: Likewise.
+        real_scores: Raw scores of real features, (batch, rows, columns, 1).
+        fake_scores: Raw scores of fake features, (batch, rows, columns, 1).
 
     Returns:
-        (batch,).
+        One loss per example, (batch,).
 
     Source: Mao et al., 2016, arXiv:1611.04076, equation 2 with a = 0, b = 1.
     """
@@ -34,32 +34,33 @@ def discriminator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Ten
     return 0.5 * (real + least_squares_loss(fake_scores, 0.0))
 
 
-def self_regularization_loss(start: tf.Tensor, converted: tf.Tensor) -> tf.Tensor:
-    """Mean squared distance of what was made from what was begun with.
+def self_regularization_loss(initial: tf.Tensor, converted: tf.Tensor) -> tf.Tensor:
+    """Return the mean squared difference between converted features and their initial form.
 
-    Unlike an absolute difference it is flat at zero, so that it holds nothing back there.
+    The gradient is zero where both are equal. An absolute difference would hold the generator
+    back there.
 
     Args:
-        start: (batch, frames, bins).
-        converted: Likewise.
+        initial: Features after the generator's linear skip, (batch, frames, bins).
+        converted: Output of the generator, (batch, frames, bins).
 
     Returns:
-        (batch,).
+        One loss per example, (batch,).
 
     Source: Shrivastava et al., 2017, arXiv:1612.07828, section 2.1, squared.
     """
-    return tf.reduce_mean(tf.square(converted - start), axis=(1, 2))
+    return tf.reduce_mean(tf.square(converted - initial), axis=(1, 2))
 
 
 def l1_loss(expected: tf.Tensor, actual: tf.Tensor) -> tf.Tensor:
-    """Mean absolute difference, of the cycle-consistency and the identity-mapping loss.
+    """Return the mean absolute difference, for the cycle-consistency and identity-mapping losses.
 
     Args:
-        expected: (batch, frames, bins).
-        actual: Likewise.
+        expected: Real features, (batch, frames, bins).
+        actual: Generated features, (batch, frames, bins).
 
     Returns:
-        (batch,).
+        One loss per example, (batch,).
 
     Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 2 and 4.
     """

@@ -13,10 +13,10 @@ class Adam(tf.Module):
     w ← w - rate · sqrt(1 - beta2^t) / (1 - beta1^t) · m / (sqrt(v) + epsilon)
 
     Args:
-        variables: What to train; one list, always in the same order.
+        variables: Variables to train, always in the same order.
         beta1: Decay of the first moment.
         beta2: Decay of the second moment.
-        epsilon: Added to the root of the second moment, outside the bias correction.
+        epsilon: Number added to the root of the second moment, outside the bias correction.
 
     Source: Kingma and Ba, 2014, arXiv:1412.6980, the form at the end of its section 2.
     """
@@ -36,19 +36,19 @@ class Adam(tf.Module):
         variables: Sequence[tf.Variable],
         learning_rate: tf.Tensor,
     ) -> None:
-        """Moves `variables` by one step.
+        """Update `variables` by one step.
 
         Args:
-            gradients: One a variable; none may be None.
-            variables: Those of the constructor, in its order.
-            learning_rate: A scalar.
+            gradients: One gradient per variable; None is not allowed.
+            variables: Variables given to the constructor, in the same order.
+            learning_rate: Learning rate, a scalar.
 
         Raises:
-            ValueError: A gradient is None: its variable has no part in the loss.
+            ValueError: A gradient is None, because its variable has no part in the loss.
         """
         self.iterations.assign_add(1)
         time = tf.cast(self.iterations, tf.float64)
-        powers = [tf.pow(tf.constant(b, tf.float64), time) for b in (self.beta1, self.beta2)]
+        powers = [tf.pow(tf.constant(beta, tf.float64), time) for beta in (self.beta1, self.beta2)]
         for variable, gradient, first, second in zip(
             variables, gradients, self.first_moments, self.second_moments, strict=True
         ):
@@ -70,21 +70,22 @@ class Adam(tf.Module):
 
 
 def linear_decay(step: tf.Tensor, initial: float, decay_start: int, decay_steps: int) -> tf.Tensor:
-    """A learning rate that is constant, then falls linearly to zero and stays there.
+    """Return a learning rate that is constant, then falls linearly to zero and stays zero.
 
     Args:
-        step: Steps done so far, an integer scalar; a tensor, so that a traced function follows it.
-        initial: The rate until `decay_start`.
-        decay_start: Step from which on it falls.
-        decay_steps: In how many steps it reaches zero.
+        step: Number of steps done, an integer scalar. It is a tensor, so that a traced function
+            follows it.
+        initial: Learning rate until `decay_start`.
+        decay_start: Step at which the rate begins to fall.
+        decay_steps: Number of steps from there until the rate is zero.
 
     Returns:
-        A float64 scalar.
+        Learning rate, a float64 scalar.
 
     Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 4.1.
     """
-    fallen = (tf.cast(step, tf.float64) - decay_start) / decay_steps
-    return tf.constant(initial, tf.float64) * (1.0 - tf.clip_by_value(fallen, 0.0, 1.0))
+    share = (tf.cast(step, tf.float64) - decay_start) / decay_steps
+    return tf.constant(initial, tf.float64) * (1.0 - tf.clip_by_value(share, 0.0, 1.0))
 
 
 def _zeros_like(variable: tf.Variable) -> tf.Variable:

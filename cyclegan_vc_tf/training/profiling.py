@@ -1,4 +1,4 @@
-"""TensorFlow's profile of some steps of a training, for TensorBoard's Profile tab."""
+"""Profile of training steps by TensorFlow's profiler, for TensorBoard's Profile tab."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from cyclegan_vc_tf.system.errors import InputError
 
 
 def parse_profile_steps(text: str) -> tuple[int, int] | None:
-    """The first and the last step of `--profile_steps`; None where it is empty.
+    """Return the first and the last step of `--profile_steps`, or None if the flag is empty.
 
     Raises:
-        InputError: It is not two numbers of steps, the first of them not the greater.
+        InputError: The text is not two step numbers in ascending order.
     """
     if not text:
         return None
@@ -33,11 +33,11 @@ def parse_profile_steps(text: str) -> tuple[int, int] | None:
 
 
 class StepProfiler:
-    """Profiles steps while they run; what they compute is the same.
+    """Profiles steps of a training without changing their results.
 
     Args:
-        folder: Of the run; the profile is RUN/plugins/profile/DATE/*.xplane.pb.
-        steps: The first and the last, or none at all.
+        folder: Run folder. The profile is RUN/plugins/profile/DATE/*.xplane.pb.
+        steps: First and last step to profile, or None.
     """
 
     def __init__(self, folder: Path, steps: tuple[int, int] | None) -> None:
@@ -46,8 +46,8 @@ class StepProfiler:
         self.running = False
 
     @contextmanager
-    def of(self, step: int) -> Iterator[None]:
-        """Around a step; the profiler starts before the first one and ends after the last."""
+    def trace(self, step: int) -> Iterator[None]:
+        """Profile a step that runs in the context, if it is one of those to profile."""
         if not self.first <= step <= self.last:
             yield
             return
@@ -60,7 +60,7 @@ class StepProfiler:
             self.close()
 
     def close(self) -> None:
-        """Writes what there is of a profile that a training's end cuts short."""
+        """Write the profile, also if the training ends before the last step to profile."""
         if self.running:
             self.running = False
             tf.profiler.experimental.stop()

@@ -1,6 +1,7 @@
-"""What TensorBoard shows of a run: scalars, pictures, audio, text."""
+"""TensorBoard's view of a run: scalars, pictures, sounds, text and settings."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,30 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
+from cyclegan_vc_tf.system.errors import single_line
 from cyclegan_vc_tf.vocoders.selection import Vocoder
+
+MAX_REASON_CHARACTERS = 300
+"""Length of an error's text in a line about a picture or sound that could not be made."""
 
 
 def write_scalars(values: Mapping[str, float], step: int) -> None:
-    """Writes numbers under their names to the current writer."""
+    """Write numbers under their names to the current writer."""
     for name, value in values.items():
         tf.summary.scalar(name, value, step)
 
 
 def write_text(name: str, text: str, step: int) -> None:
-    """Writes preformatted text."""
+    """Write preformatted text to the current writer."""
     tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()), step)
 
 
 def write_settings(config: Any) -> None:
-    """Writes all settings of a run for TensorBoard's HPARAMS tab, which compares runs by them.
+    """Write all settings of a run for TensorBoard's HPARAMS tab.
 
-    What the runs came to, that tab takes from the scalars.
+    The tab compares runs by their settings. It takes their results from the scalars.
     """
-    # A folder's name may hold bytes that are no text.
+    # A folder's name may hold bytes that are not text.
     values = {
         name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
         for name, value in settings.flag_values(config).items()
@@ -40,34 +45,52 @@ def write_settings(config: Any) -> None:
 
 
 def write_example(
-    tag: str, kinds: Mapping[str, Features], config: FeatureConfig, speak: Vocoder, step: int
+    tag: str, kinds: Mapping[str, Features], config: FeatureConfig, vocode: Vocoder, step: int
 ) -> None:
-    """Writes sound and spectrograms of a recording and of what became of it, and F0 if it is known.
+    """Write sounds, spectrograms and known F0 contours of a recording and its conversions.
 
     Args:
-        tag: Comes in front of their names.
-        kinds: Features by what they are: source, converted, cycled. All are heard and seen
-            through one vocoder, so that they differ in nothing else.
-        config: The analysis that the features are of.
-        speak: The vocoder.
-        step: Of the training.
+        tag: First part of the names in TensorBoard.
+        kinds: Features by kind: source, converted, cycled. All kinds go through one vocoder, so
+            that they differ in nothing else.
+        config: Settings of the features.
+        vocode: Vocoder.
+        step: Step of the training.
     """
-    # A recording's name may hold bytes that are no text.
+    # A recording's name may hold bytes that are not text.
     tag = tag.encode(errors="backslashreplace").decode()
     waves = {}
-    for kind, spoken in kinds.items():
-        samples = round(len(spoken.spectra) * config.hop_s * config.sample_rate_hz)
-        wave = speak(spoken, samples)
+    for kind, features in kinds.items():
+        samples = round(len(features.spectra) * config.hop_s * config.sample_rate_hz)
+        wave = vocode(features, samples)
         waves[kind] = wave / max(1.0, float(np.max(np.abs(wave))))
         sound = waves[kind][np.newaxis, :, np.newaxis]
         tf.summary.audio(f"{tag}/{kind}", sound, config.sample_rate_hz, step)
     figures = {"spectrograms": plots.plot_spectrograms(waves, config.sample_rate_hz)}
     contours = {
-        kind: spoken.f0_hz
-        for kind, spoken in kinds.items()
-        if isinstance(spoken, WorldFeatures) and kind in ("source", "converted")
+        kind: features.f0_hz
+        for kind, features in kinds.items()
+        if isinstance(features, WorldFeatures) and kind in ("source", "converted")
     }
     if contours:
         figures["f0"] = plots.plot_f0_contours(contours, config.frame_period_ms)
     for name, figure in figures.items():
         tf.summary.image(f"{tag}/{name}", plots.render_pixels(figure)[np.newaxis], step)
+
+
+@contextlib.contextmanager
+def reporting_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Report an exception in one line instead of raising it, for work a training can do without.
+
+    Requests to stop, which are no subclasses of `Exception`, are not caught.
+
+    Args:
+        what: Pictures or sounds that are made in the context.
+        say: Prints a line.
+    """
+    try:
+        yield
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        reason = single_line(f"{type(error).__name__}: {lines[0]}")[:MAX_REASON_CHARACTERS]
+        say(f"{what} could not be made ({reason}); TensorBoard goes without them")

@@ -1,4 +1,4 @@
-"""The two-optimiser training step and the state it changes."""
+"""Trainer: networks, optimisers, the two-optimiser training step and the state it changes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,32 +11,34 @@ from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.models.generators import generate, linear_skip_output
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
-from cyclegan_vc_tf.training import losses
+from cyclegan_vc_tf.training import loss_terms, losses
+from cyclegan_vc_tf.training.loss_terms import StepTensors
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
 
 Tensors = dict[str, tf.Tensor]
 
 
 class Trainer:
-    """Networks, optimisers and step of a run: the sole owner of what changes.
+    """Networks, optimisers and training step of a run: the only owner of state that changes.
 
     Args:
-        config: The run's settings.
+        config: Settings of the run.
 
     Attributes:
-        step: Steps done, an int64 variable.
-        generators: By direction, A2B and B2A.
-        discriminators: By speaker, A and B, and of a second step cycled_A and cycled_B.
+        step: Number of steps done, an int64 variable.
+        generators: Generators by direction, A2B and B2A.
+        discriminators: Discriminators by speaker, A and B. With a second adversarial step also
+            cycled_A and cycled_B.
         checkpoint: All of the state.
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self.config = config.training
+        self.config = config
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.generators = registry.build_generators(config)
         self.discriminators = registry.build_discriminators(config)
-        self.generator_optimizer = self._optimizer(self.generators)
-        self.discriminator_optimizer = self._optimizer(self.discriminators)
+        self.generator_optimizer = self._make_optimizer(self.generators)
+        self.discriminator_optimizer = self._make_optimizer(self.discriminators)
         self.checkpoint = tf.train.Checkpoint(
             step=self.step,
             generator_optimizer=self.generator_optimizer,
@@ -52,7 +54,7 @@ class Trainer:
             **{f"discriminator_{name}": model for name, model in self.discriminators.items()},
         }
 
-    @tf.function(autograph=False)  # No step has control flow for it to find.
+    @tf.function(autograph=False)  # Autograph would search the step for control flow; it has none.
     def train_step(
         self,
         real_a: tf.Tensor,
@@ -62,48 +64,46 @@ class Trainer:
         *,
         norms: tf.Tensor | bool = True,
     ) -> tuple[Tensors, tf.Tensor]:
-        """One iteration: the generators, and the discriminators on the fakes just made.
+        """Train one step: the generators, and the discriminators on the fakes just made.
 
         Args:
             real_a: Normalised features of A, (batch, frames, bins).
-            real_b: Of B, drawn independently.
-            mask_a: Of A's frames, (batch, frames, 1), 0 where the generator has to fill one in on
-                the way forth; for a masked variant alone.
-            mask_b: Of B's.
-            norms: Whether to measure the norms of the gradients, which reads them all once more;
-                they are reported as 0 where not.
+            real_b: Normalised features of B, drawn independently, (batch, frames, bins).
+            mask_a: Mask of A's frames, (batch, frames, 1). It is 0 where the generator has to
+                fill in a frame in the first conversion. Only masked variants take masks.
+            mask_b: Mask of B's frames, (batch, frames, 1).
+            norms: Whether to measure the norms of the gradients. This reads all gradients once
+                more. Norms that are not measured are reported as 0.
 
         Returns:
-            Scalars by their names in TensorBoard, losses averaged over the batch, and whether all
-            of them are finite.
+            Scalars by their names in TensorBoard, with losses averaged over the batch, and
+            whether all of them are finite.
 
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3; the discriminators train on
             fakes of the generators before their update, as in the TensorFlow 1 port.
         """
         rates, weights = self.learning_rates(), self.loss_weights()
-        of_generators = trainable_variables(self.generators)
-        of_discriminators = trainable_variables(self.discriminators)
-        products = MatmulContext(self.config.precision)
+        groups = loss_terms.term_groups(self.config)
+        generator_variables = trainable_variables(self.generators)
+        discriminator_variables = trainable_variables(self.discriminators)
+        products = MatmulContext(self.config.training.precision)
         with products.in_use():
-            terms, critics, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
+            terms, discriminator_losses, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
             generator_loss = tf.add_n(
-                [
-                    tf.cast(weights[loss_group(name)], loss.dtype) * loss
-                    for name, loss in terms.items()
-                ]
+                [tf.cast(weights[groups[name]], loss.dtype) * loss for name, loss in terms.items()]
             )
-            discriminator_loss = tf.add_n(list(critics.values()))
-        # Fakes do not depend on the discriminators' variables: with respect to those, one forward
+            discriminator_loss = tf.add_n(list(discriminator_losses.values()))
+        # Fakes do not depend on the discriminators' variables: with respect to these, one forward
         # pass serves both losses, as if the fakes were detached for the second.
-        generator_gradients = products.gradients(generator_loss, of_generators)
-        discriminator_gradients = products.gradients(discriminator_loss, of_discriminators)
-        self.generator_optimizer.apply(generator_gradients, of_generators, rates["generator"])
+        generator_gradients = products.gradients(generator_loss, generator_variables)
+        discriminator_gradients = products.gradients(discriminator_loss, discriminator_variables)
+        self.generator_optimizer.apply(generator_gradients, generator_variables, rates["generator"])
         self.discriminator_optimizer.apply(
-            discriminator_gradients, of_discriminators, rates["discriminator"]
+            discriminator_gradients, discriminator_variables, rates["discriminator"]
         )
         self.step.assign_add(1)
         report = {
-            **add_prefix("loss", {**terms, **critics}),
+            **add_prefix("loss", {**terms, **discriminator_losses}),
             "loss/generator": generator_loss,
             "loss/discriminator": discriminator_loss,
             "gradient_norm/generator": global_norm_if(norms, generator_gradients),
@@ -115,11 +115,11 @@ class Trainer:
         finite = tf.reduce_all([tf.math.is_finite(value) for value in report.values()])
         return report, finite
 
-    def not_finite(self) -> str:
-        """The name of a network that has a weight that is NaN or infinite; empty if none has."""
+    def find_nonfinite(self) -> str:
+        """Return the name of a network with a NaN or infinite weight; empty if there is none."""
         for networks in (self.generators, self.discriminators):
             for model in networks.values():
-                finite = [tf.reduce_all(tf.math.is_finite(each)) for each in model.weights]
+                finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in model.weights]
                 if not tf.reduce_all(finite):
                     return f"{model.name}'s weights"
         return ""
@@ -131,13 +131,13 @@ class Trainer:
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
     ) -> tuple[Tensors, Tensors, Tensors]:
-        """The generators' loss terms, the discriminators' losses and their mean scores.
+        """Compute the generators' loss terms, the discriminators' losses and their mean scores.
 
         Args:
-            real_a: (batch, frames, bins).
-            real_b: Likewise.
-            mask_a: (batch, frames, 1), or none.
-            mask_b: Likewise.
+            real_a: Normalised features of A, (batch, frames, bins).
+            real_b: Normalised features of B, (batch, frames, bins).
+            mask_a: Mask of A's frames, (batch, frames, 1), or none.
+            mask_b: Mask of B's frames, (batch, frames, 1), or none.
 
         Returns:
             Three dictionaries of scalars, unweighted and averaged over the batch.
@@ -145,10 +145,41 @@ class Trainer:
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 1 to 4; the second step,
             Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
         """
+        tensors = self.forward(real_a, real_b, mask_a, mask_b)
+        discriminator_losses = {
+            f"discriminator_{name}": losses.discriminator_loss(
+                tensors.real_scores[name], tensors.fake_scores[name]
+            )
+            for name in self.discriminators
+        }
+        scores = {f"real_{name}": score for name, score in tensors.real_scores.items()} | {
+            f"fake_{name}": score for name, score in tensors.fake_scores.items()
+        }
+        return (
+            average_over_batch(loss_terms.compute_terms(self.config, tensors)),
+            average_over_batch(discriminator_losses),
+            average_over_batch(scores),
+        )
+
+    def forward(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        mask_a: tf.Tensor | None = None,
+        mask_b: tf.Tensor | None = None,
+    ) -> StepTensors:
+        """Compute all generated features of a step, and the discriminators' scores.
+
+        Args:
+            real_a: Normalised features of A, (batch, frames, bins).
+            real_b: Normalised features of B, (batch, frames, bins).
+            mask_a: Mask of A's frames, (batch, frames, 1), or none.
+            mask_b: Mask of B's frames, (batch, frames, 1), or none.
+        """
         identities = {}
-        if self.config.identity_weight:
-            fake_b, identities["B"] = self._forth(Direction.A2B, real_a, mask_a, real_b)
-            fake_a, identities["A"] = self._forth(Direction.B2A, real_b, mask_b, real_a)
+        if loss_terms.is_group_used("identity", self.config):
+            fake_b, identities["B"] = self._convert_and_keep(Direction.A2B, real_a, mask_a, real_b)
+            fake_a, identities["A"] = self._convert_and_keep(Direction.B2A, real_b, mask_b, real_a)
         else:
             fake_b = generate(self.generators[Direction.A2B], real_a, mask_a, training=True)
             fake_a = generate(self.generators[Direction.B2A], real_b, mask_b, training=True)
@@ -157,57 +188,35 @@ class Trainer:
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
         fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
         real_scores, fake_scores = {}, {}
-        for name, judge in self.discriminators.items():
-            scores_of_both = judge(tf.concat([reals[name], fakes[name]], 0), training=True)
-            real_scores[name], fake_scores[name] = tf.split(scores_of_both, 2)
-        judged = {"A2B": "B", "B2A": "A", "A2B2A": "cycled_A", "B2A2B": "cycled_B"}
-        generator_terms = (
-            {
-                f"adversarial_{way}": losses.least_squares_loss(fake_scores[name], 1.0)
-                for way, name in judged.items()
-                if name in fake_scores
-            }
-            | {
-                "cycle_A": losses.l1_loss(real_a, cycled_a),
-                "cycle_B": losses.l1_loss(real_b, cycled_b),
-            }
-            | {
-                f"identity_{name}": losses.l1_loss(reals[name], same)
-                for name, same in sorted(identities.items())
-            }
-        )
-        if self.config.self_regularization_weight:
-            for direction, real, fake in (
-                (Direction.A2B, real_a, fake_b),
-                (Direction.B2A, real_b, fake_a),
-            ):
-                start = linear_skip_output(self.generators[direction], real)
-                distance = losses.self_regularization_loss(start, fake)
-                generator_terms[f"regularization_{direction}"] = distance
-        critics = {
-            f"discriminator_{name}": losses.discriminator_loss(real_scores[name], fake_scores[name])
-            for name in self.discriminators
-        }
-        scores = {f"real_{name}": score for name, score in real_scores.items()} | {
-            f"fake_{name}": score for name, score in fake_scores.items()
-        }
-        return (
-            average_over_batch(generator_terms),
-            average_over_batch(critics),
-            average_over_batch(scores),
+        for name, discriminator in self.discriminators.items():
+            both = discriminator(tf.concat([reals[name], fakes[name]], 0), training=True)
+            real_scores[name], fake_scores[name] = tf.split(both, 2)
+        linear = {}
+        if loss_terms.is_group_used("regularization", self.config):
+            for direction in Direction:
+                generator = self.generators[direction]
+                linear[direction] = linear_skip_output(generator, reals[direction.source])
+        return StepTensors(
+            real={"A": real_a, "B": real_b},
+            fake={"A": fake_a, "B": fake_b},
+            cycled={"A": cycled_a, "B": cycled_b},
+            identity=identities,
+            linear=linear,
+            real_scores=real_scores,
+            fake_scores=fake_scores,
         )
 
-    def _forth(
+    def _convert_and_keep(
         self, direction: Direction, real: tf.Tensor, mask: tf.Tensor | None, target: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is to be converted, masked, and what is to stay as it is, in one batch."""
+        """Convert source features, masked, and pass target features through, in one batch."""
         both = tf.concat([real, target], 0)
         masks = None if mask is None else tf.concat([mask, tf.ones_like(mask)], 0)
         return tf.split(generate(self.generators[direction], both, masks, training=True), 2)
 
     def learning_rates(self) -> Tensors:
-        """Learning rates at this step, by optimiser, float64 scalars."""
-        config = self.config
+        """Return the learning rates at this step, by optimiser, as float64 scalars."""
+        config = self.config.training
         return {
             name: linear_decay(self.step, initial, config.decay_start, config.decay_steps)
             for name, initial in (
@@ -217,54 +226,34 @@ class Trainer:
         }
 
     def loss_weights(self) -> Tensors:
-        """Weights of the kinds of generator loss at this step, float64 scalars."""
-        config = self.config
-        adversarial, cycle, identity, regularization, nothing = (
-            tf.constant(weight, tf.float64)
-            for weight in (
-                1.0,
-                config.cycle_weight,
-                config.identity_weight,
-                config.self_regularization_weight,
-                0.0,
-            )
-        )
-        return {
-            "adversarial": adversarial,
-            "cycle": cycle,
-            "identity": tf.where(self.step < config.identity_steps, identity, nothing),
-        } | ({"regularization": regularization} if config.self_regularization_weight else {})
+        """Return the weights of the generators' losses at this step, as float64 scalars."""
+        return loss_terms.compute_weights(self.config, self.step)
 
-    def _optimizer(self, networks: Mapping[Any, keras.Model]) -> Adam:
-        config = self.config
+    def _make_optimizer(self, networks: Mapping[Any, keras.Model]) -> Adam:
+        config = self.config.training
         return Adam(
             trainable_variables(networks), config.adam_beta1, config.adam_beta2, config.adam_epsilon
         )
 
 
 def trainable_variables(networks: Mapping[Any, keras.Model]) -> list[tf.Variable]:
-    """Trainable variables of several networks, in one order."""
+    """Return the trainable variables of several networks, always in one order."""
     return [variable for model in networks.values() for variable in model.trainable_variables]
 
 
-def global_norm_if(asked: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The norm of all gradients together, where it is asked for, and 0 where not."""
+def global_norm_if(measured: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return the norm of all gradients together, or 0 where it is not to be measured."""
     zero = tf.zeros((), gradients[0].dtype)
     return tf.cond(
-        tf.convert_to_tensor(asked), lambda: tf.linalg.global_norm(gradients), lambda: zero
+        tf.convert_to_tensor(measured), lambda: tf.linalg.global_norm(gradients), lambda: zero
     )
 
 
 def average_over_batch(per_example: Tensors) -> Tensors:
-    """The mean over the global batch of each loss, or of each map of scores."""
+    """Return the mean over the global batch of every loss or map of scores."""
     return {name: tf.reduce_mean(value) for name, value in per_example.items()}
 
 
-def loss_group(term: str) -> str:
-    """The kind of a loss term, which its weight goes by: cycle_A is of the kind cycle."""
-    return term.split("_")[0]
-
-
 def add_prefix(group: str, scalars: Tensors) -> Tensors:
-    """Names as TensorBoard groups them: group/name."""
+    """Return scalars under TensorBoard's grouped names: group/name."""
     return {f"{group}/{name}": value for name, value in scalars.items()}

@@ -139,9 +139,13 @@ class Step:
             optimizer.zero_grad()
 
         # The generators; what the discriminators would get of this loss is left out.
-        terms, fakes = self.generator_terms(real_a, real_b, *masks)
+        groups, fakes = self.generator_losses(real_a, real_b, *masks)
         weights = loss_weights(self.config, self.steps_done)
-        generator = torch.stack([weights[n.split("_")[0]] * term for n, term in terms.items()])
+        terms = name_terms(groups)
+        weighted = [
+            weights[group] * loss for group, members in groups.items() for loss in members.values()
+        ]
+        generator = torch.stack(weighted)
         learning = [each for each in self.generators.parameters() if each.requires_grad]
         generator.sum().backward(inputs=learning)
 
@@ -162,29 +166,40 @@ class Step:
             "generator": generator.sum().item(), "discriminator": discriminator.item()
         }  # fmt: skip
 
-    def generator_terms(
+    def generator_losses(
         self, real_a: Tensor, real_b: Tensor, *masks: Tensor
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The generators' loss terms, unweighted, and the fakes by the judge they are for."""
+    ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
+        """Compute the generators' unweighted losses, averaged over the batch, and the fakes.
+
+        Args:
+            real_a: Features of A, (batch, bins, frames).
+            real_b: Features of B, (batch, bins, frames).
+            masks: Masks of A and of B, (batch, 1, frames), for a generator that fills frames in.
+
+        Returns:
+            Losses by group and member, and fakes by the discriminator that scores them.
+        """
         a2b, b2a = self.generators["A2B"], self.generators["B2A"]
-        # Frames are hidden on the way forth alone.
+        # Frames are hidden in the first conversion alone.
         fake_b, fake_a = a2b(real_a, *masks[:1]), b2a(real_b, *masks[1:])
         cycled_a, cycled_b = b2a(fake_b), a2b(fake_a)
         fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
-        terms = {
-            f"adversarial_{way}": least_squares_loss(self.discriminators[name](fakes[name]), 1.0)
-            for way, name in (
-                ("A2B", "B"), ("B2A", "A"), ("A2B2A", "cycled_A"), ("B2A2B", "cycled_B")
-            )
-            if name in self.discriminators
+        groups = {
+            "adversarial": {
+                path: least_squares_loss(self.discriminators[name](fakes[name]), 1.0)
+                for path, name in (
+                    ("A2B", "B"), ("B2A", "A"), ("A2B2A", "cycled_A"), ("B2A2B", "cycled_B")
+                )
+                if name in self.discriminators
+            },
+            "cycle": {"A": l1_loss(real_a, cycled_a), "B": l1_loss(real_b, cycled_b)},
+            "identity": {"A": l1_loss(real_a, b2a(real_a)), "B": l1_loss(real_b, a2b(real_b))},
         }  # fmt: skip
-        terms |= {
-            "cycle_A": l1_loss(real_a, cycled_a),
-            "cycle_B": l1_loss(real_b, cycled_b),
-            "identity_A": l1_loss(real_a, b2a(real_a)),
-            "identity_B": l1_loss(real_b, a2b(real_b)),
+        means = {
+            group: {member: loss.mean() for member, loss in members.items()}
+            for group, members in groups.items()
         }
-        return {name: term.mean() for name, term in terms.items()}, fakes
+        return means, fakes
 
     def rate(self, side: str) -> float:
         """The learning rate of a side at this step."""
@@ -196,7 +211,16 @@ class Step:
         return linear_decay(self.steps_done, initial, config.decay_start, config.decay_steps)
 
 
+def name_terms(groups: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return losses by the name of their term, such as cycle_A."""
+    return {
+        f"{group}_{member}": loss
+        for group, members in groups.items()
+        for member, loss in members.items()
+    }
+
+
 def loss_weights(config: TrainingConfig, step: int) -> dict[str, float]:
-    """Weights of the kinds of generator loss at a step."""
+    """Return the weights of the generators' losses at a step, by group."""
     identity = config.identity_weight if step < config.identity_steps else 0.0
     return {"adversarial": 1.0, "cycle": config.cycle_weight, "identity": identity}

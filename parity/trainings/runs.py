@@ -113,8 +113,8 @@ class TorchRun:
     def evaluate(self, batch: Batch) -> Losses:
         """The generators' terms, without training."""
         with torch.no_grad():
-            terms, _ = self.companion.generator_terms(*map(channels_first, batch))
-        return {name: value.item() for name, value in terms.items()}
+            groups, _ = self.companion.generator_losses(*map(channels_first, batch))
+        return {name: loss.item() for name, loss in train_step.name_terms(groups).items()}
 
     def networks(self) -> Mapping[str, nn.Module]:
         """All four by name."""

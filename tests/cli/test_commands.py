@@ -1,6 +1,7 @@
 """The commands as a person meets them: help, and one line for everything that is wrong."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 import soundfile
 from conftest import REPOSITORY, run_command, run_here, write_voices
 
+import cyclegan_vc_tf
+from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features import world
@@ -66,7 +69,51 @@ def test_help_lists_the_flags_and_exits_with_0() -> None:
     assert done.returncode == 0 and "prepare" in done.stdout
 
 
+def test_old_names_of_flags_come_last_in_the_help() -> None:
+    text = run_command("train.py", "--help").stdout
+    sections = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)
+    assert sections[0] == "preset" and sections[-1] == "old names"
+    assert (
+        text.index("--vtln_init") < text.index("old names:") < text.index("frequency_warp: Alias")
+    )
+
+
+def test_the_version() -> None:
+    done = run_command("-m", "cyclegan_vc_tf", "--version")
+    assert (done.returncode, done.stdout) == (0, f"cyclegan-vc-tf {cyclegan_vc_tf.__version__}\n")
+
+
+def given_to_training(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, object]:
+    """Settings that train.py passes on, by name."""
+    given: dict[str, object] = {}
+
+    def note(run_dir: str, **settings: object) -> bool:
+        given.update(settings, run_dir=run_dir)
+        return True
+
+    monkeypatch.setattr(api, "train", note)
+    done = run_here("train.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    return given
+
+
+def test_a_preset_gives_settings_and_flags_beside_it_override_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = given_to_training(monkeypatch, "--preset=demo")
+    assert given["steps"] == 1000 and given["run_dir"] == "runs/demo"
+    assert given["source_dir"] == str(REPOSITORY / "data" / "demo" / "train" / "heart")
+    for arguments in (("--preset=demo", "--steps=7"), ("--steps=7", "--preset=demo")):
+        assert given_to_training(monkeypatch, *arguments) == given | {"steps": 7}
+    (tmp_path / "mine.flags").write_text("--preset=demo\n--steps=7\n")
+    other = given_to_training(monkeypatch, f"--flagfile={tmp_path}/mine.flags", "--run_dir=other")
+    assert other == given | {"steps": 7, "run_dir": "other"}
+    ours = given_to_training(monkeypatch, "--flagfile=configs/demo.flags")
+    assert ours["steps"] == 1000
+
+
 def test_wrong_command_lines() -> None:
+    assert "should be one of <demo|demo_mask|" in refused("train.py", "--preset=slow")
     assert "--run_dir is not given" in refused("train.py")
     assert "Unknown command line flag 'stepz'. Did you mean: steps" in refused(
         "train.py", "--stepz=3"
@@ -191,6 +238,32 @@ def test_a_folder_is_converted_with_its_tree(
     assert not list((tmp_path / "out").rglob(".*")), "nothing half-written is left"
 
 
+def test_a_single_recording_is_written_to_a_wav_file(
+    tmp_path: Path, run: run_folder.RunFolder, corpus: Path
+) -> None:
+    source = corpus / "low" / "00.wav"
+    convert = ["convert.py", f"--run_dir={run.path}", f"--input={source}"]
+    for output in (tmp_path / "new" / "result.wav", tmp_path / "Result.WAV"):
+        done = run_here(*convert, f"--output={output}")
+        assert done.returncode == 0, done.stderr
+        assert soundfile.info(output).frames == soundfile.info(source).frames
+        assert f"Converted 1 of 1 with step 3: {output}" in done.stdout
+    # A file that is there is replaced; a folder of that name, and a folder of recordings, keep it.
+    output.write_text("other")
+    assert run_here(*convert, f"--output={output}").returncode == 0
+    assert soundfile.info(output).samplerate == 16_000
+    (tmp_path / "folder.wav").mkdir()
+    assert run_here(*convert, f"--output={tmp_path}/folder.wav").returncode == 0
+    assert (tmp_path / "folder.wav" / "00.wav").is_file()
+    done = run_here(*convert[:2], f"--input={corpus}/low", f"--output={tmp_path}/all.wav")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "all.wav").iterdir())) == 6
+    assert "would overwrite" in refused_here(*convert, f"--output={source}")
+    assert "result.mp3 ends in .mp3; expected a .wav file or a folder" in refused_here(
+        *convert, f"--output={tmp_path}/result.mp3"
+    )
+
+
 def test_the_direction_decides_the_generator_and_the_f0(
     tmp_path: Path, run: run_folder.RunFolder, corpus: Path
 ) -> None:
@@ -258,7 +331,7 @@ def test_a_conversion_by_world_imports_nothing_it_does_not_need(
     assert "Converted 1 of 1" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
     tmp_path: Path, run: run_folder.RunFolder, number: signal.Signals
 ) -> None:

@@ -1,6 +1,7 @@
-"""Conversion: lengths, silence, whose statistics, F0, and files."""
+"""Conversion: lengths, silence, statistics of both speakers, F0, files and processes."""
 
 import multiprocessing
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -25,7 +26,7 @@ DIO = FeatureConfig(f0_method="dio")
 
 
 def identity_generator() -> keras.Model:
-    """Gives back what it is given, and insists on a multiple of four frames as real ones do."""
+    """Return a generator that changes nothing, and needs a multiple of four frames as all do."""
     inputs = keras.Input((None, 24))
     folded = keras.layers.Reshape((-1, 96))(inputs)
     return keras.Model(inputs, keras.layers.Reshape((-1, 24))(folded))
@@ -35,7 +36,7 @@ def small_generator() -> keras.Model:
     return registry.build_generators(RunConfig(features=DIO, network=SMALL_NETWORK))["A2B"]
 
 
-def statistics_of(wave: np.ndarray) -> Statistics:
+def measure_statistics(wave: np.ndarray) -> Statistics:
     f0_hz, mel_cepstra = frontend.analyse_for_training(wave, DIO)
     log_f0 = np.log(f0_hz[f0_hz > 0])
     mean, deviation = normalization.mean_and_std(lambda: [mel_cepstra])
@@ -43,7 +44,7 @@ def statistics_of(wave: np.ndarray) -> Statistics:
 
 
 LOW, HIGH = voice(110.0, 1.0, seed=1), voice(210.0, 1.0, seed=2)
-LOW_STATISTICS, HIGH_STATISTICS = statistics_of(LOW), statistics_of(HIGH)
+LOW_STATISTICS, HIGH_STATISTICS = measure_statistics(LOW), measure_statistics(HIGH)
 
 
 def converter(generator: keras.Model) -> Converter:
@@ -59,7 +60,7 @@ def test_the_output_is_as_long_as_the_input(samples: int) -> None:
 
 
 @pytest.mark.parametrize(("rate_hz", "bins"), [(8_000, 20), (22_050, 34), (48_000, 36)])
-def test_no_rate_and_no_number_of_bins_is_taken_for_granted(rate_hz: int, bins: int) -> None:
+def test_any_sample_rate_and_number_of_bins_converts(rate_hz: int, bins: int) -> None:
     config = FeatureConfig(sample_rate_hz=rate_hz, mel_cepstra=bins, f0_method="dio")
     wave = voice(110.0, 0.333, seed=5, sample_rate_hz=rate_hz)
     mel_cepstra = frontend.analyse_for_training(wave, config)[1]
@@ -72,43 +73,43 @@ def test_no_rate_and_no_number_of_bins_is_taken_for_granted(rate_hz: int, bins: 
     assert np.isfinite(converted).all()
 
 
-def test_silence_and_single_samples_come_out_as_they_are() -> None:
+def test_silence_and_single_samples_are_returned_unchanged() -> None:
     convert = converter(small_generator()).convert
     for wave in (np.zeros(5000), np.full(5000, 0.2), np.array([0.3]), np.array([0.1, -0.1])):
         np.testing.assert_array_equal(convert(wave.astype(np.float32)), wave.astype(np.float32))
 
 
-def test_features_are_undone_with_the_targets_statistics() -> None:
-    spoken = frontend.analyse(LOW, DIO)
-    converted = converter(identity_generator()).convert_features(spoken)
+def test_spectra_are_denormalized_with_the_targets_statistics() -> None:
+    features = frontend.analyse(LOW, DIO)
+    converted = converter(identity_generator()).convert_features(features)
     # An identity in normalised units moves the source's mean and deviation to the target's.
     np.testing.assert_allclose(
         converted.spectra.mean(axis=0), HIGH_STATISTICS.mean, rtol=1e-4, atol=1e-4
     )
     np.testing.assert_allclose(converted.spectra.std(axis=0), HIGH_STATISTICS.std, rtol=1e-4)
-    np.testing.assert_array_equal(converted.aperiodicity, spoken.aperiodicity)
+    np.testing.assert_array_equal(converted.aperiodicity, features.aperiodicity)
 
 
 def test_no_frame_gets_louder_where_the_power_is_limited() -> None:
-    """The generator raises all peaks: c1 to c23 are half as large again."""
-    spoken = frontend.analyse(LOW, DIO)
+    """The generator raises all peaks: c1 to c23 are multiplied by 1.5."""
+    features = frontend.analyse(LOW, DIO)
     one = Statistics(np.zeros(24), np.ones(24), np.log(110.0), 0.1)
 
     def peaky(spectra: np.ndarray) -> np.ndarray:
         return spectra * np.where(np.arange(24) == 0, 1.0, 1.5)
 
-    before = world.log_power(spoken.spectra, DIO)
+    before = world.log_power(features.spectra, DIO)
     found = {}
     for limit in (False, True):
         vocoder = VocoderConfig(limit_power=limit)
-        found[limit] = Converter(peaky, one, one, DIO, vocoder).convert_features(spoken).spectra
+        found[limit] = Converter(peaky, one, one, DIO, vocoder).convert_features(features).spectra
     free, limited = (world.log_power(found[limit], DIO) for limit in (False, True))
     assert (free > before + 1.0).mean() > 0.5
     np.testing.assert_allclose(limited, np.minimum(free, before), rtol=0, atol=1e-4)
     np.testing.assert_array_equal(found[True][:, 1:], found[False][:, 1:])
 
 
-def test_each_direction_maps_f0_its_own_way() -> None:
+def test_f0_is_mapped_to_the_target_in_both_directions() -> None:
     generator = identity_generator()
     up = Converter(generator, LOW_STATISTICS, HIGH_STATISTICS, DIO).convert(LOW)
     down = Converter(generator, HIGH_STATISTICS, LOW_STATISTICS, DIO).convert(HIGH)
@@ -126,13 +127,13 @@ def test_each_direction_maps_f0_its_own_way() -> None:
         (F0Options(convert=False, semitones=-7.0), 2 ** (-7 / 12)),
     ],
 )
-def test_f0_can_be_kept_and_moved_by_semitones(options: F0Options, factor: float) -> None:
-    spoken = frontend.analyse(LOW, DIO)
-    converted = converter(identity_generator()).convert_features(spoken, options)
-    np.testing.assert_allclose(converted.f0_hz, factor * spoken.f0_hz, rtol=1e-12)
+def test_f0_can_be_kept_and_shifted_by_semitones(options: F0Options, factor: float) -> None:
+    features = frontend.analyse(LOW, DIO)
+    converted = converter(identity_generator()).convert_features(features, options)
+    np.testing.assert_allclose(converted.f0_hz, factor * features.f0_hz, rtol=1e-12)
 
 
-def test_lengths_that_are_no_multiple_of_four_are_padded_and_cut() -> None:
+def test_lengths_that_are_not_a_multiple_of_four_are_padded_and_cut() -> None:
     one = converter(identity_generator())
     for frames in (1, 3, 4, 5, 30, 31):
         mel_cepstra = np.random.default_rng(frames).standard_normal((frames, 24))
@@ -180,7 +181,7 @@ def test_files_last_as_long_as_their_source(tmp_path: Path, rate_hz: int, keep: 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 192_000])
 @pytest.mark.parametrize("wave", [[0.25], [0.25, -0.5, 0.1], [0.0] * 5000])
-def test_what_is_left_alone_is_left_alone_at_every_rate(
+def test_unconvertible_recordings_are_copied_at_every_rate(
     tmp_path: Path, rate_hz: int, wave: list[float]
 ) -> None:
     soundfile.write(tmp_path / "a.wav", np.array(wave), rate_hz, subtype="FLOAT")
@@ -197,7 +198,7 @@ def test_what_is_left_alone_is_left_alone_at_every_rate(
     assert at_16_khz[0] == pytest.approx(wave[0], abs=1e-4)
 
 
-def test_a_model_that_makes_no_numbers_writes_no_file(tmp_path: Path) -> None:
+def test_a_model_with_nan_outputs_writes_no_file(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
     broken = Statistics(np.full(24, np.nan), HIGH_STATISTICS.std, np.log(210), 0.1)
     one = Converter(identity_generator(), LOW_STATISTICS, broken, DIO)
@@ -206,7 +207,7 @@ def test_a_model_that_makes_no_numbers_writes_no_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
-def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
+def test_a_bad_file_stops_no_other(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
     (tmp_path / "b.wav").write_text("no audio")
     soundfile.write(tmp_path / "c.wav", LOW[:4000], 16_000)
@@ -219,7 +220,7 @@ def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "c.wav", "d.wav"]
 
 
-def test_what_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None:
+def test_a_recording_that_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", LOW[:4000], 16_000)
     loud = Statistics(
         HIGH_STATISTICS.mean + np.eye(24)[0] * 8, HIGH_STATISTICS.std, np.log(210), 0.1
@@ -230,12 +231,12 @@ def test_what_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None
     assert peak > 1.0
     written, _ = soundfile.read(tmp_path / "b.wav")
     assert np.max(np.abs(written)) == pytest.approx(1.0, abs=1e-3)
-    # All of it is scaled alike: nothing is cut off.
+    # All samples are scaled by one factor: none is clipped.
     unscaled = one.convert(audio_files.read(tmp_path / "a.wav")[0])
     np.testing.assert_allclose(written * peak, unscaled, atol=peak * 1e-4)
 
 
-def test_wav_names_keep_the_tree_and_collide_with_none() -> None:
+def test_wav_names_keep_folders_and_are_distinct() -> None:
     names = ["a.flac", "b/a.flac", "b/c.mp3", "b/c.ogg", "d.x.wav"]
     assert batch.wav_names(names) == {
         "a.flac": "a.wav",
@@ -249,7 +250,7 @@ def test_wav_names_keep_the_tree_and_collide_with_none() -> None:
 
 
 @pytest.mark.parametrize("spectra", ["mel_cepstra", "log_mel"])
-def test_a_model_that_makes_no_numbers_fails_each_file_and_stops_none(
+def test_a_model_with_infinite_outputs_fails_every_file_and_stops_at_none(
     spectra: str, tmp_path: Path
 ) -> None:
     config = FeatureConfig(spectra=spectra)
@@ -266,7 +267,7 @@ def test_a_model_that_makes_no_numbers_fails_each_file_and_stops_none(
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_worker_processes_make_the_same_files(
+def test_files_do_not_depend_on_the_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -280,25 +281,35 @@ def test_worker_processes_make_the_same_files(
     expected = one.convert(audio_files.read(tmp_path / "in" / "a.wav")[0], options)
     made, done = [], []
     for cores in (1, 2):
-        monkeypatch.setattr(pool, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(pool, "available_cores", lambda cores=cores: cores)
         monkeypatch.setattr(batch, "MIN_PARALLEL_S", 0.0)
         folder = tmp_path / str(cores)
         outputs = {tmp_path / "in" / f"{name}.wav": folder / f"{name}.wav" for name in "abcd"}
-        all_of_them = batch.convert_files(one, outputs, options, keep_sample_rate=True)
-        done.append(all_of_them.failed)
+        result = batch.convert_files(one, outputs, options, keep_sample_rate=True)
+        done.append(result.failed)
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert made[0] == made[1] and sorted(made[0]) == ["a.wav", "b.wav", "d.wav"]
     assert done[0] == done[1] and list(done[0]) == [tmp_path / "in" / "c.wav"]
     assert soundfile.info(tmp_path / "2" / "b.wav").samplerate == 22_050
     written, _ = soundfile.read(tmp_path / "2" / "a.wav")
-    scale = all_of_them.scaled.get(tmp_path / "2" / "a.wav", 1.0)
+    scale = result.scaled.get(tmp_path / "2" / "a.wav", 1.0)
     np.testing.assert_allclose(written * scale, expected, atol=scale * 1e-4)
 
 
-def test_a_recording_that_a_process_dies_of_has_failed(
+def wait_until_asleep(number: int) -> None:
+    """Wait until a process sleeps for half a second, as a worker that waits for an answer."""
+    end, asleep = time.monotonic() + 60, 0
+    while asleep < 50:
+        assert time.monotonic() < end
+        status = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if status == "S" else 0
+        time.sleep(0.01)
+
+
+def test_a_recording_fails_where_its_worker_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both workers are killed at the first question; a third does what is left."""
+    """Both workers are killed while both ask; a third one converts the last recording."""
     for name, samples in (("a", 8_000), ("b", 8_800), ("c", 9_600)):
         soundfile.write(tmp_path / f"{name}.wav", LOW[:samples], 16_000)
     outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "abc"}
@@ -307,47 +318,47 @@ def test_a_recording_that_a_process_dies_of_has_failed(
     def deadly(spectra: np.ndarray) -> np.ndarray:
         questions.append(len(spectra))
         for worker in multiprocessing.active_children() if len(questions) == 1 else ():
+            wait_until_asleep(worker.pid)
+        for worker in multiprocessing.active_children() if len(questions) == 1 else ():
             worker.kill()
             worker.join()
         return spectra
 
-    monkeypatch.setattr(pool, "cores", lambda: 2)
+    monkeypatch.setattr(pool, "available_cores", lambda: 2)
     monkeypatch.setattr(batch, "MIN_PARALLEL_S", 0.0)
     one = Converter(deadly, LOW_STATISTICS, HIGH_STATISTICS, DIO)
     done = batch.convert_files(one, outputs)
     assert done.failed == {tmp_path / f"{name}.wav": batch.WORKER_DIED for name in "ab"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.wav"]
-    # Frames tell whose questions they are. The second may have asked before it was killed.
+    # The number of frames identifies the recording of a question.
     *before, last = questions
     assert last == 121
     assert sorted(before) in ([101], [111], [101, 111])
 
 
-def test_few_seconds_of_speech_start_no_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_short_recordings_start_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "ab":
         soundfile.write(tmp_path / f"{name}.wav", LOW, 16_000)
     outputs = {tmp_path / f"{name}.wav": tmp_path / "out" / f"{name}.wav" for name in "ab"}
     one = converter(small_generator())
-    monkeypatch.setattr(pool, "cores", lambda: 2)
-    assert batch._process_count(one, outputs) == 1
+    monkeypatch.setattr(pool, "available_cores", lambda: 2)
+    assert batch._count_processes(one, outputs) == 1
     monkeypatch.setattr(batch, "MIN_PARALLEL_S", 1.9)
-    assert batch._process_count(one, outputs) == 2
+    assert batch._count_processes(one, outputs) == 2
     long = {path: outputs[path] for path in list(outputs)[:1]}
     monkeypatch.setattr(batch, "MIN_PARALLEL_S", 0.0)
-    assert batch._process_count(one, long) == 1, "more processes than recordings"
+    assert batch._count_processes(one, long) == 1, "more processes than recordings"
     one.vocoder = VocoderConfig(vocoder="melgan")
-    assert batch._process_count(one, outputs) == 1, "a MelGAN has all cores already"
+    assert batch._count_processes(one, outputs) == 1, "a MelGAN uses all cores"
 
 
-def test_a_long_recording_is_converted_in_its_own_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside its samples, memory is that of a piece: a hundred times the recording adds none."""
+def test_a_long_recording_is_converted_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the samples, memory is needed for one piece alone, however long the recording is."""
     monkeypatch.setattr(converter_module, "MAX_PIECE_S", 1.0)
     one = converter(identity_generator())
-    monkeypatch.setattr(one, "speak", lambda spoken, samples: np.full(samples, 0.5, np.float32))
+    monkeypatch.setattr(one, "vocode", lambda features, samples: np.full(samples, 0.5, np.float32))
     monkeypatch.setattr(frontend, "analyse", lambda samples, config: None)
-    monkeypatch.setattr(one, "convert_features", lambda spoken, options: spoken)
+    monkeypatch.setattr(one, "convert_features", lambda features, options: features)
     peaks = []
     for seconds in (600, 2400):
         samples = np.resize(LOW, seconds * 16_000)

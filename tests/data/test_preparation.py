@@ -352,7 +352,7 @@ def wait_until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-unt
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -> None:
     corpus = corpus_of(tmp_path)
     for index in range(20):

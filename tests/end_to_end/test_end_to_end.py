@@ -146,7 +146,7 @@ def test_a_killed_training_resumes_bit_for_bit(
     assert left == [], "nothing half-written is left"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     corpus: Path, reference: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

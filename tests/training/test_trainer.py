@@ -294,10 +294,10 @@ def test_a_loss_that_is_no_number_is_reported() -> None:
 
 def test_a_weight_that_is_no_number_is_named() -> None:
     trainer = Trainer(run())
-    assert trainer.not_finite() == ""
+    assert trainer.find_nonfinite() == ""
     weight = trainer.discriminators["B"].trainable_variables[3]
     weight.assign(tf.where(tf.range(tf.size(weight)) == 0, np.inf, tf.reshape(weight, [-1])))
-    assert trainer.not_finite() == "discriminator_B's weights"
+    assert trainer.find_nonfinite() == "discriminator_B's weights"
 
 
 def test_the_seed_decides_the_initial_weights() -> None:
