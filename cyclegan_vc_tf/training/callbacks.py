@@ -96,6 +96,7 @@ class Callback(Protocol):
             step: Number of steps done, counted from 1 over the whole run.
             report: Scalars by their names in TensorBoard.
         """
+        return
 
     def on_end(self, step: int, finished: bool) -> None:
         """Receive the end of the training; called once, also after an error.
@@ -104,6 +105,7 @@ class Callback(Protocol):
             step: Number of steps done.
             finished: Whether the last step of the settings was reached without an error.
         """
+        return
 
 
 @dataclass(frozen=True)

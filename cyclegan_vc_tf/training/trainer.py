@@ -176,7 +176,7 @@ class Trainer:
             mask_a: Mask of A's frames, (batch, frames, 1), or none.
             mask_b: Mask of B's frames, (batch, frames, 1), or none.
         """
-        identities = {}
+        identities: Tensors = {}
         if loss_terms.is_group_used("identity", self.config):
             fake_b, identities["B"] = self._convert_and_keep(Direction.A2B, real_a, mask_a, real_b)
             fake_a, identities["A"] = self._convert_and_keep(Direction.B2A, real_b, mask_b, real_a)
@@ -187,11 +187,12 @@ class Trainer:
         cycled_b = generate(self.generators[Direction.A2B], fake_a, training=True)
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
         fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
-        real_scores, fake_scores = {}, {}
+        real_scores: Tensors = {}
+        fake_scores: Tensors = {}
         for name, discriminator in self.discriminators.items():
             both = discriminator(tf.concat([reals[name], fakes[name]], 0), training=True)
             real_scores[name], fake_scores[name] = tf.split(both, 2)
-        linear = {}
+        linear: Tensors = {}
         if loss_terms.is_group_used("regularization", self.config):
             for direction in Direction:
                 generator = self.generators[direction]

@@ -223,4 +223,8 @@ def name_terms(groups: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
 def loss_weights(config: TrainingConfig, step: int) -> dict[str, float]:
     """Return the weights of the generators' losses at a step, by group."""
     identity = config.identity_weight if step < config.identity_steps else 0.0
-    return {"adversarial": 1.0, "cycle": config.cycle_weight, "identity": identity}
+    return {
+        "adversarial": 1.0,
+        "cycle": config.cycle_weight,
+        "identity": identity,
+    }

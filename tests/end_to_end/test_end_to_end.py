@@ -1,4 +1,4 @@
-"""The whole path in real processes: train, kill, resume, convert, read the event files back."""
+"""Commands in real processes: train, kill, resume, convert, read the event files."""
 
 import dataclasses
 import os
@@ -39,14 +39,14 @@ STEPS = 15
 
 
 def small_training(corpus: Path, run_dir: Path, features_dir: Path, *more: str) -> list[str]:
-    """The command line of a small, deterministic training on made-up voices."""
+    """Return the arguments of a small, deterministic training on synthetic voices."""
     sides = (f"--source_dir={corpus}/low", f"--target_dir={corpus}/high")
     folders = (f"--run_dir={run_dir}", f"--features_dir={features_dir}")
     return ["train.py", *sides, *folders, *SMALL, f"--steps={STEPS}", "--deterministic", *more]
 
 
 def assert_same_run(run_dir: Path, reference: Path, steps: int = STEPS) -> None:
-    """Every variable and every loss of two runs is the same, bit for bit."""
+    """Assert that all variables and losses of two runs are equal, bit for bit."""
     ours, theirs = variables(run_dir, steps), variables(reference, steps)
     assert ours.keys() == theirs.keys() and len(ours) > 100
     for name, value in theirs.items():
@@ -59,7 +59,7 @@ def assert_same_run(run_dir: Path, reference: Path, steps: int = STEPS) -> None:
 
 @pytest.fixture(scope="module")
 def reference(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was never stopped."""
+    """Run that was never stopped."""
     folder = tmp_path_factory.mktemp("reference")
     finished(*small_training(corpus, folder / "run", folder / "features"))
     return folder / "run"
@@ -69,7 +69,7 @@ def checkpoints(run_dir: Path) -> set[str]:
     return {path.name for path in (run_dir / "checkpoints").glob("*.index")}
 
 
-def in_preparation(run_dir: Path, features_dir: Path) -> bool:
+def during_preparation(run_dir: Path, features_dir: Path) -> bool:
     return bool(list(features_dir.glob("*/parts/*.npz"))) and not run_dir.exists()
 
 
@@ -89,7 +89,7 @@ def between_two_checkpoints(run_dir: Path, features_dir: Path) -> bool:
 
 
 MOMENTS = (
-    in_preparation,
+    during_preparation,
     before_the_first_checkpoint,
     while_a_checkpoint_is_written,
     between_two_checkpoints,
@@ -102,9 +102,9 @@ def stop_at(
     folders: tuple[Path, Path],
     number: signal.Signals,
 ) -> subprocess.CompletedProcess:
-    """Starts a command and sends it a signal at a moment that its files show.
+    """Start a command and send it a signal at a moment that its files show.
 
-    The process is frozen first, and let go on if the moment has passed by then.
+    The process is frozen first. If the moment has passed by then, the process continues.
     """
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -115,7 +115,7 @@ def stop_at(
     )
     end = time.monotonic() + 120
     while True:
-        assert process.poll() is None, "it ended before the moment came"
+        assert process.poll() is None, "the command ended before the moment came"
         assert time.monotonic() < end, "the moment did not come"
         if moment(*folders):
             os.kill(process.pid, signal.SIGSTOP)
@@ -137,13 +137,13 @@ def test_a_killed_training_resumes_bit_for_bit(
     command = small_training(corpus, run_dir, features_dir)
     killed = stop_at(moment, command, (run_dir, features_dir), signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
-    assert moment(run_dir, features_dir), "the files are as they were at the moment"
+    assert moment(run_dir, features_dir), "the files still show the moment"
     finished(*command)
     assert_same_run(run_dir, reference)
     left = [
         path for path in tmp_path.rglob("*") if "partial" in path.name or path.name == ".writing"
     ]
-    assert left == [], "nothing half-written is left"
+    assert left == [], "no partial file is left"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -158,7 +158,7 @@ def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     [saved] = checkpoints(run_dir)
     step = int(saved.removeprefix("ckpt-").removesuffix(".index"))
     assert step < STEPS and f"Stopped at step {step}, saved" in stopped.stdout
-    # The intervals and the number of workers may be others when it goes on.
+    # A resume may change the intervals and the number of workers.
     finished(*command[:-1], "--checkpoint_every=4", "--workers=1", "--keep_checkpoints=9")
     assert_same_run(run_dir, reference)
     assert {"ckpt-12.index", "ckpt-15.index"} <= checkpoints(run_dir)
@@ -170,7 +170,7 @@ def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_
     assert f"All {STEPS} steps of this run are done" in printed
     finished("train.py", flags, f"--run_dir={tmp_path}/again", f"--steps={STEPS - 5}")
     assert_same_run(tmp_path / "again", reference, STEPS - 5)
-    # Flags that are left out are as the run has them.
+    # Flags that are left out keep the run's values.
     finished("train.py", f"--run_dir={tmp_path}/again", f"--steps={STEPS}")
     assert_same_run(tmp_path / "again", reference)
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
@@ -185,7 +185,7 @@ def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_
 
 
 def test_a_run_and_its_recordings(tmp_path: Path) -> None:
-    """Changed ones are refused; a finished run no longer needs them."""
+    """Changed recordings are refused; a finished run no longer needs them."""
     for name, f0_hz in (("low", 110.0), ("high", 210.0)):
         write_voices(tmp_path / name, f0_hz, 3)
     run_dir = tmp_path / "run"
@@ -196,7 +196,7 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
     assert [path.parent.name for path in wavs] == ["A2B", "A2B", "B2A", "B2A"]
     before = [path.read_bytes() for path in wavs]
 
-    # Killed behind the last checkpoint, before the conversions: they are of the step before.
+    # Killed after the last checkpoint, before the conversions: these are of an earlier step.
     (run_dir / "converted" / "step.txt").rename(tmp_path / "step.txt")
     finished(*command, "--steps=2")
     for path, content in zip(wavs, before, strict=True):
@@ -216,7 +216,7 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
     assert "All 2 steps of this run are done" in finished(*command, "--steps=2")
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
     corpus: Path, tmp_path: Path
 ) -> None:
     command = small_training(
@@ -236,10 +236,10 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_weights_that_are_no_numbers_are_not_saved(
+def test_weights_that_are_not_finite_are_not_saved(
     corpus: Path, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Losses are of the weights before a step: those after it are looked at before a save."""
+    """Losses belong to the weights before a step; weights after it are checked before a save."""
     sides = CorpusConfig(
         source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{tmp_path}/store"
     )
@@ -253,8 +253,8 @@ def test_weights_that_are_no_numbers_are_not_saved(
         return report
 
     monkeypatch.setattr(Trainer, "train_step", spoil)
-    course = dataclasses.replace(small_config.training, checkpoint_every=1)
-    config = dataclasses.replace(small_config, corpus=sides, training=course)
+    training = dataclasses.replace(small_config.training, checkpoint_every=1)
+    config = dataclasses.replace(small_config, corpus=sides, training=training)
     expected = "generator_A2B's weights became NaN or infinite at step 2; .* is of step 1"
     with pytest.raises(TrainingError, match=expected):
         loop.train(tmp_path / "run", config)
@@ -294,7 +294,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
     assert found["learning_rate/generator", 40] == pytest.approx(5e-4)
     assert found["weight/cycle", 40] == 3.0
     assert found["weight/regularization", 40] == 1.0
-    assert "loss/identity_A" not in tags, "a loss of weight 0 is not worked out"
+    assert "loss/identity_A" not in tags, "a loss of weight 0 is not computed"
     ratio = found["speed/frames_per_second", 40] / found["speed/steps_per_second", 40]
     assert ratio == pytest.approx(2 * 8 * 128, rel=1e-5), "two speakers, batch 8, 128 frames"
     others = other_events(run_dir)

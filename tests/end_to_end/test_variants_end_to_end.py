@@ -1,4 +1,4 @@
-"""Every variant through the same commands: prepare, train, resume, TensorBoard, convert."""
+"""Commands with every variant: prepare, train, resume, TensorBoard, convert."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from conftest import (
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.data.dataset import training_pairs
 from cyclegan_vc_tf.runs import run_folder
-from cyclegan_vc_tf.training import loop as training_module
+from cyclegan_vc_tf.training import loop
 from cyclegan_vc_tf.vocoders import melgan
 
 SMALL = (
@@ -39,7 +39,7 @@ OWN = {
 
 
 def training(variant: str, corpus: Path, folder: Path, steps: int, *more: str) -> list[str]:
-    """The command line of a small training."""
+    """Return the arguments of a small training."""
     return [
         "train.py", f"--variant={variant}", f"--source_dir={corpus}/low",
         f"--target_dir={corpus}/high", f"--run_dir={folder}/run",
@@ -49,7 +49,7 @@ def training(variant: str, corpus: Path, folder: Path, steps: int, *more: str) -
 
 
 def here(*arguments: str) -> str:
-    """Runs a command in this process to its end; gives what it printed."""
+    """Run a command in this process to its end; return its output."""
     done = run_here(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -62,7 +62,7 @@ def test_a_variant_from_recordings_to_converted_speech(
     run_dir = tmp_path / "run"
     log_mel = variant != "vc2"
     printed = finished(*training(variant, corpus, tmp_path, 2))
-    assert ("mean F0" in printed) != log_mel, "F0 is analysed where it is converted apart"
+    assert ("mean F0" in printed) != log_mel, "F0 is analysed if it is converted separately"
     printed = here(*training(variant, corpus, tmp_path, 4))
     assert f"Resuming {run_dir} at step 2" in printed
 
@@ -84,10 +84,12 @@ def test_a_variant_from_recordings_to_converted_speech(
 
     config = run_folder.open_run(run_dir).config
     assert config.network.variant == variant
-    assert config.network.generator_kernels[0] == "5x15", "the paper's where nothing is given"
+    assert config.network.generator_kernels[0] == "5x15", (
+        "the paper's value if the flag is left out"
+    )
     assert config.features.bins == (36 if variant == "vc2" else 80)
 
-    # Any length, silence included, in both directions, as long as its source.
+    # Outputs of any length, also of silence, last as long as their source.
     folder = tmp_path / "recordings"
     folder.mkdir()
     lengths = {"a": 16_000, "b": 5_003, "c": 300, "d": 8_000}
@@ -103,19 +105,19 @@ def test_a_variant_from_recordings_to_converted_speech(
         for name, samples in lengths.items():
             wave, sample_rate_hz = audio_files.read(out / f"{name}.wav")
             assert (len(wave), sample_rate_hz) == (samples, 16_000)
-            # Silence, and what is shorter than four frames, comes out as it is.
+            # Silence and recordings of less than four frames are passed through.
             assert (np.abs(wave).max() > 0) == (name != "d")
     held_out = sorted((run_dir / "converted").rglob("*.wav"))
     assert {path.parent.name for path in held_out} == {"A2B", "B2A"}
 
 
-def test_a_resumed_mask_training_is_the_one_that_was_never_stopped(
+def test_a_resumed_mask_training_equals_one_that_was_never_stopped(
     corpus: Path, tmp_path: Path
 ) -> None:
-    """The masks too are a function of seed and step."""
+    """Masks, too, are a function of seed and step."""
     quiet = ("--convert_every=0", "--deterministic")
-    for folder, courses in (("whole", (5,)), ("parts", (2, 5))):
-        for steps in courses:
+    for folder, ends in (("whole", (5,)), ("parts", (2, 5))):
+        for steps in ends:
             finished(*training("mask", corpus, tmp_path / folder, steps, *quiet))
     whole, parts = tmp_path / "whole/run", tmp_path / "parts/run"
     ours, theirs = variables(parts, 5), variables(whole, 5)
@@ -127,7 +129,7 @@ def test_a_resumed_mask_training_is_the_one_that_was_never_stopped(
 
 @pytest.fixture(scope="module")
 def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MaskCycleGAN-VC of one step."""
+    """MaskCycleGAN-VC trained for one step."""
     folder, longest = tmp_path_factory.mktemp("mask"), []
     pairs = training_pairs
 
@@ -136,7 +138,7 @@ def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return pairs(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_module, "training_pairs", spy)
+        patch.setattr(loop, "training_pairs", spy)
         here(*training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0"))
     assert longest == [4], "a quarter of a crop of 16 frames"
     return folder / "run"
@@ -145,7 +147,7 @@ def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_vocoder_can_be_chosen_when_converting(
     corpus: Path, mask_run: Path, tmp_path: Path
 ) -> None:
-    """MelGAN, of random weights here, and Griffin-Lim say something else of one length."""
+    """MelGAN with random weights and Griffin-Lim give different sounds of equal length."""
     generator = melgan.melgan_generator(bins=80, channels=1)
     melgan.save(generator, tmp_path / "melgan.npz", melgan.Analysis(sample_rate_hz=16_000))
     waves = {}
@@ -161,14 +163,14 @@ def test_a_vocoder_can_be_chosen_when_converting(
     assert not np.allclose(waves["griffin_lim"], waves["melgan"], atol=1e-3)
 
 
-def test_a_vocoder_that_is_not_chosen_is_the_runs(
+def test_the_default_vocoder_is_that_of_the_run(
     corpus: Path, mask_run: Path, tmp_path: Path
 ) -> None:
     waves = []
     for name, flags in (("as it is", []), ("the run's", [4]), ("another", [5])):
         here(
             "convert.py", f"--run_dir={mask_run}", f"--input={corpus}/low/00.wav",
-            f"--output={tmp_path}/{name}", *(f"--griffin_lim_iterations={each}" for each in flags),
+            f"--output={tmp_path}/{name}", *(f"--griffin_lim_iterations={n}" for n in flags),
         )  # fmt: skip
         waves.append((tmp_path / name / "00.wav").read_bytes())
     assert waves[0] == waves[1] != waves[2]
@@ -185,7 +187,7 @@ def test_a_vocoder_that_is_not_chosen_is_the_runs(
         (["--vocoder=melgan", "--vocoder_checkpoint=x"], "or give --vocoder=griffin_lim"),
     ],
 )
-def test_what_a_log_mel_run_cannot_do_is_refused(
+def test_options_that_a_log_mel_run_cannot_follow_are_refused(
     flags: list[str], message: str, corpus: Path, mask_run: Path, tmp_path: Path
 ) -> None:
     done = run_here(
@@ -198,7 +200,7 @@ def test_what_a_log_mel_run_cannot_do_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("bins", "analysis", "said"),
+    ("bins", "analysis", "expected"),
     [
         (40, melgan.Analysis(16_000, 1024), "40 bands every 256 of 1024 samples at 16000 Hz"),
         (80, melgan.Analysis(), "80 bands every 256 of 1024 samples at 22050 Hz"),
@@ -206,7 +208,12 @@ def test_what_a_log_mel_run_cannot_do_is_refused(
     ],
 )
 def test_a_melgan_of_other_spectra_is_refused(
-    bins: int, analysis: melgan.Analysis, said: str, corpus: Path, mask_run: Path, tmp_path: Path
+    bins: int,
+    analysis: melgan.Analysis,
+    expected: str,
+    corpus: Path,
+    mask_run: Path,
+    tmp_path: Path,
 ) -> None:
     generator = melgan.melgan_generator(bins=bins, channels=1)
     melgan.save(generator, tmp_path / "other.npz", analysis)
@@ -216,7 +223,10 @@ def test_a_melgan_of_other_spectra_is_refused(
         f"--vocoder_checkpoint={tmp_path}/other.npz",
     )  # fmt: skip
     assert done.returncode == 2
-    assert f"speaks {said}; this run has 80 bands every 256 of 1024 samples at 16000" in done.stderr
+    assert (
+        f"speaks {expected}; this run has 80 bands every 256 of 1024 samples at 16000"
+        in done.stderr
+    )
 
 
 def test_another_variant_is_refused_on_a_resume(mask_run: Path) -> None:
@@ -227,7 +237,7 @@ def test_another_variant_is_refused_on_a_resume(mask_run: Path) -> None:
 
 @pytest.mark.parametrize("variant", ["vc2", "vc3", "mask"])
 def test_a_flag_file_of_a_training_prepares_too(variant: str, tmp_path: Path) -> None:
-    """The demo's own, on a few of its recordings."""
+    """The demo's flag files prepare a few of its recordings."""
     flags = REPOSITORY / f"configs/demo_{variant}.flags"
     sides = []
     for side, speaker in (("source", "heart"), ("target", "michael")):

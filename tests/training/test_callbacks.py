@@ -174,16 +174,16 @@ def test_a_training_in_a_thread_can_be_stopped_and_finished(
     def run_in_thread(steps: int) -> None:
         thread = threading.Thread(target=train, args=(steps,))
         thread.start()
-        if steps > 10:
-            assert trained.wait(120)
-            stop.set()
+        while thread.is_alive() and not trained.wait(0.1):
+            pass
+        stop.set()
         thread.join(120)
         assert not thread.is_alive()
 
     run_in_thread(100_000)
     [step] = saved_steps(tmp_path / "run")
     assert results == [False] and recorder.ends == [(step, False)]
-    stop.clear()
+    stop.clear(), trained.clear()
     run_in_thread(step + 1)
     assert results == [False, True] and recorder.ends[-1] == (step + 1, True)
     assert saved_steps(tmp_path / "run") == [step, step + 1]

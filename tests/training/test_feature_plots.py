@@ -1,4 +1,4 @@
-"""Points and pictures of features: by NumPy and by tones whose place in them is known."""
+"""Points and plots of features, against NumPy and tones of known frequency."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cyclegan_vc_tf.training import feature_plots
 PICTURES = ("modulation_spectrum", "global_variance")
 
 
-def rows_of(path: Path) -> list[list[str]]:
+def read_rows(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text().splitlines()]
 
 
@@ -33,16 +33,16 @@ def test_a_point_is_worked_out_by_hand() -> None:
 
 
 def test_a_swaying_feature_is_at_its_modulation_frequency() -> None:
-    """At 5 ms a frame, 10 Hz; ten times the sway is 20 dB more."""
+    """With frames of 5 ms, 10 Hz; ten times the amplitude is 20 dB more."""
     time_s = np.arange(1024) * 0.005
     sway = np.sin(2 * np.pi * 10 * time_s)[:, np.newaxis] + 3.0
     figure = feature_plots.plot_modulation_spectra(
         {"source": [sway], "converted": [10 * sway] * 2}, 0.005
     )
     source, converted = figure.axes[0].get_lines()
-    frequency_hz, level = (np.asarray(each) for each in source.get_data())
+    frequency_hz, level = (np.asarray(values) for values in source.get_data())
     assert len(frequency_hz) == metrics.MODULATION_FRAMES // 2
-    assert frequency_hz[-1] == pytest.approx(100.0), "half of 200 frames a second"
+    assert frequency_hz[-1] == pytest.approx(100.0), "half of 200 frames per second"
     assert abs(frequency_hz[np.argmax(level)] - 10.0) < 0.4
     peak = np.argmax(level)
     louder = np.asarray(converted.get_ydata())[peak] - level[peak]
@@ -51,8 +51,8 @@ def test_a_swaying_feature_is_at_its_modulation_frequency() -> None:
     assert labels == ["source", "converted"]
 
 
-def test_a_variance_is_that_of_an_utterance_and_of_its_coefficient() -> None:
-    """Not that of all frames together: levels that differ between utterances are no liveliness."""
+def test_variances_are_per_utterance_and_coefficient() -> None:
+    """Levels that differ between utterances do not count, so frames are not pooled."""
     still = [
         np.full((50, 2), level) + np.array([[1.0, 2.0], [-1.0, -2.0]] * 25) for level in (0, 9)
     ]
@@ -63,7 +63,7 @@ def test_a_variance_is_that_of_an_utterance_and_of_its_coefficient() -> None:
 
 
 class Halved(Converter):
-    """Converts by a generator that halves what it is given."""
+    """Converter with a generator that halves its input."""
 
     def __init__(self, source: Statistics, target: Statistics, config: RunConfig) -> None:
         super().__init__(lambda frames: frames / 2, source, target, config.features)
@@ -73,7 +73,7 @@ class Halved(Converter):
 def prepared(
     tmp_path: Path, small_config: RunConfig
 ) -> tuple[RunFolder, feature_plots.FeaturePlots]:
-    """A run of two made-up voices with a held-out folder of A, and a share of B held out."""
+    """Run of two synthetic voices: A with a held-out folder, B with a held-out share."""
     folders = {
         "source_dir": write_voices(tmp_path / "low", 110.0, 3),
         "target_dir": write_voices(tmp_path / "high", 210.0, 9),
@@ -98,55 +98,62 @@ def prepared(
 def test_points_lie_where_the_utterances_do(
     prepared: tuple[RunFolder, feature_plots.FeaturePlots],
 ) -> None:
-    run, seen = prepared
-    seen.write(0)
+    run, feature_plot = prepared
+    feature_plot.write(0)
     config = projector.ProjectorConfig()
     from google.protobuf import text_format
 
     text_format.Parse((run.path / "projector_config.pbtxt").read_text(), config)
-    assert [each.tensor_name for each in config.embeddings] == ["A2B", "B2A"]
+    assert [embedding.tensor_name for embedding in config.embeddings] == ["A2B", "B2A"]
     for embedding, source in zip(config.embeddings, "AB", strict=True):
-        heads, *about = rows_of(run.path / embedding.metadata_path)
-        points = np.array(rows_of(run.path / embedding.tensor_path), float)
-        assert heads == ["kind", "set", "utterance"]
-        assert points.shape == (len(about), 2 * 24) and np.isfinite(points).all()
-        speakers = {name: len(speaker.held_out) for name, speaker in seen.speakers.items()}
-        kinds = {kind: [row for row in about if row[0] == kind] for kind in feature_plots.COLOURS}
+        header, *metadata = read_rows(run.path / embedding.metadata_path)
+        points = np.array(read_rows(run.path / embedding.tensor_path), float)
+        assert header == ["kind", "set", "utterance"]
+        assert points.shape == (len(metadata), 2 * 24) and np.isfinite(points).all()
+        speakers = {name: len(speaker.held_out) for name, speaker in feature_plot.speakers.items()}
+        kinds = {
+            kind: [row for row in metadata if row[0] == kind] for kind in feature_plots.COLOURS
+        }
         assert [row[1:] for row in kinds["source"]] == [row[1:] for row in kinds["converted"]]
         assert sum(row[1] == "held_out" for row in kinds["source"]) == speakers[source]
-        # Frames of the target's training have mean 0 and, around it, deviation 1.
-        target = seen.speakers["B" if source == "A" else "A"]
-        frames = np.array([each.frames for each in target.training])
-        rows = [row[0] == "target" and row[1] == "training" for row in about]
+        # Frames of the target's training utterances have mean 0 and deviation 1.
+        target = feature_plot.speakers["B" if source == "A" else "A"]
+        frames = np.array([utterance.frames for utterance in target.training])
+        rows = [row[0] == "target" and row[1] == "training" for row in metadata]
         means, deviations = points[rows][:, :24], points[rows][:, 24:]
         np.testing.assert_allclose(np.average(means, 0, frames), 0, atol=1e-4)
         power = np.average(means**2 + deviations**2, 0, frames)
         np.testing.assert_allclose(power, 1, atol=1e-3)
-        # What is halved in units of its own speaker is, in those of the target, half as large.
-        converted = points[[row[0] == "converted" and row[1] == "training" for row in about]]
-        frames = np.array([each.frames for each in seen.speakers[source].training])
+        # Features halved in units of their speaker are half as large in units of the target.
+        converted = points[[row[0] == "converted" and row[1] == "training" for row in metadata]]
+        frames = np.array(
+            [utterance.frames for utterance in feature_plot.speakers[source].training]
+        )
         power = np.average(converted[:, :24] ** 2 + converted[:, 24:] ** 2, 0, frames)
         np.testing.assert_allclose(power, 0.25, atol=1e-3)
 
 
-def test_held_out_utterances_are_drawn_where_both_have_some(
+def test_held_out_utterances_are_plotted_if_both_speakers_have_some(
     prepared: tuple[RunFolder, feature_plots.FeaturePlots], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, seen = prepared
+    _, feature_plot = prepared
     given: list[dict] = []
     monkeypatch.setattr(
         feature_plots,
         "plot_modulation_spectra",
         lambda tracks, _: given.append(tracks) or feature_plots.Figure(),
     )
-    seen.write(0)
-    shapes = [{kind: len(each) for kind, each in tracks.items()} for tracks in given]
-    held_out = {name: len(speaker.held_out) for name, speaker in seen.speakers.items()}
+    feature_plot.write(0)
+    shapes = [{kind: len(utterances) for kind, utterances in tracks.items()} for tracks in given]
+    held_out = {name: len(speaker.held_out) for name, speaker in feature_plot.speakers.items()}
     for found, source, target in zip(shapes, "AB", "BA", strict=True):
         assert found["source"] == found["converted"] == held_out[source]
         assert found["target"] == held_out[target]
     assert all(
-        track.shape[1] == 23 for tracks in given for each in tracks.values() for track in each
+        track.shape[1] == 23
+        for tracks in given
+        for utterances in tracks.values()
+        for track in utterances
     )
 
 
@@ -155,17 +162,17 @@ def test_many_utterances_are_thinned_out(
 ) -> None:
     monkeypatch.setattr(feature_plots, "MAX_TRAINING_UTTERANCES", 2)
     monkeypatch.setattr(feature_plots, "MAX_UTTERANCE_S", 0.1)
-    _, seen = prepared
-    for samples in seen._samples.values():
-        assert 1 <= sum(each.split == "training" for each in samples) <= 2
-        assert {len(each.spectra) for each in samples} == {20}
+    _, feature_plot = prepared
+    for samples in feature_plot._samples.values():
+        assert 1 <= sum(sample.split == "training" for sample in samples) <= 2
+        assert {len(sample.spectra) for sample in samples} == {20}
 
 
 @pytest.mark.parametrize(("every", "steps"), [("2", {2, 3}), ("5", {3}), ("0", set())])
-def test_a_training_shows_them_when_it_converts_and_at_its_end(
+def test_a_training_plots_features_when_it_converts_and_at_its_end(
     corpus: Path, tmp_path: Path, every: str, steps: set[int]
 ) -> None:
-    """With nothing held out, those of the training; never, where nothing is to be converted."""
+    """Without held-out utterances it plots training utterances; --convert_every=0 plots none."""
     done = run_here(
         "train.py", f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
         f"--features_dir={corpus / 'features'}", "--f0_method=dio", "--held_out_fraction=0",

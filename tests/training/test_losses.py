@@ -1,4 +1,4 @@
-"""Losses against hand-worked numbers."""
+"""Losses against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from cyclegan_vc_tf.training import losses
 
 
 def scores(*values: float) -> tf.Tensor:
-    """A batch of two examples with the same map of scores, the second one doubled."""
+    """Return a batch of two maps of scores, the second one the double of the first."""
     one = np.reshape(values, (1, 2, -1, 1))
     return tf.constant(np.concatenate([one, 2 * one]), tf.float64)
 
@@ -17,7 +17,7 @@ def test_least_squares_by_hand() -> None:
     # (1 + 0 + 4 + 1) / 4 = 1.5 to the target 1; doubled: (1 + 1 + 25 + 1) / 4 = 7.
     found = losses.least_squares_loss(scores(0.0, 1.0, 3.0, 0.0), 1.0)
     np.testing.assert_allclose(found, [1.5, 7.0])
-    # To the target 0: (0 + 1 + 9 + 0) / 4 = 2.5, and four times that.
+    # To the target 0: (0 + 1 + 9 + 0) / 4 = 2.5; doubled: 10.
     found = losses.least_squares_loss(scores(0.0, 1.0, 3.0, 0.0), 0.0)
     np.testing.assert_allclose(found, [2.5, 10.0])
 
@@ -27,7 +27,7 @@ def test_a_discriminators_loss_by_hand() -> None:
     real, fake = scores(0.5, 1.0, 1.0, 2.0), scores(0.5, 0.0, 0.0, 1.0)
     assert losses.discriminator_loss(real, fake)[0].numpy() == pytest.approx(0.3125)
     assert losses.discriminator_loss(scores(1, 1, 1, 1), scores(0, 0, 0, 0))[0] == 0.0
-    # It is no help to a discriminator to swap them.
+    # Swapped scores are worse.
     assert losses.discriminator_loss(fake, real)[0] > 0.3125
 
 
@@ -38,7 +38,7 @@ def test_l1_by_hand() -> None:
     np.testing.assert_allclose(losses.l1_loss(expected, actual), [1.5, 1.0])
 
 
-def test_losses_are_one_value_an_example() -> None:
+def test_losses_have_one_value_per_example() -> None:
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((3, 6, 8, 1))
     assert losses.least_squares_loss(maps, 1.0).shape == (3,)

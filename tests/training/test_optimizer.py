@@ -1,4 +1,4 @@
-"""Adam against NumPy in float64, and the schedule against hand-worked numbers."""
+"""Adam against NumPy in float64, and the schedule against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
 def numpy_adam(
     weights: np.ndarray, gradients: np.ndarray, rate: float, beta1: float, beta2: float, eps: float
 ) -> np.ndarray:
-    """The update as its docstring writes it."""
+    """Return the weights after updates by the formula in the docstring of `Adam`."""
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     for time, gradient in enumerate(gradients, 1):
         first = beta1 * first + (1 - beta1) * gradient
@@ -40,10 +40,10 @@ def test_a_thousand_steps_in_float64(scale: float, beta1: float, beta2: float, e
     assert int(adam.iterations) == 1000
 
 
-def test_the_learning_rate_of_each_step_counts() -> None:
+def test_the_learning_rate_of_every_step_counts() -> None:
     variable = tf.Variable([1.0, 1.0], dtype=tf.float64)
     adam = Adam([variable], 0.5, 0.999, 0.0)
-    # Without epsilon the first step is the rate itself, in the gradient's direction.
+    # Without epsilon the first step is the rate itself, against the gradient's sign.
     adam.apply([tf.constant([3.0, -7.0], tf.float64)], [variable], tf.constant(0.25))
     np.testing.assert_allclose(variable, [0.75, 1.25], rtol=1e-12)
     adam.apply([tf.constant([3.0, -7.0], tf.float64)], [variable], tf.constant(0.0))

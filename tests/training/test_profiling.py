@@ -1,4 +1,4 @@
-"""A profile is there to be seen, and changes nothing of what is trained."""
+"""Profiles are written, and do not change what is trained."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from cyclegan_vc_tf.training import profiling
 LOSSES = ("loss/", "gradient_norm/", "score/")
 
 
-def test_the_bounds_are_two_numbers() -> None:
+def test_the_first_and_last_step_are_read() -> None:
     assert profiling.parse_profile_steps("") is None
     assert profiling.parse_profile_steps("3,5") == (3, 5)
     assert profiling.parse_profile_steps("7, 7") == (7, 7)
@@ -24,7 +24,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 
 def train(corpus: Path, run_dir: Path, *flags: str) -> dict[tuple[str, int], float]:
-    """Scalars of a deterministic training of six steps."""
+    """Return the scalars of a deterministic training of six steps."""
     done = run_here(
         "train.py", f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
         f"--features_dir={corpus / 'features'}", "--f0_method=dio", "--held_out_fraction=0",
@@ -32,16 +32,16 @@ def train(corpus: Path, run_dir: Path, *flags: str) -> dict[tuple[str, int], flo
         "--convert_every=0", "--deterministic", f"--run_dir={run_dir}", *flags,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    every = scalars(run_dir)
-    return {key: value for key, value in every.items() if key[0].startswith(LOSSES)}
+    found = scalars(run_dir)
+    return {key: value for key, value in found.items() if key[0].startswith(LOSSES)}
 
 
 def profiles(run_dir: Path) -> list[int]:
-    """Sizes of what TensorBoard's Profile tab reads."""
+    """Return the sizes of the files that TensorBoard's Profile tab reads."""
     return [path.stat().st_size for path in run_dir.glob("plugins/profile/*/*.xplane.pb")]
 
 
-def test_a_profile_is_written_and_losses_are_the_same(corpus: Path, tmp_path: Path) -> None:
+def test_a_profile_is_written_and_losses_are_unchanged(corpus: Path, tmp_path: Path) -> None:
     without = train(corpus, tmp_path / "without")
     profiled = train(corpus, tmp_path / "with", "--profile_steps=3,4")
     assert profiled == without and len(without) > 50
@@ -49,8 +49,8 @@ def test_a_profile_is_written_and_losses_are_the_same(corpus: Path, tmp_path: Pa
     assert len(profiles(tmp_path / "with")) == 1 and min(profiles(tmp_path / "with")) > 1000
 
 
-def test_it_holds_the_steps_that_were_asked_for(corpus: Path, tmp_path: Path) -> None:
-    """Their names are in the profile; a training that ends before them leaves what there is."""
+def test_a_profile_holds_the_chosen_steps(corpus: Path, tmp_path: Path) -> None:
+    """A training that ends before the last of them writes those that were done."""
     train(corpus, tmp_path / "run", "--profile_steps=5,100")
     [path] = (tmp_path / "run").glob("plugins/profile/*/*.xplane.pb")
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -70,7 +70,7 @@ def test_it_holds_the_steps_that_were_asked_for(corpus: Path, tmp_path: Path) ->
     assert steps == {5, 6}
 
 
-def test_a_wrong_one_is_refused_before_any_work(corpus: Path, tmp_path: Path) -> None:
+def test_wrong_steps_are_refused_before_any_work(corpus: Path, tmp_path: Path) -> None:
     done = run_here(
         "train.py", f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
         f"--run_dir={tmp_path / 'run'}", "--profile_steps=4,3",

@@ -1,4 +1,4 @@
-"""Pictures against tones whose place in them is known, and what TensorBoard is given."""
+"""Pictures of tones with known positions, and events written for TensorBoard."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cyclegan_vc_tf.training import tensorboard
 from cyclegan_vc_tf.vocoders import selection
 
 
-def test_a_tone_is_where_it_belongs_in_its_spectrogram() -> None:
+def test_a_tone_is_at_its_frequency_in_the_spectrogram() -> None:
     time_s = np.arange(16_000) / 16_000
     waves = {
         "loud": np.sin(2 * np.pi * 3000 * time_s),
@@ -55,7 +55,7 @@ def test_pictures_are_pixels_and_no_figure_stays_open() -> None:
     assert matplotlib._pylab_helpers.Gcf.get_all_fig_managers() == []
 
 
-def test_each_kind_is_written_under_its_own_name(tmp_path: Path) -> None:
+def test_every_kind_is_written_under_its_own_name(tmp_path: Path) -> None:
     config = FeatureConfig(f0_method="dio")
     kinds = {
         name: frontend.analyse(voice(f0_hz, 0.3, seed=index), config)
@@ -74,11 +74,11 @@ def test_each_kind_is_written_under_its_own_name(tmp_path: Path) -> None:
             )
             assert event.step == (7 if event.summary.value else 0)
     assert set(found) == {f"A2B/x.wav/{kind}" for kind in (*kinds, "spectrograms", "f0")}
-    for name, spoken in kinds.items():
+    for name, features in kinds.items():
         wave, sample_rate_hz = tf.audio.decode_wav(found[f"A2B/x.wav/{name}"][0, 0])
         assert int(sample_rate_hz) == 16_000
         f0_hz, _ = world.f0(wave.numpy()[:, 0], config)
-        expected = np.median(spoken.f0_hz[spoken.f0_hz > 0])
+        expected = np.median(features.f0_hz[features.f0_hz > 0])
         assert abs(np.median(f0_hz[f0_hz > 0]) / expected - 1) < 0.03
 
 
@@ -101,8 +101,8 @@ def test_events_of_steps_that_are_repeated_are_purged(tmp_path: Path) -> None:
     assert steps_in(tmp_path) == [1, 2, 3, 4, 5, 6]
     events.purge_events(tmp_path, 4)
     assert steps_in(tmp_path) == [1, 2, 3, 4]
-    # A file that a kill cut off in the middle of an event.
-    path = max(tmp_path.glob("events*"), key=lambda each: each.stat().st_size)
+    # A killed process left a file that ends in the middle of an event.
+    path = max(tmp_path.glob("events*"), key=lambda file: file.stat().st_size)
     path.write_bytes(path.read_bytes()[:-7])
     events.purge_events(tmp_path, 4)
     assert steps_in(tmp_path) in ([1, 2, 4], [1, 2, 3])
@@ -111,7 +111,7 @@ def test_events_of_steps_that_are_repeated_are_purged(tmp_path: Path) -> None:
 
 
 def test_settings_can_be_compared_in_tensorboard(tmp_path: Path) -> None:
-    """Read back from the event file: each one, with its type; folders that are no text too."""
+    """Every setting is in the event file with its type, also a folder that is not text."""
     config = RunConfig(
         corpus=CorpusConfig(source_dir="/voices/\udce4nna"),
         network=NetworkConfig(channels=4, discriminator_sigmoid=True),
@@ -127,11 +127,11 @@ def test_settings_can_be_compared_in_tensorboard(tmp_path: Path) -> None:
         for value in tf.compat.v1.Event.FromString(record).summary.value
         if value.metadata.plugin_data.plugin_name == "hparams"
     ]
-    said = plugin_data_pb2.HParamsPluginData.FromString(found).session_start_info.hparams
+    shown = plugin_data_pb2.HParamsPluginData.FromString(found).session_start_info.hparams
     fields = [field for _, field, _ in settings.iterate_fields(RunConfig)]
-    assert set(said) == {field.name for field in fields}
-    assert said["cycle_weight"].number_value == 7.5 and said["seed"].number_value == 3
-    assert said["discriminator_sigmoid"].bool_value and said["variant"].string_value == "vc1"
-    assert said["deterministic"].WhichOneof("kind") == "bool_value"
-    assert said["discriminator_widths"].string_value == "1,2,4,8"
-    assert said["source_dir"].string_value == "/voices/\\udce4nna"
+    assert set(shown) == {field.name for field in fields}
+    assert shown["cycle_weight"].number_value == 7.5 and shown["seed"].number_value == 3
+    assert shown["discriminator_sigmoid"].bool_value and shown["variant"].string_value == "vc1"
+    assert shown["deterministic"].WhichOneof("kind") == "bool_value"
+    assert shown["discriminator_widths"].string_value == "1,2,4,8"
+    assert shown["source_dir"].string_value == "/voices/\\udce4nna"

@@ -1,4 +1,4 @@
-"""The training step against gradients, updates and sums worked out apart."""
+"""Training step against gradients, updates and sums computed independently."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def moved(before: dict[str, list[np.ndarray]], after: dict[str, list[np.ndarray]
 
 
 def test_the_step_is_the_textbook_step() -> None:
-    """Two tapes, fakes detached by hand, generators first: the same weights afterwards."""
+    """Two tapes, with fakes detached by hand and generators first, give equal weights."""
     keras.mixed_precision.set_global_policy("float64")
     keras.backend.set_floatx("float64")
     try:
@@ -63,15 +63,17 @@ def test_the_step_is_the_textbook_step() -> None:
         fake_a, fake_b = tf.constant(fake_a.numpy()), tf.constant(fake_b.numpy())
         Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(1e-3, tf.float64))
         with tf.GradientTape() as tape:
-            critic = tf.reduce_mean(
+            discriminator_total = tf.reduce_mean(
                 losses.discriminator_loss(d_a(a), d_a(fake_a))
                 + losses.discriminator_loss(d_b(b), d_b(fake_b))
             )
         variables = trainable_variables(theirs.discriminators)
-        gradients = tape.gradient(critic, variables)
+        gradients = tape.gradient(discriminator_total, variables)
         Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(5e-4, tf.float64))
         assert float(report["loss/generator"]) == pytest.approx(float(total), rel=1e-13)
-        assert float(report["loss/discriminator"]) == pytest.approx(float(critic), rel=1e-13)
+        assert float(report["loss/discriminator"]) == pytest.approx(
+            float(discriminator_total), rel=1e-13
+        )
         assert finite
         for ours_of, theirs_of in (
             (ours.generators, theirs.generators),
@@ -80,8 +82,8 @@ def test_the_step_is_the_textbook_step() -> None:
             for mine, other in zip(
                 trainable_variables(ours_of), trainable_variables(theirs_of), strict=True
             ):
-                # Adam makes a full step of the rounding noise that is a bias' gradient in front of
-                # a norm: those are no comparison.
+                # Biases in front of a norm have gradients of rounding noise alone, of which Adam
+                # makes full steps: they cannot be compared.
                 if "bias" not in mine.name:
                     np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
     finally:
@@ -89,7 +91,7 @@ def test_the_step_is_the_textbook_step() -> None:
         keras.mixed_precision.set_global_policy("float32")
 
 
-def test_each_side_has_its_own_learning_rate() -> None:
+def test_generators_and_discriminators_have_their_own_learning_rates() -> None:
     for generator, discriminator in ((1e-3, 0.0), (0.0, 1e-3)):
         trainer = Trainer(
             run(generator_learning_rate=generator, discriminator_learning_rate=discriminator)
@@ -124,7 +126,7 @@ def test_the_optimisers_step_once_a_step() -> None:
 
 
 def test_a_checkpoint_holds_everything_once(tmp_path: object) -> None:
-    """Each weight with its two moments, the iterations of two optimisers, and the step."""
+    """Every weight with its two moments, the iterations of two optimisers, and the step."""
     trainer = Trainer(run())
     trainer.train_step(*batch())
     prefix = trainer.checkpoint.write(f"{tmp_path}/all")
@@ -148,7 +150,7 @@ def test_adams_settings_are_passed_on() -> None:
 
 
 def test_the_identity_loss_stops_counting_when_its_steps_are_over_and_only_then() -> None:
-    """Also when the learning rates decay, and on the step itself, not the one after."""
+    """The weight falls at exactly that step, also while the learning rates decay."""
     trainer = Trainer(run(identity_steps=2, decay_start=0, decay_steps=3))
     weights, totals = [], []
     for _ in range(4):
@@ -166,10 +168,10 @@ def test_the_identity_loss_stops_counting_when_its_steps_are_over_and_only_then(
     np.testing.assert_allclose(totals, 1.0, rtol=1e-5)
 
 
-def test_self_regularization_is_the_square_of_the_way_from_the_start() -> None:
-    """Generators whose own part is nothing are at their start; moved by 0.5, 0.25 away.
+def test_self_regularization_is_the_squared_distance_from_the_linear_skip() -> None:
+    """Without own output the loss is 0; outputs moved by 0.5 make it 0.25.
 
-    All coefficients move but the first of 24, the level.
+    Of 24 coefficients all move except the first, the level.
     """
     config = run(identity_weight=0.0, self_regularization_weight=2.0)
     config = dataclasses.replace(
@@ -181,7 +183,7 @@ def test_self_regularization_is_the_square_of_the_way_from_the_start() -> None:
     for generator in trainer.generators.values():
         generators.set_linear_skip(generator, kernel)
         output = generator.get_layer("output_conv")
-        output.set_weights([0 * each for each in output.get_weights()])
+        output.set_weights([0 * weight for weight in output.get_weights()])
     around = np.pad(a.numpy(), ((0, 0), (2, 2), (0, 0)))
     filtered = sum(around[:, lag : lag + a.shape[1]] @ kernel[lag] for lag in range(5))
     np.testing.assert_allclose(trainer.generators["A2B"](a).numpy(), filtered, rtol=1e-3, atol=1e-3)
@@ -211,10 +213,10 @@ def test_a_batch_is_the_mean_of_its_examples() -> None:
     trainer = Trainer(run())
     a, b = batch(3)
     whole = trainer.loss_terms(a, b)
-    each = [trainer.loss_terms(a[i : i + 1], b[i : i + 1]) for i in range(3)]
+    examples = [trainer.loss_terms(a[i : i + 1], b[i : i + 1]) for i in range(3)]
     for kind, terms in enumerate(whole):
         for name, value in terms.items():
-            mean = np.mean([float(one[kind][name]) for one in each])
+            mean = np.mean([float(example[kind][name]) for example in examples])
             assert float(value) == pytest.approx(mean, rel=1e-4, abs=1e-6), name
 
 
@@ -231,7 +233,7 @@ def test_everything_is_reported_under_its_own_name() -> None:
     }
     for name, value in scores.items():
         assert float(report[f"score/{name}"]) == pytest.approx(np.mean(value), abs=1e-5)
-    # The direction A2B makes fakes of B, which the discriminator of B judges.
+    # The direction A2B makes fakes of B, which the discriminator of B scores.
     expected = np.mean(np.square(scores["fake_B"] - 1))
     assert float(report["loss/adversarial_A2B"]) == pytest.approx(expected, rel=1e-4)
     expected = np.mean(np.abs(a - trainer.generators["B2A"](fake_b)))
@@ -243,21 +245,21 @@ def test_everything_is_reported_under_its_own_name() -> None:
     }  # fmt: skip
 
 
-def test_norms_are_those_of_the_gradients_and_0_where_nobody_asks() -> None:
-    """Adam's first moment is (1 - beta1) times the first gradient; asking changes nothing else."""
-    asked, not_asked = Trainer(run()), Trainer(run())
-    report, _ = asked.train_step(*batch())
+def test_norms_are_those_of_the_gradients_and_0_where_they_are_not_measured() -> None:
+    """Adam's first moment is (1 - beta1) times the first gradient; measuring changes nothing."""
+    measured, not_measured = Trainer(run()), Trainer(run())
+    report, _ = measured.train_step(*batch())
     for name, adam in (
-        ("generator", asked.generator_optimizer),
-        ("discriminator", asked.discriminator_optimizer),
+        ("generator", measured.generator_optimizer),
+        ("discriminator", measured.discriminator_optimizer),
     ):
         gradients = [moment.numpy() / 0.5 for moment in adam.first_moments]
-        expected = np.sqrt(sum(np.sum(np.square(each)) for each in gradients))
+        expected = np.sqrt(sum(np.sum(np.square(gradient)) for gradient in gradients))
         assert float(report[f"gradient_norm/{name}"]) == pytest.approx(expected, rel=1e-4)
-    other, finite = not_asked.train_step(*batch(), norms=tf.constant(False))
+    other, finite = not_measured.train_step(*batch(), norms=tf.constant(False))
     assert finite
     assert [float(other[f"gradient_norm/{x}"]) for x in ("generator", "discriminator")] == [0, 0]
-    for mine, theirs in ((asked, not_asked), (not_asked, asked)):
+    for mine, theirs in ((measured, not_measured), (not_measured, measured)):
         assert moved(weights_of(mine.generators), weights_of(theirs.generators)) == 0
 
 
@@ -265,25 +267,25 @@ def test_norms_are_those_of_the_gradients_and_0_where_nobody_asks() -> None:
 def test_mixed_bfloat16_learns_what_float32_learns(
     native: bool, small_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first losses within bfloat16's 8 bits, the cycle closed as far, weights in float32."""
+    """The first loss agrees within bfloat16's 8 bits, the last one halves, weights are float32."""
     monkeypatch.setattr(processor, "has_bfloat16", lambda: native)
-    losses_of = {}
+    cycle_losses = {}
     for precision in ("float32", "mixed_bfloat16"):
         changes = {"generator_learning_rate": 2e-3, "precision": precision}
         training = dataclasses.replace(small_config.training, **changes)
         trainer = Trainer(dataclasses.replace(small_config, training=training))
         reports = [trainer.train_step(*batch())[0] for _ in range(60)]
-        losses_of[precision] = [float(report["loss/cycle_A"]) for report in reports]
+        cycle_losses[precision] = [float(report["loss/cycle_A"]) for report in reports]
         assert {variable.dtype for variable in trainable_variables(trainer.generators)} == {
             tf.float32
         }
-    exact, rounded = losses_of.values()
+    exact, rounded = cycle_losses.values()
     assert rounded[0] != exact[0]
     assert rounded[0] == pytest.approx(exact[0], rel=0.01)
     assert rounded[-1] < 0.5 * rounded[0]
 
 
-def test_a_loss_that_is_no_number_is_reported() -> None:
+def test_a_loss_that_is_not_finite_is_reported() -> None:
     trainer = Trainer(run())
     a, b = batch()
     assert trainer.train_step(a, b)[1]
@@ -292,7 +294,7 @@ def test_a_loss_that_is_no_number_is_reported() -> None:
     assert np.isnan(float(report["loss/cycle_B"]))
 
 
-def test_a_weight_that_is_no_number_is_named() -> None:
+def test_a_network_with_a_weight_that_is_not_finite_is_named() -> None:
     trainer = Trainer(run())
     assert trainer.find_nonfinite() == ""
     weight = trainer.discriminators["B"].trainable_variables[3]
@@ -310,7 +312,7 @@ def test_the_seed_decides_the_initial_weights() -> None:
 
 
 def test_a_small_training_learns(small_config: RunConfig) -> None:
-    """On one pair of crops the cycle closes: its loss halves within 60 steps."""
+    """On one pair of crops the cycle loss halves within 60 steps."""
     training = dataclasses.replace(small_config.training, generator_learning_rate=2e-3)
     trainer = Trainer(dataclasses.replace(small_config, training=training))
     reports = [trainer.train_step(*batch())[0] for _ in range(60)]

@@ -1,4 +1,4 @@
-"""The two-step adversarial loss and filling in frames against a step worked out apart."""
+"""Two-step adversarial loss and filled-in frames against a step computed independently."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -36,12 +36,12 @@ def in_float64() -> Iterator[None]:
 
 
 def batch(dtype: str = "float64") -> tuple[tf.Tensor, ...]:
-    """Features of A and B, and masks with different frames hidden."""
+    """Return features of A and B, and masks that hide different frames."""
     rng = np.random.default_rng(0)
     masks = np.ones((2, 2, 16, 1))
     masks[0, :, 2:7], masks[1, 0, 9:], masks[1, 1, :3] = 0, 0, 0
     return tuple(
-        tf.constant(each, dtype) for each in (*rng.standard_normal((2, 2, 16, 10)), *masks)
+        tf.constant(array, dtype) for array in (*rng.standard_normal((2, 2, 16, 10)), *masks)
     )
 
 
@@ -51,7 +51,7 @@ def loss_to(scores: tf.Tensor, target: float) -> tf.Tensor:
 
 @pytest.mark.parametrize("variant", ["vc2", "mask"])
 def test_the_step_is_the_papers_step(variant: str, in_float64: None) -> None:
-    """Two tapes, fakes and cycled features detached by hand: the same weights afterwards."""
+    """Two tapes, with fakes and cycled features detached by hand, give equal weights."""
     ours, theirs = Trainer(run(variant)), Trainer(run(variant))
     a, b, mask_a, mask_b = batch()
     masked = variant == "mask"
@@ -62,15 +62,17 @@ def test_the_step_is_the_papers_step(variant: str, in_float64: None) -> None:
         model = theirs.generators[direction]
         return model([features, mask]) if masked else model(features)
 
-    judges = theirs.discriminators
-    assert list(judges) == ["A", "B", "cycled_A", "cycled_B"]
+    discriminators = theirs.discriminators
+    assert list(discriminators) == ["A", "B", "cycled_A", "cycled_B"]
     with tf.GradientTape() as tape:
         fake_b, fake_a = convert("A2B", a, mask_a), convert("B2A", b, mask_b)
-        # Nothing is hidden on the way back, nor where speech is to stay as it is.
+        # Nothing is hidden in the second conversion and in the identity mapping.
         cycled_a, cycled_b = convert("B2A", fake_b, ones), convert("A2B", fake_a, ones)
-        first = loss_to(judges["B"](fake_b), 1.0) + loss_to(judges["A"](fake_a), 1.0)
-        second = loss_to(judges["cycled_A"](cycled_a), 1.0) + loss_to(
-            judges["cycled_B"](cycled_b), 1.0
+        first = loss_to(discriminators["B"](fake_b), 1.0) + loss_to(
+            discriminators["A"](fake_a), 1.0
+        )
+        second = loss_to(discriminators["cycled_A"](cycled_a), 1.0) + loss_to(
+            discriminators["cycled_B"](cycled_b), 1.0
         )
         cycle = tf.reduce_mean(tf.abs(a - cycled_a)) + tf.reduce_mean(tf.abs(b - cycled_b))
         identity = tf.reduce_mean(tf.abs(a - convert("B2A", a, ones))) + tf.reduce_mean(
@@ -83,16 +85,19 @@ def test_the_step_is_the_papers_step(variant: str, in_float64: None) -> None:
     fakes = {name: tf.constant(fake.numpy()) for name, fake in fakes.items()}
     Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(1e-3, tf.float64))
     with tf.GradientTape() as tape:
-        critic = sum(
-            0.5 * (loss_to(judge(a if "A" in name else b), 1.0) + loss_to(judge(fakes[name]), 0.0))
-            for name, judge in judges.items()
+        discriminator_total = sum(
+            0.5 * loss_to(discriminator(a if "A" in name else b), 1.0)
+            + 0.5 * loss_to(discriminator(fakes[name]), 0.0)
+            for name, discriminator in discriminators.items()
         )
-    variables = trainable_variables(judges)
-    gradients = tape.gradient(critic, variables)
+    variables = trainable_variables(discriminators)
+    gradients = tape.gradient(discriminator_total, variables)
     Adam(variables, 0.5, 0.999, 1e-8).apply(gradients, variables, tf.constant(5e-4, tf.float64))
     assert finite
     assert float(report["loss/generator"]) == pytest.approx(float(total), rel=1e-12)
-    assert float(report["loss/discriminator"]) == pytest.approx(float(critic), rel=1e-12)
+    assert float(report["loss/discriminator"]) == pytest.approx(
+        float(discriminator_total), rel=1e-12
+    )
     for ours_of, theirs_of in (
         (ours.generators, theirs.generators),
         (ours.discriminators, theirs.discriminators),
@@ -100,8 +105,8 @@ def test_the_step_is_the_papers_step(variant: str, in_float64: None) -> None:
         for mine, other in zip(
             trainable_variables(ours_of), trainable_variables(theirs_of), strict=True
         ):
-            # Adam makes a full step of the rounding noise that the gradient of a constant in front
-            # of a norm is: those are no comparison.
+            # Constants in front of a norm have gradients of rounding noise alone, of which Adam
+            # makes full steps: they cannot be compared.
             if "bias" not in mine.name and "beta" not in mine.name:
                 np.testing.assert_allclose(mine, other, rtol=1e-8, atol=1e-11, err_msg=mine.name)
 
@@ -118,8 +123,8 @@ def test_everything_is_reported_under_its_own_name() -> None:
     cycled_a = b2a([a2b([a, mask_a]), tf.ones_like(mask_a)])
     cycled_b = a2b([b2a([b, mask_b]), tf.ones_like(mask_b)])
     for name, real, cycled, way in (("A", a, cycled_a, "A2B2A"), ("B", b, cycled_b, "B2A2B")):
-        judge = trainer.discriminators[f"cycled_{name}"]
-        scores = judge(real).numpy(), judge(cycled).numpy()
+        discriminator = trainer.discriminators[f"cycled_{name}"]
+        scores = discriminator(real).numpy(), discriminator(cycled).numpy()
         for kind, score in zip(("real", "fake"), scores, strict=True):
             assert float(report[f"score/{kind}_cycled_{name}"]) == pytest.approx(
                 score.mean(), abs=1e-5
@@ -134,7 +139,7 @@ def test_everything_is_reported_under_its_own_name() -> None:
 
 def test_every_discriminator_learns_and_is_in_the_checkpoint(tmp_path: object) -> None:
     trainer = Trainer(run("vc2"))
-    before = {name: each.get_weights() for name, each in trainer.discriminators.items()}
+    before = {name: model.get_weights() for name, model in trainer.discriminators.items()}
     a, b, *_ = batch("float32")
     trainer.train_step(a, b)
     for name, model in trainer.discriminators.items():
@@ -148,8 +153,8 @@ def test_every_discriminator_learns_and_is_in_the_checkpoint(tmp_path: object) -
     assert "discriminator_cycled_A" in names
 
 
-def test_first_steps_judges_are_the_same_with_and_without_a_second() -> None:
-    """The initial weights of a network hang on its name alone."""
+def test_discriminators_of_the_first_step_do_not_depend_on_a_second_step() -> None:
+    """The initial weights of a network depend on the seed and its name alone."""
     one, two = Trainer(run("vc2")), Trainer(run("mask"))
     for speaker in "AB":
         for x, y in zip(
