@@ -192,6 +192,20 @@ def test_documents_named_in_code_exist() -> None:
     assert missing == []
 
 
+def test_files_named_in_documents_exist() -> None:
+    tree = "|".join(["cyclegan_vc_tf", "parity", "benchmarks", "tests", "configs", "data", "docs"])
+    missing = {
+        f"{page_name(page)}: {path}"
+        for page in PAGES
+        # These name files that moved, or that a reader makes.
+        if page.name not in ("CHANGELOG.md", "architecture.md")
+        and not page.name.startswith("add_a_")
+        for path in re.findall(rf"`((?:{tree})/[\w/.-]+)`", page.read_text())
+        if not (REPOSITORY / path).exists()
+    }
+    assert missing == set()
+
+
 def test_packages_are_listed_in_their_order() -> None:
     text = (DOCS / "develop" / "architecture.md").read_text()
     listed = re.findall(r"^  (\w+)(?:/|\.py) ", text, re.MULTILINE)
