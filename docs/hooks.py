@@ -57,9 +57,10 @@ SECTIONS = {
 }
 """Headings of the sections that flags are defined in."""
 
+CHOICES = re.compile(r"^<[^>]*>: ")
 ALIAS = re.compile(r"Alias for --(\w+)\.")
 
-LARGE_SECTIONS = ("corpus", "features", "network", "training", "augmentation", "metrics")
+LARGE_SECTIONS = ("corpus", "features", "network", "training", "augmentation", "vocoder", "metrics")
 """Sections of a run's settings, which the page of the configuration lists."""
 
 
@@ -194,7 +195,8 @@ def flag_rows(defined: Iterable[flags.Flag], values: flags.FlagValues) -> list[t
             older.setdefault(alias[1], []).append(f"`--{name}`")
     rows = []
     for flag in defined:
-        text = " ".join((flag.help or "").split())
+        # Absl lists the choices in front of the help; the table has a column for them.
+        text = CHOICES.sub("", " ".join((flag.help or "").split()))
         if ALIAS.match(text):
             continue
         if flag.name in older:
@@ -243,7 +245,7 @@ def move_link(link: re.Match[str], folder: str, page: str) -> str:
 
 def _type(flag: flags.Flag) -> str:
     if isinstance(flag.parser, flags.EnumParser):
-        return "word"
+        return "choice"
     kind = "switch" if flag.boolean else str(flag.flag_type())
     return {"int": "integer", "float": "number", "string": "text"}.get(kind, kind).replace(
         "comma separated list", "list"
@@ -252,7 +254,7 @@ def _type(flag: flags.Flag) -> str:
 
 def _default(flag: flags.Flag) -> str:
     value = flag.default
-    if value is None or value == "" or value == ():
+    if value in (None, "", (), []):
         return ""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"

@@ -54,7 +54,7 @@ def page_name(path: Path) -> str:
 
 
 def hooks() -> ModuleType:
-    """Module `docs/hooks.py`, which is not in a package."""
+    """Import `docs/hooks.py`, which is not in a package."""
     spec = importlib.util.spec_from_file_location("docs_hooks", DOCS / "hooks.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
