@@ -254,15 +254,12 @@ def _type(flag: flags.Flag) -> str:
 
 def _default(flag: flags.Flag) -> str:
     value = flag.default
-    if value in (None, "", (), []):
-        return ""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
-    if isinstance(value, list | tuple):
-        return f"`{','.join(map(str, value))}`"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    if isinstance(value, int | float):
+        return _number(value)
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
+    return f"`{text}`" if text else ""
 
 
 def _allowed(parser: Any) -> str:
