@@ -78,6 +78,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """
     del config, files
     name = page.file.src_uri
+    if "/" not in name:
+        # A page of no section: its navigation would list itself alone.
+        page.meta["hide"] = ["navigation"]
     markdown = MARKER.sub(lambda marker: _replacement(marker[1], name), markdown)
     markdown = DRAWING.sub(lambda image: _drawing(Path(__file__).parent / name, image[1]), markdown)
     lines = markdown.split("\n")

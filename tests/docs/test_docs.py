@@ -123,6 +123,15 @@ def test_python_examples_use_public_names_as_they_are_defined(page: Path) -> Non
             )
 
 
+def test_the_readme_counts_as_the_parity_report_does() -> None:
+    report = (DOCS / "notes" / "parity.md").read_text()
+    counts = re.search(r"(\d+) comparisons of \d+ tensors, \d+ traps, (\d+) mutants", report)
+    assert counts is not None
+    text = README.read_text()
+    assert f" {counts[1]} comparisons," in text
+    assert f" {counts[2]} inserted faults " in text
+
+
 def test_flags_in_documents_exist() -> None:
     known = set(OTHER_FLAGS)
     for _, _, define in hooks().find_commands():
