@@ -94,7 +94,7 @@ class FeaturePlots:
             try:
                 spectra = converter.convert_spectra(sample.spectra)
             except audio_files.AudioError as error:
-                self.say(f"{direction}: {sample.name} {error}; TensorBoard goes without it")
+                self.say(f"{direction}: {sample.name} {error}; it is left out of TensorBoard")
                 continue
             converted.append(Sample(sample.split, sample.name, spectra))
         return converted

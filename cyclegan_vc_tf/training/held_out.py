@@ -59,7 +59,7 @@ class HeldOutRecordings:
             converted = self.converters[direction].convert_features(source)
             cycled = self.converters[direction.reverse].convert_features(converted)
         except audio_files.AudioError as error:
-            self.say(f"{direction}: {name} {error}; TensorBoard goes without it")
+            self.say(f"{direction}: {name} {error}; it is left out of TensorBoard")
             return
         kinds = {"source": source, "converted": converted, "cycled": cycled}
         config, vocode = self.run.config.features, self.converters[direction].vocode
@@ -123,7 +123,7 @@ class HeldOutRecordings:
                 for name, wav in wav_names(speaker.held_out).items()
             }
             if not outputs:
-                self.say(f"{speaker.folder.name}: nothing is held out, so nothing is converted.")
+                self.say(f"{speaker.folder.name}: no recording is held out, so none is converted.")
                 continue
             done = convert_files(self.converters[direction], outputs)
             for path, reason in done.failed.items():

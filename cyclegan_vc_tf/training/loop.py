@@ -68,8 +68,8 @@ def train(
         run = run_folder.open_run(run_dir)
         if run.published is not None:
             raise InputError(
-                f"--run_dir {run_dir} is a published run, which converts and is not trained any "
-                "further; expected another"
+                f"--run_dir {run_dir} is a published run, which converts but cannot be trained "
+                "further; expected another run folder"
             )
         run_folder.check_resume_settings(run, config)
         if run.is_converted(config.training.steps):
@@ -77,7 +77,7 @@ def train(
             return True
     else:
         run_files.check_free(run_dir)
-    # What can be refused is refused before any work is done.
+    # Wrong settings are refused before any work is done.
     registry.validate_config(config)
     profiling.parse_profile_steps(config.training.profile_steps)
     selection.make_vocoder(config.features, config.vocoder)
@@ -99,7 +99,7 @@ def train(
                 f"--steps is {steps}, but the run has done {done}; expected at least as many"
             )
         run = run.with_settings(config)
-        # After the settings, which name the folders: a run without recordings is asked for both.
+        # After the settings, which name the folders. A run without recordings now gets some.
         run = run if run.has_recordings else run.with_recordings(corpus)
         return _Session(run, speakers, say, callbacks, stop or threading.Event()).run_to_end()
 

@@ -20,14 +20,14 @@ def parse_profile_steps(text: str) -> tuple[int, int] | None:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise InputError(
-            f"--profile_steps is {text}; expected two numbers with a comma between them, such as "
-            "100,110, or nothing"
+            f"--profile_steps is {text}; expected two step numbers with a comma between them, such "
+            "as 100,110, or nothing"
         )
     first, last = map(int, parts)
     if not 1 <= first <= last:
         raise InputError(
-            f"--profile_steps is {text}; expected a first step of at least 1 and a last one that "
-            "does not come before it"
+            f"--profile_steps is {text}; expected a first step of at least 1 and a last step that "
+            "does not precede it"
         )
     return first, last
 

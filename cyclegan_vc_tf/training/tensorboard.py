@@ -93,4 +93,4 @@ def reporting_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
     except Exception as error:
         lines = str(error).splitlines() or [""]
         reason = single_line(f"{type(error).__name__}: {lines[0]}")[:MAX_REASON_CHARACTERS]
-        say(f"{what} could not be made ({reason}); TensorBoard goes without them")
+        say(f"{what} could not be made and are left out of TensorBoard ({reason})")

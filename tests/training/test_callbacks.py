@@ -213,7 +213,7 @@ def test_pictures_that_fail_stop_no_training_and_follow_the_checkpoint(
         for line in failures:
             assert "\n" not in line
             assert line.endswith(
-                f"could not be made (RuntimeError: {NUMBA_ERROR}); TensorBoard goes without them"
+                f"could not be made and are left out of TensorBoard (RuntimeError: {NUMBA_ERROR})"
             )
         assert [line.split(" could")[0].split("/")[0] for line in failures] == [
             f"step {step}: samples of A2B", f"step {step}: samples of B2A",
@@ -236,7 +236,7 @@ def test_a_failure_of_all_samples_stops_no_training(
     lines: list[str] = []
     assert loop.train(tmp_path / "run", make_config(steps=2, convert_every=1), lines.append)
     assert [line for line in lines if "could not" in line] == [
-        f"samples of step {step} could not be made (OSError: disk); TensorBoard goes without them"
+        f"samples of step {step} could not be made and are left out of TensorBoard (OSError: disk)"
         for step in (1, 2)
     ]
 

@@ -77,6 +77,6 @@ def test_wrong_steps_are_refused_before_any_work(corpus: Path, tmp_path: Path) -
     )  # fmt: skip
     assert done.returncode == 2 and not (tmp_path / "run").exists()
     assert done.stderr.splitlines()[-1].endswith(
-        "--profile_steps is 4,3; expected a first step of at least 1 and a last one that does not "
-        "come before it"
+        "--profile_steps is 4,3; expected a first step of at least 1 and a last step that does not "
+        "precede it"
     )
