@@ -147,6 +147,10 @@ def train(
 ) -> bool:
     """Train the converters of two speakers in a new run folder, or resume a training.
 
+    Ctrl-C and SIGTERM stop a training in the main thread after the current step, with a checkpoint.
+    For speed, this process then keeps the memory that it frees, and TensorFlow's threads are set
+    unless TensorFlow is already in use.
+
     Args:
         run_dir: Run folder. Training goes on from the last checkpoint of an existing one.
         config: Settings, or the name of a preset; by default those of the existing run, or of the
@@ -288,9 +292,17 @@ def _absolute(run_dir: str | Path) -> Path:
 
 
 def _choose_config(config: RunConfig | str | None, changes: dict[str, Any]) -> RunConfig:
-    """Return the settings that are given, named, or of the variant's paper, with changes."""
+    """Return the settings that are given, named, or of the variant's paper, with changes.
+
+    Paths become absolute, so that a run can be resumed from another folder.
+    """
     if isinstance(config, RunConfig):
-        return overrides.override(config, changes)
+        paths = {
+            field.name: getattr(getattr(config, section), field.name)
+            for section, field, _ in settings.iterate_fields(RunConfig)
+            if field.metadata["is_path"]
+        }
+        return overrides.override(config, {**paths, **changes})
     if config is not None:
         return preset(config, **changes)
     variant = overrides.override(RunConfig(), changes).network.variant

@@ -71,6 +71,12 @@ def export_networks(
     Raises:
         InputError: The networks do not fit the layout, `output` lies in the run folder, or PyTorch
             is not installed.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> step, names = vc.export_networks("pretrained:vc1-demo", "generators.pt")
+        >>> step, names
+        (2000, ['generator_A2B', 'generator_B2A'])
     """
     run_dir, path = find_run(run), Path(output)
     if run_dir.resolve() in path.resolve().parents:
@@ -111,6 +117,17 @@ def import_checkpoint(
 
     Raises:
         InputError: A file is not usable or missing, or a setting is wrong.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> step, names = vc.export_networks("runs/trained", "anna-ben.pt", layout="karkirowle")
+        >>> run = vc.import_checkpoint(
+        ...     "runs/imported", ["anna-ben.pt"], source_dir="recordings/anna",
+        ...     target_dir="recordings/ben", features_dir="features", f0_method="dio",
+        ...     log=lambda line: None,
+        ... )
+        >>> vc.load("runs/imported").directions
+        (<Direction.A2B: 'A2B'>, <Direction.B2A: 'B2A'>)
     """
     path = find_run(run_dir).resolve()
     from cyclegan_vc_tf.interop import importing

@@ -255,5 +255,6 @@ def _write_blocks(
                 for block in blocks():
                     sound.write(block / peak if peak > 1.0 else block)
         except (soundfile.SoundFileError, AssertionError) as error:
-            raise OSError(f"{path} cannot be written: {error}") from error
+            reason = files.find_write_error(file.fileno()) or error
+            raise OSError(f"{path} cannot be written: {reason}") from error
     return peak

@@ -233,6 +233,13 @@ class VoiceConverter:
         Raises:
             InputError: The direction or the F0 options are not usable.
             OSError: The output folder cannot be made.
+
+        Example:
+            >>> from pathlib import Path
+            >>> import cyclegan_vc_tf as vc
+            >>> outputs = {Path("recordings/anna/00.wav"): Path("anna-as-ben.wav")}
+            >>> vc.load("pretrained:vc1-demo").convert_files(outputs, "A2B").failed
+            {}
         """
         converter, options = self._prepare(direction, f0, semitones)
         if outputs:

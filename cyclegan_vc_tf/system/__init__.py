@@ -1,1 +1,1 @@
-"""Errors, files, process pools, signals, progress and processor."""
+"""Errors, files, process pool, signals, progress bars, processor and start-up."""

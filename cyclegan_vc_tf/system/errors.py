@@ -1,32 +1,32 @@
-"""What is raised when a person has something to mend, and how a list is said in a line."""
+"""Errors that a user can correct, and text that fits on one line."""
 
 from collections.abc import Sequence
 
 MAX_NAMES = 6
-"""How many names an error lists, where nothing else is said."""
+"""Default number of names that an error lists."""
 
 
 class InputError(Exception):
-    """A flag, folder or file is not what it has to be.
+    """Error of a flag, a folder or a file.
 
-    The message is one line: what was received, what was expected, what to do. The commands print
-    it without a traceback and exit with status 2.
+    The message is one line: the value received, the value expected, the action to take. Commands
+    print it without a traceback and exit with status 2.
     """
 
 
 def join_names(names: Sequence[object], most: int = MAX_NAMES) -> str:
-    """The first of `names` in a line, and how many more there are."""
+    """Return the first `most` names in one line, and the number of further names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
 
 
 class TrainingError(Exception):
-    """A training cannot go on; the message names the quantity and the step, and what to do."""
+    """Error that ends a training; the message names quantity, step and action to take."""
 
 
 def single_line(text: str) -> str:
-    """A text without line breaks, and without what would move a terminal's cursor."""
+    """Return a text with spaces for line breaks and escapes for control characters."""
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in " ".join(text.split())
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in " ".join(text.split())
     )

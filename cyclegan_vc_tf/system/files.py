@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and folders that one process writes at a time."""
+"""Atomic writes of files, locks of folders, and hashes."""
 
 import fcntl
 import hashlib
@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 PARTIAL_SUFFIX = ".partial"
+"""Ending of the name of a file that is being written."""
 
 _BLOCK_BYTES = 2**20
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and renames it to `path` when all went well.
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
-    A reader sees the old file or the new one, whatever moment the writer is killed at. What is
-    left behind by a kill ends in `.partial`.
+    A reader sees the old file or the whole new one, even if the writer is killed. A killed writer
+    leaves a file whose name ends in `.partial`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}")
+    partial = path.with_name(_temporary_name(path))
     try:
         yield partial
         rename_into_place(partial, path)
@@ -31,26 +32,62 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def _temporary_name(path: Path) -> str:
+    """Return a new name of a hidden file that contains `path.name`, or its beginning.
+
+    The name is shortened by whole characters to the number of bytes that the file system allows.
+    """
+    ending = f".{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}"
+    available = os.pathconf(path.parent, "PC_NAME_MAX") - len(f".{ending}")
+    visible, name_bytes = path.name, os.fsencode(path.name)
+    if 0 <= available < len(name_bytes):
+        visible = name_bytes[:available].decode("utf-8", "ignore")
+    return f".{visible}{ending}"
+
+
 def rename_into_place(partial: Path, path: Path) -> None:
-    """Brings the written file `partial` to the disk and renames it to `path`."""
+    """Write the file `partial` through to the disk and rename it to `path`."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
 
 
+def find_write_error(descriptor: int) -> str | None:
+    """Return the system's reason why a file cannot grow, such as "No space left on device".
+
+    A library that writes the file may not report the reason. This function appends zeros to find
+    it, so the file has to be discarded afterwards.
+
+    Args:
+        descriptor: File descriptor, open for writing.
+
+    Returns:
+        The reason, or None where zeros can be written.
+    """
+    try:
+        os.lseek(descriptor, 0, os.SEEK_END)
+        # The first write may fill the rest of the disk.
+        for _ in range(2):
+            os.write(descriptor, bytes(_BLOCK_BYTES))
+        os.fsync(descriptor)
+    except OSError as error:
+        return error.strerror
+    return None
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path`, whole or not at all."""
+    """Write `text` to `path`; a reader never sees part of it."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Writes `data` to `path` as JSON to be read by people too, whole or not at all."""
+    """Write `data` to `path` as indented JSON; a reader never sees part of it."""
     write_text(path, json.dumps(data, indent=1) + "\n")
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's bytes, read block by block, as hexadecimal digits."""
+    """Return the SHA-256 hash of a file as hexadecimal digits; the file is read in blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -60,12 +97,16 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Holds the lock file `path` for as long as the block runs.
+    """Hold the lock file `path` while the block runs.
 
-    The system lets go of the lock when its process ends, however it ends.
+    The system releases the lock when the process ends, even if it is killed.
+
+    Args:
+        path: Lock file; created if it does not exist.
+        wait: Whether to wait until another process releases the lock.
 
     Yields:
-        Whether the lock was had; with `wait` the block only starts once it was.
+        Whether this process holds the lock; always True with `wait`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -78,7 +119,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock file `path`; nothing is written to find out."""
+    """Return whether a process holds the lock file `path`; writes nothing."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -90,5 +131,5 @@ def is_locked(path: Path) -> bool:
 
 
 def has_wildcards(path: Path | str) -> bool:
-    """Whether TensorFlow takes a path for a pattern when it reads checkpoints."""
+    """Return whether TensorFlow reads a path of a checkpoint as a pattern."""
     return bool(set("*?[]\\") & set(str(path)))

@@ -1,4 +1,4 @@
-"""What this processor can do, and a process' settings that make a training fast on it."""
+"""Instructions of this processor, and settings of this process for fast training."""
 
 import ctypes
 import os
@@ -7,20 +7,24 @@ from contextlib import suppress
 from pathlib import Path
 
 _MALLOC_OPTIONS = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), "arenas": (-8, 1)}
-"""glibc's numbers of its settings (malloc.h), and what they are set to."""
+"""Parameters of glibc's mallopt (malloc.h) and their values: (number, value) by name."""
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
-"""Instructions that multiply bfloat16; a processor without them emulates it slowly."""
+"""Names of instruction sets that multiply bfloat16; other processors emulate it slowly."""
 
 
 def configure_process() -> None:
-    """Makes this process, before TensorFlow does anything in it, one that trains fast."""
+    """Configure this process for fast training; call it before TensorFlow does anything."""
     keep_memory()
     set_thread_pools()
 
 
 def read_cpuinfo(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """What the system says of the processor, by name; nothing where it does not say so there."""
+    """Return the properties of the processor by name; empty where the file cannot be read.
+
+    Args:
+        cpuinfo: File of properties, as Linux writes it.
+    """
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -29,21 +33,25 @@ def read_cpuinfo(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
 
 
 def bfloat16_instructions(about: Mapping[str, str]) -> list[str]:
-    """Those of `BFLOAT16` that a processor has, of which `describe` says this."""
+    """Return the members of `BFLOAT16_FLAGS` that a processor has.
+
+    Args:
+        about: Properties of the processor, from `read_cpuinfo`.
+    """
     flags = about.get("flags", "").split()
-    return [each for each in BFLOAT16_FLAGS if each in flags]
+    return [flag for flag in BFLOAT16_FLAGS if flag in flags]
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16."""
+    """Return whether this processor has instructions for bfloat16."""
     return bool(bfloat16_instructions(read_cpuinfo()))
 
 
 def keep_memory() -> None:
-    """Makes the process keep the memory that it frees, for its next step.
+    """Keep freed memory in this process for the next training step.
 
-    By default, glibc gives every large block back to the system, which clears it page by page
-    when it is asked for again: a seventh of a step. Does nothing where there is no glibc.
+    By default, glibc returns every large block to the system, which clears its pages before the
+    next use. This takes a seventh of a step. Without glibc, the function does nothing.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt
@@ -54,10 +62,10 @@ def keep_memory() -> None:
 
 
 def set_thread_pools() -> None:
-    """On two cores, gives each of the two directions of a step a core to itself.
+    """Run the two directions of a training step on one core each, where there are two cores.
 
-    By default both cores work on every operation together, and wait for each other at its end.
-    Has to come before TensorFlow does anything; after that, everything stays as it is.
+    By default, TensorFlow splits every operation between both cores, which then wait for each
+    other. The function has no effect once TensorFlow has run an operation.
     """
     if len(os.sched_getaffinity(0)) != 2:
         return

@@ -1,4 +1,4 @@
-"""Progress bars, on a terminal and in a log, and speed."""
+"""Progress bars for terminals and logs, and training speed."""
 
 import sys
 import time
@@ -8,17 +8,20 @@ from tqdm import tqdm
 
 
 def progress_bar(*iterable: Any, **options: Any) -> tqdm:
-    """A progress bar on standard error that moves twice a second, in a log twice a minute."""
+    """Return a progress bar on standard error.
+
+    It is updated twice per second on a terminal, and twice per minute in a log.
+    """
     seconds = 0.5 if sys.stderr.isatty() else 30.0
     return tqdm(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
 
 
 class Throughput:
-    """Steps and frames a second, from one look to the next.
+    """Training speed in steps and frames per second, between two measurements.
 
     Args:
-        step: Steps done so far.
-        frames_per_step: Frames of real speech, of both speakers, that a step sees.
+        step: Number of completed steps.
+        frames_per_step: Number of frames of real speech per step, both speakers together.
     """
 
     def __init__(self, step: int, frames_per_step: int) -> None:
@@ -26,7 +29,7 @@ class Throughput:
         self.step, self.time_s = step, time.monotonic()
 
     def at(self, step: int) -> dict[str, float]:
-        """Scalars for TensorBoard, measured since the last call."""
+        """Return scalars for TensorBoard, averaged over the time since the previous call."""
         time_s = time.monotonic()
         steps_per_second = (step - self.step) / max(time_s - self.time_s, 1e-9)
         self.step, self.time_s = step, time_s

@@ -41,8 +41,13 @@ def stop_request() -> Iterator[threading.Event]:
     and the system may both report the closed terminal.
     """
     stop, before = threading.Event(), _current_handlers()
+    requests: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
+        # An event locks itself while it is set: a handler that interrupts this one must not.
+        if requests:
+            return
+        requests.append(number)
         stop.set()
         _leave_closed_terminal()
         _install({number: each for number, each in before.items() if number != signal.SIGHUP})

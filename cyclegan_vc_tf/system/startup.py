@@ -1,4 +1,4 @@
-"""A sooner start, and end, of commands that need TensorFlow."""
+"""Faster start and end of commands that import TensorFlow."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def fast_import() -> Iterator[None]:
-    """Imports what is large in the block without looking for garbage in it, then or later.
+    """Exclude objects that the block creates from garbage collection, now and later.
 
-    An import makes millions of objects that stay. Looking through them again and again takes a
-    sixth of TensorFlow's import, and doing so once more at the end of the process as long again.
+    An import creates millions of permanent objects. Their collection takes a sixth of the time
+    of TensorFlow's import, and as long again at the end of the process.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The commands as a person meets them: help, and one line for everything that is wrong."""
+"""Commands: help, presets, outputs, and one line for every error."""
 
 import os
 import re
@@ -32,24 +32,24 @@ RECORDINGS = {name: {"training": {}} for name in "AB"}
 
 @pytest.fixture
 def run(tmp_path: Path, small_config: RunConfig) -> run_folder.RunFolder:
-    """An untrained run with a checkpoint of step 3."""
+    """Return an untrained run with a checkpoint of step 3."""
     run = run_folder.create_run(tmp_path / "run", small_config, STATISTICS, RECORDINGS)
     run.checkpoints.save(Trainer(small_config).checkpoint, 3, keep=1)
     return run
 
 
 def refused(*arguments: str | Path) -> str:
-    """The one line that a command, in its own process, refuses these arguments with."""
+    """Run a command that is refused, in a process; return its line of error."""
     return line_of(run_command(*arguments))
 
 
 def refused_here(*arguments: str | Path) -> str:
-    """The same, in this process."""
+    """Run a command that is refused, in the process of the tests; return its line of error."""
     return line_of(run_here(*arguments))
 
 
 def line_of(done: subprocess.CompletedProcess) -> str:
-    """The one line of error of a command that refused."""
+    """Return the line of error of a command that was refused."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     # Progress bars aside.
@@ -59,8 +59,8 @@ def line_of(done: subprocess.CompletedProcess) -> str:
 
 
 def test_help_lists_the_flags_and_exits_with_0() -> None:
-    for door, flag in (("train.py", "--checkpoint_every"), ("convert.py", "keep_sample_rate")):
-        done = run_command(door, "--help")
+    for script, flag in (("train.py", "--checkpoint_every"), ("convert.py", "keep_sample_rate")):
+        done = run_command(script, "--help")
         assert (done.returncode, done.stderr) == (0, "")
         assert flag in done.stdout and "python" in done.stdout
     done = run_command("-m", "cyclegan_vc_tf", "prepare", "--help")
@@ -84,7 +84,7 @@ def test_the_version() -> None:
 
 
 def given_to_training(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, object]:
-    """Settings that train.py passes on, by name."""
+    """Return the settings that train.py passes on, by name."""
     given: dict[str, object] = {}
 
     def note(run_dir: str, **settings: object) -> bool:
@@ -299,7 +299,7 @@ def test_conversion_needs_nothing_but_the_run_folder(
     os.rename(run.path, moved)
     generator, step = run_folder.open_run(moved).load_generator("B2A")
     assert step == 3
-    # The same seed, so the same weights as the checkpoint was written with; and not the other's.
+    # An equal seed gives the weights of the checkpoint, and not those of the other direction.
     for direction, same in (("B2A", True), ("A2B", False)):
         written = Trainer(run.config).generators[direction].get_weights()
         pairs = zip(generator.get_weights(), written, strict=True)

@@ -1,6 +1,9 @@
 """Conversion: lengths, silence, statistics of both speakers, F0, files and processes."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -9,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile
-from conftest import SMALL_NETWORK, voice
+from conftest import REPOSITORY, SMALL_NETWORK, voice
 
 from cyclegan_vc_tf.audio import audio_files, segmentation
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -218,6 +221,41 @@ def test_a_bad_file_stops_no_other(tmp_path: Path) -> None:
     assert list(done.failed) == [tmp_path / "b.wav", tmp_path / "c.wav"]
     assert "Is a directory" in done.failed[tmp_path / "c.wav"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "c.wav", "d.wav"]
+
+
+FULL_DISK = """
+import contextlib, resource, sys
+from pathlib import Path
+import numpy as np
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.conversion import batch
+from cyclegan_vc_tf.conversion.converter import Converter
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.system import files
+
+if sys.argv[1] == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+else:
+    files.replacing = lambda path: contextlib.nullcontext(Path("/dev/full"))
+speaker = Statistics(np.zeros(24), np.ones(24), 5.0, 0.1)
+converter = Converter(lambda spectra: spectra, speaker, speaker, FeatureConfig(f0_method="dio"))
+done = batch.convert_files(converter, {Path("a.wav"): Path("out/a.wav")})
+print(done.failed[Path("a.wav")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("disk", "reason"), [("limit", "File too large"), ("full", "No space left on device")]
+)
+def test_a_full_disk_is_named_as_the_reason(tmp_path: Path, disk: str, reason: str) -> None:
+    """The system refuses: no file may be larger than 8 KiB, or the device is always full."""
+    soundfile.write(tmp_path / "a.wav", LOW, 16_000)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, disk], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"out/a.wav cannot be written: {reason}\n", done.stderr
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_recording_that_would_clip_is_scaled_and_its_peak_reported(tmp_path: Path) -> None:

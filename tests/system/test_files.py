@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes, also of files with the longest names."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,40 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_writers_do_not_share_a_partial_file(tmp_path: Path) -> None:
+def test_two_writers_use_different_temporary_files(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with files.replacing(path) as first, files.replacing(path) as second:
         assert first != second
         first.write_text("1")
         second.write_text("2")
-    assert path.read_text() == "1", "the one that ends last"
+    assert path.read_text() == "1", "the writer that ends last wins"
+
+
+@pytest.mark.parametrize("characters", ["a", "é", "語", "😀", "\udcff"])
+@pytest.mark.parametrize("length", [237, 238, 254, 255])
+def test_the_longest_names_are_written(tmp_path: Path, characters: str, length: int) -> None:
+    """A name may have 255 bytes (NAME_MAX in Linux' limits.h), which are fewer characters."""
+    count, rest = divmod(length, len(os.fsencode(characters)))
+    path = tmp_path / ("b" * rest + characters * count)
+    assert len(os.fsencode(path.name)) == length
+    with files.replacing(path) as partial:
+        partial.write_text("new")
+        assert 230 < len(os.fsencode(partial.name)) <= 255 or characters == "\udcff"
+        assert partial.name.startswith(".") and partial.name.endswith(files.PARTIAL_SUFFIX)
+        assert [each.name for each in tmp_path.glob(f".*{files.PARTIAL_SUFFIX}")] == [partial.name]
+        if characters != "\udcff":
+            partial.name.encode("utf-8")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("allowed", "visible"), [(143, 125), (20, 2)])
+def test_names_are_as_long_as_the_file_system_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, visible: int
+) -> None:
+    """Encrypted folders allow 143 bytes (eCryptfs); 18 of them are not the file's own name."""
+    monkeypatch.setattr(os, "pathconf", lambda path, name: {"PC_NAME_MAX": allowed}[name])
+    with files.replacing(tmp_path / ("a" * 140)) as partial:
+        partial.touch()
+    assert len(partial.name) == allowed
+    assert partial.name.startswith("." + "a" * visible + ".")

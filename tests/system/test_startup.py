@@ -1,4 +1,4 @@
-"""What imports without garbage collection keeps, and gives back."""
+"""Imports without garbage collection."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from cyclegan_vc_tf.system import startup
 
 
-def test_garbage_is_left_alone_while_importing_alone() -> None:
+def test_garbage_is_collected_again_after_the_import() -> None:
     try:
         before = gc.get_freeze_count()
         with pytest.raises(ImportError), startup.fast_import():
@@ -19,7 +19,7 @@ def test_garbage_is_left_alone_while_importing_alone() -> None:
         gc.unfreeze()
 
 
-def test_collection_that_was_off_stays_off() -> None:
+def test_disabled_collection_stays_disabled() -> None:
     gc.disable()
     try:
         with startup.fast_import():
