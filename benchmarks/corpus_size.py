@@ -1,6 +1,6 @@
 """Measure time and memory of preparation against the size of the corpus.
 
-    python -m benchmarks.corpus_size --png=FILE.png          some minutes
+    python -m benchmarks.corpus_size --png=docs/images/preparation.png          some minutes
 
 Corpora are of a demo speaker, at several sizes: files of about 10 s; three long files, which are
 split at silences; and single files that are not split. Each preparation, of features and

@@ -1,6 +1,6 @@
 """Measure how cost grows with the batch, the frames, the width and the corpus.
 
-    python -m benchmarks.scaling --png=FILE.png --json=FILE         some minutes
+    python -m benchmarks.scaling --png=docs/images/performance.png --json=FILE         some minutes
 
 The picture has four panels. Each point is measured in a separate process. Batch and frames are
 varied at fewer channels than in the paper, whose width would take too long.

@@ -1,10 +1,10 @@
-"""Makes the pictures of the documents from run folders.
+"""Make the pictures of the documents from run folders.
 
     python docs/pictures.py --run_dir=runs/demo
     python docs/pictures.py --run_dir=runs/demo_mask --name=conversion-mask --notensorboard
 
-`docs/conversion.png` is the last picture of a conversion in the run's event files;
-`docs/tensorboard.png` is a screenshot of TensorBoard, by a Chromium that is on the PATH.
+`docs/images/conversion.png` is the last picture of a conversion in the run's event files.
+`docs/images/tensorboard.png` is a screenshot of TensorBoard. It needs Chromium on the PATH.
 """
 
 import shutil
@@ -19,16 +19,16 @@ from pathlib import Path
 import tensorflow as tf
 from absl import app, flags
 
-DOCS = Path(__file__).parent
+IMAGES = Path(__file__).parent / "images"
 CHROMIUM = shutil.which("chromium") or "chromium"
 RUN_DIR = flags.DEFINE_string("run_dir", "runs/demo", "Run folder.")
-NAME = flags.DEFINE_string("name", "conversion", "Name of the picture of the conversion.")
-TENSORBOARD = flags.DEFINE_boolean("tensorboard", True, "Whether to take a picture of TensorBoard.")
-TAG = flags.DEFINE_string("tag", "A2B/089.flac/spectrograms", "Which conversion.")
+NAME = flags.DEFINE_string("name", "conversion", "File name of the picture, without ending.")
+TENSORBOARD = flags.DEFINE_boolean("tensorboard", True, "Take a screenshot of TensorBoard too.")
+TAG = flags.DEFINE_string("tag", "A2B/089.flac/spectrograms", "Tag of the picture in TensorBoard.")
 
 
 def last_image(run_dir: Path, tag: str) -> bytes:
-    """The PNG of the highest step under `tag` in the event files of a run."""
+    """Return the PNG of the highest step under `tag` in the event files of a run."""
     found = (-1, b"")
     for path in run_dir.glob("events.out.tfevents.*"):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -38,12 +38,12 @@ def last_image(run_dir: Path, tag: str) -> bytes:
                     # Width, height, then the pictures.
                     found = max(found, (event.step, tf.make_ndarray(value.tensor)[2]))
     if found[0] < 0:
-        sys.exit(f"{run_dir} has no picture {tag}")
+        sys.exit(f"{run_dir} has no picture {tag}; expected a run with --convert_every; give --tag")
     return found[1]
 
 
 def screenshot_of_tensorboard(run_dir: Path, path: Path) -> None:
-    """Starts TensorBoard on a free port and takes a picture of its scalars."""
+    """Start TensorBoard on a free port and save a screenshot of its scalars."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -79,12 +79,12 @@ def screenshot_of_tensorboard(run_dir: Path, path: Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Makes the pictures."""
+    """Make the pictures."""
     del argv
     run_dir = Path(RUN_DIR.value)
-    (DOCS / f"{NAME.value}.png").write_bytes(last_image(run_dir, TAG.value))
+    (IMAGES / f"{NAME.value}.png").write_bytes(last_image(run_dir, TAG.value))
     if TENSORBOARD.value:
-        screenshot_of_tensorboard(run_dir, DOCS / "tensorboard.png")
+        screenshot_of_tensorboard(run_dir, IMAGES / "tensorboard.png")
 
 
 if __name__ == "__main__":

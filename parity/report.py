@@ -166,7 +166,7 @@ def _summary(evidence: Evidence, path: Path, *, quick: bool) -> str:
     command = "python -m parity" + (" --quick" if quick else "") + f" --report={path}"
     failures = evidence.failures()
     beside = (path.parent / "findings.md").exists()
-    findings = "[findings.md](findings.md)" if beside else "docs/findings.md"
+    findings = "[findings.md](findings.md)" if beside else "docs/notes/findings.md"
     parts = [
         "# Parity of TensorFlow and PyTorch",
         f"Written by `{command}`: {circumstances()}.",

@@ -1,6 +1,6 @@
 """Public corpora of parallel speech: where they are, whose, and what is held out; data alone.
 
-`docs/corpora.md` says where each of these facts is from.
+`docs/guides/public_corpora.md` says where each of these facts is from.
 """
 
 from collections.abc import Sequence
@@ -151,7 +151,7 @@ CORPORA = {
             citation="J. Lorenzo-Trueba, J. Yamagishi, T. Toda, D. Saito, F. Villavicencio, "
             "T. Kinnunen, Z. Ling: The Voice Conversion Challenge 2018: Promoting Development of "
             "Parallel and Nonparallel Methods. Odyssey 2018, arXiv:1804.04262. Its authors ask for "
-            "two papers of 2016 as well, which docs/corpora.md names.",
+            "two papers of 2016 as well, which docs/guides/public_corpora.md names.",
             usual=("VCC2SF3", "VCC2TM1"),
             archives=(
                 Archive("vcc2018_database_training.zip", _VCC2018_SOURCES + _VCC2018_TARGETS),

@@ -1,6 +1,6 @@
 """Objective metrics of speech, as pure functions of analysed recordings.
 
-The formulas are in docs/evaluation.md.
+The formulas are in docs/reference/metrics.md.
 """
 
 from collections.abc import Sequence

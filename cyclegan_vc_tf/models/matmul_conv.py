@@ -21,7 +21,7 @@ import tensorflow as tf
 from cyclegan_vc_tf.system import processor
 
 MAX_ROWS = 400
-"""Largest number of positions per batch for a product; see docs/performance.md."""
+"""Largest number of positions per batch for a product; see docs/notes/performance.md."""
 
 MIN_CHANNELS = 32
 """Smallest number of channels, both in and out, for a product."""

@@ -1,4 +1,4 @@
-"""Statements of docs/findings.md on geometry and gates, measured."""
+"""Statements of docs/notes/findings.md on geometry and gates, measured."""
 
 import re
 from dataclasses import replace
@@ -21,7 +21,7 @@ from parity.traps.catalogue import TRAPS
 
 def test_what_the_findings_name_exists() -> None:
     here = Path(__file__).parent
-    text = (here.parents[1] / "docs" / "findings.md").read_text(encoding="utf-8")
+    text = (here.parents[1] / "docs" / "notes" / "findings.md").read_text(encoding="utf-8")
     sources = [(here / name).read_text() for name in re.findall(r"`(test_\w+\.py)", text)]
     named = re.findall(r"::(test_\w+)", text)
     assert len(named) > 15

@@ -201,11 +201,11 @@ def test_without_the_long_study_nothing_is_begun(
 
 def test_the_committed_report_is_of_a_run_that_held() -> None:
     """The report lists all of today's cases and traps."""
-    text = (REPOSITORY / "docs" / "parity.md").read_text()
+    text = (REPOSITORY / "docs" / "notes" / "parity.md").read_text()
     assert "**Everything holds.**" in text
     rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
     assert {case.name for case in CASES} <= rows
     assert {trap.name for trap in TRAPS} <= rows
     assert {f"{name}: {arm.what}" for name, arm in convergence.ARMS.items()} <= rows
     for name in re.findall(r"!\[.*\]\((.*)\)", text):
-        assert (REPOSITORY / "docs" / name).exists()
+        assert (REPOSITORY / "docs" / "notes" / name).exists()
