@@ -62,6 +62,18 @@ def test_a_closed_terminal_is_reported_twice_without_harm(first: signal.Signals)
     assert raised.value.number == signal.SIGHUP
 
 
+def test_a_request_that_interrupts_the_handler_of_another_is_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Setting an event takes a lock, for which an interrupted handler would wait for ever."""
+    monkeypatch.setattr(
+        signals, "_leave_closed_terminal", lambda: signal.raise_signal(signal.SIGHUP)
+    )
+    with stop_request() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.is_set()
+
+
 def test_nohup_is_obeyed() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise_on_signals()
