@@ -90,9 +90,12 @@ class Augmentation:
 
     @cached_property
     def _warps(self) -> list[np.ndarray]:
-        most = self.config.augment_frequency_warp
-        of = vtln.mel_cepstra_warp_matrix if self._is_world else vtln.log_mel_warp_matrix
-        return [of(1 + share * most, self.features) for share in np.linspace(-1, 1, WARP_STEPS)]
+        """Matrices of frequency warps from the smallest factor to the largest."""
+        limit = self.config.augment_frequency_warp
+        return [
+            vtln.warp_matrix(1 + share * limit, self.features)
+            for share in np.linspace(-1, 1, WARP_STEPS)
+        ]
 
     @property
     def _is_world(self) -> bool:

@@ -53,4 +53,4 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
 @lru_cache
 def _inverse_filters(config: FeatureConfig) -> np.ndarray:
     # librosa's own inversion takes memory by the square of the transform.
-    return np.linalg.pinv(log_mel.filters(config))
+    return np.linalg.pinv(log_mel.mel_filters(config))
