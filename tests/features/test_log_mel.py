@@ -210,7 +210,7 @@ def test_the_papers_settings_are_not() -> None:
 
 def test_a_vocoder_of_log_mel_does_not_speak_world() -> None:
     spoken = frontend.analyse(WAVE[:8000], CONFIG)
-    with pytest.raises(TypeError, match="WORLD speaks WorldFeatures; received MelFeatures"):
+    with pytest.raises(TypeError, match="WORLD needs WorldFeatures; received MelFeatures"):
         selection.make_vocoder(FeatureConfig())(spoken, 8000)
 
 
@@ -218,7 +218,7 @@ def test_melgan_needs_a_file_and_world_has_no_choice() -> None:
     choice = VocoderConfig(vocoder="melgan")
     with pytest.raises(InputError, match="--vocoder_checkpoint is not given"):
         selection.make_vocoder(CONFIG, choice)
-    with pytest.raises(InputError, match="mel-cepstra are spoken by WORLD"):
+    with pytest.raises(InputError, match="WORLD synthesizes this run's mel-cepstra"):
         selection.make_vocoder(FeatureConfig(), choice)
 
 

@@ -148,7 +148,7 @@ def test_the_public_generator_has_as_many_weights_as_the_paper_says() -> None:
     assert rates + blocks + ends == 4_260_257
     model = melgan_generator()
     assert model.count_params() == 4_260_257
-    assert Architecture.of(model) == Architecture()
+    assert Architecture.from_model(model) == Architecture()
     assert melgan.hop_samples(model) == 256
     shapes = {}
     for layer in model.layers:
@@ -163,7 +163,7 @@ def test_an_architecture_is_found_in_its_model() -> None:
         Architecture(4, 3, (5, 3, 2), (2, 7, 1)),
         Architecture(4, 1, (2,), ()),
     ):
-        assert Architecture.of(melgan_generator(**vars(architecture))) == architecture
+        assert Architecture.from_model(melgan_generator(**vars(architecture))) == architecture
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def public_state(architecture: Architecture = SMALL) -> State:
 def test_a_public_state_says_what_to_build(bins: int) -> None:
     architecture = Architecture(bins, 3, (3, 2, 4), (1, 3, 9))
     model = public_melgan.from_public_state(public_state(architecture))
-    assert Architecture.of(model) == architecture
+    assert Architecture.from_model(model) == architecture
     expected = random_weights(architecture)
     assert len(model.weights) == len(expected)
     for address, value in expected.items():
@@ -328,7 +328,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
     melgan.save(model, path)
     loaded, analysis = melgan.load(path)
     assert analysis == melgan.Analysis(22_050, 1024), "the public ones'"
-    assert Architecture.of(loaded) == SMALL
+    assert Architecture.from_model(loaded) == SMALL
     for ours, theirs in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.name)
     x = log_mel(6)
@@ -355,31 +355,40 @@ def rewritten(path: Path, change: Callable[[State], object]) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (lambda path: path.unlink(), "is not there or no file"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is no vocoder, or damaged"),
-        (lambda path: path.write_bytes(path.read_bytes()[:300]), "is no vocoder, or damaged"),
-        (lambda path: path.write_bytes(b""), "is no vocoder, or damaged"),
+        (lambda path: path.unlink(), "does not exist or is not a file"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-30]),
+            "is not a vocoder file, or is damaged",
+        ),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:300]),
+            "is not a vocoder file, or is damaged",
+        ),
+        (lambda path: path.write_bytes(b""), "is not a vocoder file, or is damaged"),
         (
             lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)),
-            "is no vocoder, or damaged",
+            "is not a vocoder file, or is damaged",
         ),
-        (lambda path: np.savez(path, mean=np.zeros(3)), "is no vocoder, or damaged"),
+        (lambda path: np.savez(path, mean=np.zeros(3)), "is not a vocoder file, or is damaged"),
         (
             lambda path: np.savez(path, melgan=np.array([{}], object)),
-            "is no vocoder, or damaged",
+            "is not a vocoder file, or is damaged",
         ),
-        (lambda path: rewritten(path, lambda a: a.update(melgan=np.array(2))), "format 2, not 1"),
+        (
+            lambda path: rewritten(path, lambda a: a.update(melgan=np.array(2))),
+            "has format 2; expected format 1",
+        ),
         (
             lambda path: rewritten(path, lambda a: a.update(bins=np.array(6))),
             r"input_conv/kernel is float32\[7, 5, 8\], expected float\[7, 6, 8\]",
         ),
         (
             lambda path: rewritten(path, lambda a: a.update(ratios=np.array(3))),
-            "is of no size that a vocoder can be of",
+            "has an unsupported architecture",
         ),
         (
             lambda path: rewritten(path, lambda a: a.update(dilations=np.array([1, 0]))),
-            r"no whole vocoder; dilations \[1, 0\]",
+            r"not a complete vocoder; dilations \[1, 0\]",
         ),
         (
             lambda path: rewritten(path, lambda a: a.pop("up_2_conv/bias")),
@@ -453,7 +462,7 @@ def test_no_frame_further_than_the_context_matters_and_the_next_to_last_does(
     difference = np.abs(model(x[np.newaxis]) - model(changed[np.newaxis]))[0, :, 0]
     (moved,) = np.nonzero(difference.reshape(61, -1).max(axis=1) > 1e-14)
     reach = max(middle - moved[0], moved[-1] - middle)
-    assert architecture.context - 1 <= reach <= architecture.context
+    assert architecture.context_frames - 1 <= reach <= architecture.context_frames
 
 
 def test_a_long_recording_goes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,14 +475,14 @@ def test_a_long_recording_goes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(type(model), "call", counted)
     assert len(melgan.synthesize(model, log_mel(1200))) == 1200 * 6
-    assert max(lengths) <= melgan.CHUNK_FRAMES + 2 * SMALL.context
+    assert max(lengths) <= melgan.CHUNK_FRAMES + 2 * SMALL.context_frames
     assert len(lengths) == 3
 
 
 @pytest.mark.parametrize("frames", [0, 1, 3, 4, 5])
 def test_a_short_one_is_spoken_with_its_last_frame_held(frames: int) -> None:
     model, x = build(), log_mel(frames)
-    assert SMALL.shortest == 4
+    assert SMALL.min_frames == 4
     samples = melgan.synthesize(model, x)
     assert samples.shape == (frames * 6,)
     if frames:
@@ -491,7 +500,7 @@ def test_a_short_one_is_spoken_with_its_last_frame_held(frames: int) -> None:
     ],
 )
 def test_the_shortest_input_is_the_shortest(architecture: Architecture, frames: int) -> None:
-    assert architecture.shortest == frames
+    assert architecture.min_frames == frames
     if architecture.channels == 1:
         model = build(architecture)
         assert model(log_mel(frames)[np.newaxis]).shape[1] == frames * architecture.hop_samples
