@@ -320,7 +320,7 @@ def _new_utterance(
     recording: Recording, sha256: str, measured: Levels, piece: int | None, cut: tuple[int, int]
 ) -> Utterance:
     """An utterance before its analysis."""
-    moments = slice(cut[0] // measured.window_samples, -(-cut[1] // measured.window_samples))
+    moments = slice(cut[0] // measured.moment_samples, -(-cut[1] // measured.moment_samples))
     return Utterance(
         recording,
         sha256,

@@ -134,7 +134,7 @@ def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
     """
     drawn = {name: curve for name, curve in curves.items() if name.startswith(CURVE_PREFIXES)}
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cyclegan_vc_tf", "templates"),
+        loader=jinja2.PackageLoader("cyclegan_vc_tf.evaluation", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

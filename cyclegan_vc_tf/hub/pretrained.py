@@ -5,7 +5,7 @@ from pathlib import Path
 from cyclegan_vc_tf.system.errors import InputError
 
 PREFIX = "pretrained:"
-MODELS_DIR = Path(__file__).parent / "pretrained"
+MODELS_DIR = Path(__file__).parent / "models"
 
 
 def names() -> list[str]:

@@ -128,7 +128,7 @@ def test_only_audio_is_found(tmp_path: Path) -> None:
     assert audio_files.find(tmp_path) == ["a/c.flac", "b.WAV"]
     with pytest.raises(InputError, match="is a file; expected a folder"):
         audio_files.find(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         audio_files.find(tmp_path / "absent")
 
 

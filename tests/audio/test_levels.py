@@ -29,7 +29,7 @@ def test_moments_are_those_of_numpy(tmp_path: Path, small_blocks: None) -> None:
     found = measured(tmp_path / "a.wav", np.stack([wave, 0.5 * wave], 1))
     mean = 0.75 * wave.astype(np.float64)
     moments = [mean[begin : begin + WINDOW] for begin in range(0, len(mean), WINDOW)]
-    assert (found.samples, found.window_samples, len(moments[-1])) == (15_800, WINDOW, 120)
+    assert (found.samples, found.moment_samples, len(moments[-1])) == (15_800, WINDOW, 120)
     np.testing.assert_allclose(found.powers, [each.var() for each in moments], atol=1e-8)
     np.testing.assert_allclose(found.power(), mean.var(), rtol=1e-6)
     np.testing.assert_allclose(found.power(slice(3, 50)), mean[3 * WINDOW :].var(), rtol=1e-6)

@@ -96,7 +96,7 @@ def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
     floor = refused_here("train.py", new, store, *sides, "--f0_floor_hz=300", "--f0_ceiling_hz=200")
     assert "--f0_floor_hz is 300.0; expected less than --f0_ceiling_hz" in floor
     absent = refused_here("train.py", new, store, *sides[:1], f"--target_dir={tmp_path}/absent")
-    assert f"--target_dir {tmp_path}/absent is not there" in absent
+    assert f"--target_dir {tmp_path}/absent does not exist" in absent
     assert "expected a multiple of 4" in refused_here(
         "train.py", new, store, *sides, "--crop_frames=18"
     )

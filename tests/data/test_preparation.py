@@ -318,7 +318,7 @@ def test_folders_that_hold_no_audio_are_refused_before_any_work(
 ) -> None:
     corpus = corpus_of(tmp_path)
     shutil.rmtree(corpus.target_dir)
-    with pytest.raises(InputError, match=r"--target_dir .* is not there"):
+    with pytest.raises(InputError, match=r"--target_dir .* does not exist"):
         preparation.prepare(corpus, DIO)
     Path(corpus.target_dir).mkdir()
     (Path(corpus.target_dir) / "readme.md").touch()
