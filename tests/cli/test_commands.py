@@ -111,7 +111,7 @@ def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
     silent.mkdir()
     soundfile.write(silent / "a.wav", np.zeros(9000), 16_000)
     reason = refused_here("train.py", new, store, *sides[:1], f"--target_dir={silent}")
-    assert "has nothing that can be used (a.wav is silent)" in reason
+    assert "has no usable recording (a.wav is silent)" in reason
     assert not (tmp_path / "new").exists(), "nothing half-made is left"
 
 

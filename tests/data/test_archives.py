@@ -97,16 +97,16 @@ def test_what_is_cut_off_or_damaged_is_no_whole_archive(tmp_path: Path, kind: st
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", b"RIFF" * 100):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="it is no whole archive"):
+        with pytest.raises(InputError, match="it is not a complete archive"):
             archives.list_files(path)
     path.write_bytes(b"\n<!DOCTYPE html><html>busy</html>")
-    with pytest.raises(InputError, match="it is a web page, no archive"):
+    with pytest.raises(InputError, match="it is a web page, not an archive"):
         archives.list_files(path)
     if kind != "a.tar":
         # Plain tar has no checksums of contents.
         middle = whole.index(b"corpus/b.wav") + 20 if kind == "a.zip" else len(whole) // 2
         path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
-        with pytest.raises(InputError, match="it is no whole archive"):
+        with pytest.raises(InputError, match="it is not a complete archive"):
             archives.list_files(path)
 
 
@@ -118,7 +118,7 @@ def test_damage_in_a_later_block_of_bzip2_is_seen(tmp_path: Path, place: float) 
     data = bytearray(path.read_bytes())
     data[int(len(data) * place)] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match="it is no whole archive"):
+    with pytest.raises(InputError, match="it is not a complete archive"):
         archives.list_files(path)
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_header_of_a_tar_file_is_seen(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tar", FILES)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"corpus/a.wav", b"corpus/x.wav", 1))
-    with pytest.raises(InputError, match=r"it is no whole archive \(a damaged header\)"):
+    with pytest.raises(InputError, match=r"it is not a complete archive \(a damaged header\)"):
         archives.list_files(path)
 
 

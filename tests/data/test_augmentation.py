@@ -36,7 +36,7 @@ def band(peak_hz: float, frames: int = 1) -> np.ndarray:
 
 def varied(config: FeatureConfig, spectra: np.ndarray, count: int, **flags: float) -> list:
     augmentation = Augmentation(AugmentationConfig(**flags), config)  # type: ignore[arg-type]
-    return [augmentation.vary(spectra, np.random.default_rng(seed)) for seed in range(count)]
+    return [augmentation.perturb(spectra, np.random.default_rng(seed)) for seed in range(count)]
 
 
 def test_gain_is_a_factor_of_all_power_alike() -> None:
@@ -109,12 +109,12 @@ def test_tempo_is_the_slope_of_a_ramp() -> None:
     augmentation = Augmentation(AugmentationConfig(augment_time_warp=0.25), WORLD)
     slopes = []
     for seed in range(200):
-        crop = augmentation.cut(ramp, 100, 64, np.random.default_rng(seed))
+        crop = augmentation.cut_crop(ramp, 100, 64, np.random.default_rng(seed))
         assert crop.shape == (64, 1) and crop[0, 0] == 100
         assert np.ptp(np.diff(crop[:, 0])) < 1e-9
         slopes.append(np.diff(crop[:, 0]).mean())
     assert 0.74 < min(slopes) < 0.77 and 1.23 < max(slopes) < 1.26
-    late = augmentation.cut(ramp, 336, 64, np.random.default_rng(3))
+    late = augmentation.cut_crop(ramp, 336, 64, np.random.default_rng(3))
     assert len(late) == 64 and late.max() <= 399
 
 
@@ -123,7 +123,7 @@ def test_short_utterances_lose_nothing_to_tempo(length: int) -> None:
     ramp = np.arange(float(length))[:, np.newaxis]
     augmentation = Augmentation(AugmentationConfig(augment_time_warp=0.25), WORLD)
     for seed in range(50):
-        crop = augmentation.cut(ramp, 0, 64, np.random.default_rng(seed))
+        crop = augmentation.cut_crop(ramp, 0, 64, np.random.default_rng(seed))
         assert 1 <= len(crop) <= 64 and crop[0, 0] == 0
         # The last frame, or as near to it as a step reaches.
         assert crop[-1, 0] > length - 1 - 1.25 or len(crop) == 64
@@ -133,7 +133,7 @@ def test_hidden_frames_are_one_run_of_any_length_anywhere() -> None:
     augmentation = Augmentation(AugmentationConfig(augment_mask_frames=8), WORLD)
     lengths, firsts = set(), set()
     for seed in range(500):
-        crop = augmentation.hide(np.ones((20, 2)), np.random.default_rng(seed))
+        crop = augmentation.mask_frames(np.ones((20, 2)), np.random.default_rng(seed))
         frames = np.flatnonzero(crop[:, 0] == 0)
         np.testing.assert_array_equal(crop[:, 0], crop[:, 1])
         lengths.add(len(frames))

@@ -16,7 +16,9 @@ def test_every_speaker_has_training_and_held_out_recordings_once(corpus: corpora
     for speaker in corpus.speakers:
         sides = [side for each in corpus.archives_of([speaker]) for side in sorted(each.sides)]
         assert sorted(sides) == [HELD_OUT, TRAIN]
-    assert corpus.pair(()) == corpus.usual and set(corpus.usual) < set(corpus.speakers)
+    assert corpus.pair(()) == corpus.default_pair and set(corpus.default_pair) < set(
+        corpus.speakers
+    )
     assert corpus.pair(corpus.speakers[1::-1]) == (corpus.speakers[1], corpus.speakers[0])
     names = [each.name for each in corpus.archives]
     assert len(set(names)) == len(names)
@@ -45,5 +47,5 @@ def test_the_last_fifty_sentences_of_arctic_are_held_out() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(InputError, match="--corpus is 'vctk'; expected one of vcc2016, vcc2018"):
         corpora.find_corpus("vctk")
-    with pytest.raises(InputError, match="'bdl', who does not speak in vcc2016"):
+    with pytest.raises(InputError, match="'bdl', who is not a speaker of vcc2016"):
         corpora.find_corpus("vcc2016").pair(("SF1", "bdl"))

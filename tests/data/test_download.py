@@ -315,10 +315,10 @@ def test_another_speaker_comes_out_of_the_archives_that_are_there(
 
 
 TROUBLES = {
-    "cut": "the connection broke off before the end",
+    "cut": "the connection ended before the file was complete",
     "404": "the server answers 404 Not Found",
-    "page": "it is a web page, no archive",
-    "silent": "the server is silent for 0.3 s",
+    "page": "it is a web page, not an archive",
+    "silent": "the server sent nothing for 0.3 s",
 }
 
 
@@ -368,7 +368,7 @@ def test_a_wrong_checksum(serve, prepare, voices, tmp_path: Path) -> None:
     right, arctic.files[name] = arctic.files[name], arctic.files["cmu_us_bdl_arctic.tar.bz2"]
     expected, received = (hashlib.sha256(each).hexdigest() for each in (right, arctic.files[name]))
     line = refusal(prepare("arctic", arctic))
-    assert f"its SHA-256 is {received}; expected {expected}, what is published" in line
+    assert f"its SHA-256 is {received}; expected {expected}, the published value" in line
     assert tree(tmp_path) == {"corpus/lock"}
     arctic.files[name] = right
     assert prepare("arctic", arctic).returncode == 0
@@ -383,7 +383,8 @@ def test_a_wrong_checksum(serve, prepare, voices, tmp_path: Path) -> None:
     record = folder / "archives" / f"{name}.sha256"
     line = refusal(prepare("vcc2016", vcc))
     assert (
-        f"expected {hashlib.sha256(right).hexdigest()}, the first download's, in {record}" in line
+        f"expected {hashlib.sha256(right).hexdigest()}, the first download's value, in {record}"
+        in line
     )
     assert not (folder / "archives" / name).exists()
     vcc.files[name] = right
@@ -409,7 +410,7 @@ def test_the_published_checksums_are_asked_of_a_mirror_too(
     line = refusal(prepare("arctic", server))
     # The sum of the archive of festvox.org, as torchaudio.datasets.CMUARCTIC has it.
     published = "7c173297916acf3cc7fcab2713be4c60b27312316765a90934651d367226b4ea"
-    assert f"expected {published}, what is published" in line
+    assert f"expected {published}, the published value" in line
     assert tree(tmp_path) == {"corpus/lock"}
 
 
@@ -561,7 +562,7 @@ def test_what_is_refused_before_any_download(serve, prepare, tmp_path: Path) -> 
     def said(*more: str) -> str:
         return refusal(prepare("vcc2016", server, *more))
 
-    assert "--speakers has 'SF9', who does not speak in vcc2016; expected two of SF1, SF2, " in (
+    assert "--speakers has 'SF9', who is not a speaker of vcc2016; expected two of SF1, SF2, " in (
         said("--speakers=SF1,SF9")
     )
     for speakers in ("SF1", "SF1,SF1", "SF1,TF1,TF2"):

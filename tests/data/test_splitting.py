@@ -17,9 +17,8 @@ from conftest import REPOSITORY, voice, write_voices
 from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data import feature_store, preparation
+from cyclegan_vc_tf.data import analysis_worker, feature_store, preparation, speakers
 from cyclegan_vc_tf.data.feature_store import FeatureStore
-from cyclegan_vc_tf.data.preparation import analyse_file
 from cyclegan_vc_tf.features import frontend
 
 DIO = FeatureConfig(f0_method="dio")
@@ -66,7 +65,7 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def in_this_process(folder, pending, store_dir, config, corpus):  # type: ignore[no-untyped-def]
         for recording in pending:
             names.append(recording.name)
-            analyse_file(folder, store_dir, config, corpus, recording)
+            analysis_worker.analyse_file(folder, store_dir, config, corpus, recording)
 
     monkeypatch.setattr(preparation, "_analyse_all", in_this_process)
     return names
@@ -198,7 +197,7 @@ def test_whole_files_are_held_out(tmp_path: Path, settings: CorpusConfig) -> Non
         held_out_fraction=0.6,
     )
     prepared = preparation.prepare(corpus, DIO)
-    kept = preparation.recordings_table(prepared)
+    kept = speakers.recordings_table(prepared)
     for name, speaker in prepared.items():
         files = {f"{number}.wav" for number in range(4)}
         assert speaker.held_out and set(speaker.held_out) < files
@@ -226,7 +225,7 @@ def test_one_file_is_not_held_out_and_a_held_out_folder_is(
     source, target = preparation.prepare(corpus, DIO).values()
     assert (source.held_out, len(source.training)) == (["00.wav", "01.wav"], 3)
     assert (target.held_out, len(target.training)) == ([], 3)
-    assert "nothing is held out, for that would be whole files" in target.describe(DIO)
+    assert "nothing is held out, because only whole files can be held out" in target.describe(DIO)
     assert "nothing is held out" not in source.describe(DIO)
 
 
