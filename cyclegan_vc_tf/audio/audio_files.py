@@ -1,18 +1,20 @@
 """Audio files: find, read, resample, write. Samples are mono float32 with full scale 1.0."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from cyclegan_vc_tf.audio import resampling
+from cyclegan_vc_tf.audio import headers, resampling
+from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, join_names
 
 EXTENSIONS = frozenset({
     ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
@@ -20,11 +22,14 @@ EXTENSIONS = frozenset({
 })  # fmt: skip
 """File name endings of formats that libsndfile reads without being told the coding."""
 
+UNREADABLE_EXTENSIONS = frozenset({
+    ".3ga", ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dsf", ".m4a", ".m4b", ".mka", ".mkv",
+    ".mov", ".mp1", ".mp2", ".mp4", ".mpc", ".ra", ".tta", ".webm", ".wma", ".wv",
+})  # fmt: skip
+"""File name endings of formats that hold speech and that libsndfile does not read."""
+
 BLOCK_SAMPLES = 2**21
 """Samples per block, 44 s at 48 kHz; longer recordings are processed block by block."""
-
-SILENCE_PEAK = 1e-4
-"""Largest distance of a silent recording's samples from their mean: -80 dB full scale."""
 
 
 class AudioError(InputError):
@@ -42,6 +47,33 @@ def find(folder: Path) -> list[str]:
     Raises:
         InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
+    return _find_endings(folder, EXTENSIONS)
+
+
+def find_unreadable(folder: Path) -> list[str]:
+    """Find the files under a folder that hold audio in a format that cannot be read.
+
+    Returns:
+        Names relative to `folder`, sorted.
+
+    Raises:
+        InputError: `folder` is not a folder, or it or a folder in it cannot be read.
+    """
+    return _find_endings(folder, UNREADABLE_EXTENSIONS)
+
+
+def describe_unreadable(names: Sequence[str]) -> str:
+    """Return a line about files whose format cannot be read; empty without such files."""
+    if not names:
+        return ""
+    return (
+        f"{len(names)} files are not used, because their format cannot be read: "
+        f"{join_names(list(names))}; convert them to wav or flac to use them"
+    )
+
+
+def _find_endings(folder: Path, endings: frozenset[str]) -> list[str]:
+    """Find files by their endings, in lower case, under a folder."""
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {kind}; expected a folder of recordings")
@@ -59,8 +91,8 @@ def find(folder: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(parent, name)
-            is_audio = not name.startswith(".") and path.suffix.lower() in EXTENSIONS
-            if is_audio and path.is_file():
+            is_wanted = not name.startswith(".") and path.suffix.lower() in endings
+            if is_wanted and path.is_file():
                 found.append(path.relative_to(folder).as_posix())
     return sorted(found)
 
@@ -72,10 +104,13 @@ class AudioInfo:
     Attributes:
         sample_rate_hz: Sampling rate of the file.
         samples: Samples per channel.
+        warnings: What is wrong with the recording although it was read; each without the file's
+            name.
     """
 
     sample_rate_hz: int
     samples: int
+    warnings: tuple[str, ...] = ()
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
@@ -106,14 +141,25 @@ def read_resampled(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, AudioInfo]
     Raises:
         AudioError: The file cannot be read, has no samples, or has NaN or infinite samples.
     """
+    samples, recording, findings = _read_channel(path, rate_hz, None)
+    if findings.loudest_channel is not None:
+        samples, recording, _ = _read_channel(path, rate_hz, findings.loudest_channel)
+    return samples, replace(recording, warnings=findings.warnings)
+
+
+def _read_channel(
+    path: Path, rate_hz: int, channel: int | None
+) -> tuple[np.ndarray, AudioInfo, Findings]:
+    """Read one channel of a recording, or the average of all for None, at another rate."""
     with open_audio(path) as sound:
         source_hz = int(sound.samplerate)
         rate_hz = rate_hz or source_hz
-        blocks = read_blocks(sound)
+        blocks = read_blocks(sound, channel)
         samples = next(blocks)[1]
         count = len(samples)
         if count != BLOCK_SAMPLES:
-            return resampling.resample(samples, source_hz, rate_hz), AudioInfo(source_hz, count)
+            resampled = resampling.resample(samples, source_hz, rate_hz)
+            return resampled, AudioInfo(source_hz, count), sound.findings
         resample_block = resampling.make_resampler(source_hz, rate_hz)
         samples = resample_block(samples, False).copy()
         for _, block in blocks:
@@ -123,29 +169,39 @@ def read_resampled(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, AudioInfo]
             samples.resize(len(samples) + len(resampled), refcheck=False)
             samples[len(samples) - len(resampled) :] = resampled
     samples.resize(resampling.resampled_length(count, source_hz, rate_hz), refcheck=False)
-    return samples, AudioInfo(source_hz, count)
+    return samples, AudioInfo(source_hz, count), sound.findings
 
 
-class _ForwardSoundFile(soundfile.SoundFile):
+class ForwardSoundFile(soundfile.SoundFile):
     """Sound file that is only read forward.
 
     soundfile seeks before it reads, if it can. After a seek, lossy decoders continue with different
     samples.
+
+    Attributes:
+        findings: Findings of `read_blocks` about the recording.
     """
 
+    def __init__(self, file: int | headers.HeaderFile, header: headers.Header) -> None:
+        super().__init__(file, closefd=False)
+        stated = 0 if header.is_estimated else self.frames
+        self.findings = Findings(self.samplerate, self.channels, stated, header.is_cut)
+
     def seekable(self) -> bool:
+        """Return False."""
         return False
 
 
 @contextmanager
-def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
+def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
     """Open a recording for `read_blocks`, and turn errors inside the context into AudioError.
 
     Raises:
         AudioError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file, _ForwardSoundFile(file.fileno(), closefd=False) as sound:
+        header = headers.examine(path) if path.is_file() else headers.Header()
+        with path.open("rb") as file, _open_with_header(file, header) as sound:
             if soundfile.SoundFile.seekable(sound):
                 # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
                 # rounding.
@@ -158,11 +214,25 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
         raise AudioError(f"cannot be read as audio ({reason})") from error
 
 
-def read_blocks(sound: soundfile.SoundFile) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _open_with_header(file: BinaryIO, header: headers.Header) -> ForwardSoundFile:
+    """Open a sound file, with another header if its own is wrong or missing."""
+    if header.replacement:
+        return ForwardSoundFile(headers.HeaderFile(file, header), header)
+    return ForwardSoundFile(file.fileno(), header)
+
+
+def read_blocks(
+    sound: ForwardSoundFile, channel: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read a recording block by block; only the last block is shorter, and it may be empty.
 
+    Args:
+        sound: Recording.
+        channel: Channel to use alone; None averages the channels.
+
     Yields:
-        Channels, (samples, channels), and their average, (samples,), both float32.
+        Channels, (samples, channels), and their average or the chosen one, (samples,), both
+        float32.
 
     Raises:
         AudioError: The recording has no samples, or has NaN or infinite samples.
@@ -171,7 +241,10 @@ def read_blocks(sound: soundfile.SoundFile) -> Iterator[tuple[np.ndarray, np.nda
     while is_full:
         channels = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
         is_full = len(channels) == BLOCK_SAMPLES
-        samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        if channel is None and channels.shape[1] > 1:
+            samples = channels.mean(axis=1)
+        else:
+            samples = channels[:, channel or 0]
         if position == samples.size == 0:
             raise AudioError("has no samples")
         is_finite = np.isfinite(samples)
@@ -179,6 +252,7 @@ def read_blocks(sound: soundfile.SoundFile) -> Iterator[tuple[np.ndarray, np.nda
             first_s = (position + int(np.argmin(is_finite))) / sound.samplerate
             raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
         position += len(samples)
+        sound.findings.add(channels, samples)
         yield channels, np.ascontiguousarray(samples)
 
 

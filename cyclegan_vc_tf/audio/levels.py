@@ -1,11 +1,12 @@
 """Levels and clipping of a recording, measured in short moments, block by block."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 
 MOMENT_S = 0.02
 """Length of a moment, in seconds."""
@@ -35,6 +36,9 @@ class Levels:
         clipped: Number of samples in each moment that are clipped in some channel, (moments,)
             int64. Clipped means two or more consecutive samples at full scale.
         deviation: Largest distance of a sample from the mean of the recording.
+        channel: Index of the channel that is used alone; None for the average of the channels.
+        warnings: What is wrong with the recording although it was read; each without the file's
+            name.
     """
 
     sample_rate_hz: int
@@ -44,11 +48,13 @@ class Levels:
     squares: np.ndarray
     clipped: np.ndarray
     deviation: float
+    channel: int | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_silent(self) -> bool:
         """Whether the recording, without its mean, stays below -80 dB full scale."""
-        return self.deviation < audio_files.SILENCE_PEAK
+        return self.deviation < SILENCE_PEAK
 
     @property
     def powers(self) -> np.ndarray:
@@ -66,18 +72,28 @@ class Levels:
 
 
 def measure(path: Path) -> Levels:
-    """Measure the levels of a recording, which is read once, one block at a time.
+    """Measure the levels of a recording, which is read one block at a time.
+
+    A recording is read once; twice if its channels cancel each other.
 
     Raises:
         AudioError: The recording cannot be used as audio.
     """
+    levels, findings = _measure_channel(path, None)
+    if findings.loudest_channel is not None:
+        levels, _ = _measure_channel(path, findings.loudest_channel)
+    return replace(levels, channel=findings.loudest_channel, warnings=findings.warnings)
+
+
+def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]:
+    """Measure one channel of a recording, or the average of all for None."""
     with audio_files.open_audio(path) as sound:
         window = max(1, round(MOMENT_S * sound.samplerate))
         full_scale = FULL_SCALE.get(sound.subtype, FULL_SCALE_16_BITS)
         table, position = np.zeros((3, 0)), 0
         low, high = np.inf, -np.inf
         detector = _ClippingDetector(sound.channels)
-        for channels, samples in audio_files.read_blocks(sound):
+        for channels, samples in audio_files.read_blocks(sound, channel):
             moments = (position + np.arange(len(samples))) // window
             missing = -(-(position + len(samples)) // window) - table.shape[1]
             table = np.pad(table, ((0, 0), (0, missing)))
@@ -88,7 +104,7 @@ def measure(path: Path) -> Levels:
             low, high = samples.min(initial=low), samples.max(initial=high)
             position += len(samples)
         mean = table[0].sum() / position
-        return Levels(
+        levels = Levels(
             int(sound.samplerate),
             position,
             window,
@@ -97,6 +113,7 @@ def measure(path: Path) -> Levels:
             table[2].astype(np.int64),
             float(max(high - mean, mean - low)),
         )
+        return levels, sound.findings
 
 
 class _ClippingDetector:
