@@ -77,7 +77,7 @@ def _analyse_recording(
     cuts = segmentation.find_pieces(measured, corpus)
     if not cuts:
         raise audio_files.AudioError("has nothing but clicks between silences")
-    with closing(_read_pieces(path, cuts)) as pieces:
+    with closing(_read_pieces(path, cuts, measured.channel)) as pieces:
         for number, (cut, samples) in enumerate(zip(cuts, pieces, strict=True)):
             utterance = _new_utterance(recording, sha256, measured, number, cut)
             resampled = resampling.resample(samples, rate_hz, config.sample_rate_hz)
@@ -100,6 +100,7 @@ def _new_utterance(
         samples=cut[1] - cut[0],
         clipped=int(measured.clipped[moments].sum()),
         power=measured.power(moments),
+        warnings=measured.warnings,
     )
 
 
@@ -113,10 +114,13 @@ def _analyse_utterance(
     return replace(utterance, frames=len(spectra)), f0_hz, spectra
 
 
-def _read_pieces(path: Path, cuts: Sequence[tuple[int, int]]) -> Generator[np.ndarray, None, None]:
+def _read_pieces(
+    path: Path, cuts: Sequence[tuple[int, int]], channel: int | None
+) -> Generator[np.ndarray, None, None]:
     """Read the samples of each piece, (samples,) float32, in one forward pass over the file."""
     with audio_files.open_audio(path) as sound:
-        blocks, position, buffer = audio_files.read_blocks(sound), 0, np.zeros(0, np.float32)
+        blocks, position = audio_files.read_blocks(sound, channel), 0
+        buffer = np.zeros(0, np.float32)
         for begin, end in cuts:
             while position + len(buffer) < end:
                 # Samples before the piece are not needed any more.

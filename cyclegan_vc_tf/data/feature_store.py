@@ -135,7 +135,7 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
         for entry in known.get(recording) or read_part_entries(store, recording):
             utterances.append(dataclasses.replace(entry, start=start))
             start += entry.frames
-    index = {"format": FORMAT, "utterances": [dataclasses.asdict(entry) for entry in utterances]}
+    index = {"format": FORMAT, "utterances": [entry.to_json() for entry in utterances]}
     key = content_key(index)
     with (
         _new_array(store, "f0_hz", key, (start,)) as f0_hz_file,
@@ -158,7 +158,7 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
         if index["format"] != FORMAT:
             return [], ""
         entries = [
-            Utterance(**{**entry, "recording": Recording(**entry["recording"])})
+            Utterance.from_json(entry, Recording(**entry["recording"]))
             for entry in index["utterances"]
         ]
         frames = sum(entry.frames for entry in entries)

@@ -72,8 +72,9 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
             ]
         statistics = compute_statistics(store, training, config)
         prepared[side] = Speaker(
-            Path(folder), store, training, Path(held_out_dir), held_out, statistics
-        )
+            Path(folder), store, training, Path(held_out_dir), held_out, statistics,
+            audio_files.find_unreadable(Path(folder)),
+        )  # fmt: skip
     return prepared
 
 

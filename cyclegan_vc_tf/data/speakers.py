@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data import corpus_summary
 from cyclegan_vc_tf.data.feature_store import FeatureStore
@@ -18,6 +19,9 @@ from cyclegan_vc_tf.features.normalization import Statistics
 
 MAX_LISTED_SKIPPED = 20
 """Largest number of skipped recordings or pieces that are listed by name."""
+
+MAX_LISTED_WARNINGS = 20
+"""Largest number of warnings about recordings that are listed."""
 
 MAX_FRAMES = 2**16
 """Largest number of frames in memory at once while statistics are computed."""
@@ -34,6 +38,7 @@ class Speaker:
         held_out_dir: Folder of the held-out recordings.
         held_out: Names of the held-out recordings, whole files, relative to `held_out_dir`.
         statistics: Statistics of the training utterances.
+        unreadable: Names of files in `folder` that hold audio in a format that cannot be read.
     """
 
     folder: Path
@@ -42,9 +47,10 @@ class Speaker:
     held_out_dir: Path
     held_out: list[str]
     statistics: Statistics
+    unreadable: Sequence[str] = ()
 
     def describe(self, config: FeatureConfig) -> str:
-        """Return one line about the speaker and one line for each skipped recording."""
+        """Return a line about the speaker, and lines about skipped and damaged recordings."""
         frames = sum(utterance.frames for utterance in self.training)
         minutes, pitch = frames * config.hop_s / 60, ""
         if config.spectra == "mel_cepstra":
@@ -62,6 +68,16 @@ class Speaker:
         if len(skipped) > MAX_LISTED_SKIPPED:
             path = self.store.folder / corpus_summary.SUMMARY_FILE
             lines.append(f"  and {len(skipped) - MAX_LISTED_SKIPPED} more, by reason in {path}")
+        warnings = dict.fromkeys(
+            f"  warning: {utterance.recording.name} {warning}"
+            for utterance in self.store.utterances
+            for warning in utterance.warnings
+        )
+        lines += list(warnings)[:MAX_LISTED_WARNINGS]
+        if len(warnings) > MAX_LISTED_WARNINGS:
+            lines.append(f"  and {len(warnings) - MAX_LISTED_WARNINGS} more warnings")
+        if unreadable := audio_files.describe_unreadable(self.unreadable):
+            lines.append(f"  warning: {unreadable}")
         if not self.held_out and any(utterance.piece is not None for utterance in self.training):
             lines.append(
                 "  nothing is held out, because only whole files can be held out; give a held-out "

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class Utterance:
         samples: Samples per channel at the file's rate.
         clipped: Number of clipped samples; see `levels`.
         power: Mean square of the samples around their mean; full scale is 1.
+        warnings: What is wrong with the recording although it was read.
     """
 
     recording: Recording
@@ -78,6 +79,7 @@ class Utterance:
     samples: int = 0
     clipped: int = 0
     power: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,6 +91,19 @@ class Utterance:
     def seconds(self) -> float:
         """Duration in seconds."""
         return self.end_s - self.begin_s
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields for JSON; warnings are left out if there are none."""
+        fields = dataclasses.asdict(self)
+        if not self.warnings:
+            del fields["warnings"]
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any], recording: Recording) -> "Utterance":
+        """Return the utterance of a recording from its fields in JSON."""
+        warnings = tuple(fields.get("warnings", ()))
+        return cls(**{**fields, "recording": recording, "warnings": warnings})
 
 
 AnalysedUtterance = tuple[Utterance, np.ndarray, np.ndarray]
@@ -105,7 +120,7 @@ def write_part(path: Path, utterances: Iterable[AnalysedUtterance]) -> None:
     with files.replacing(path) as partial, zipfile.ZipFile(partial, "w") as part:
         entries = []
         for number, (utterance, *arrays) in enumerate(utterances):
-            entries.append(dataclasses.asdict(utterance))
+            entries.append(utterance.to_json())
             for name, array in zip(ARRAYS, arrays, strict=True):
                 with part.open(f"{name}-{number}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array.astype(np.float32), allow_pickle=False)
@@ -116,7 +131,7 @@ def read_part_entries(store: Path, recording: Recording) -> list[Utterance]:
     """Read the list of utterances in a recording's part."""
     with zipfile.ZipFile(part_path(store, recording)) as part:
         entries = json.loads(part.read(_ENTRIES))
-    return [Utterance(**{**entry, "recording": recording}) for entry in entries]
+    return [Utterance.from_json(entry, recording) for entry in entries]
 
 
 def read_part(store: Path, recording: Recording) -> Iterator[tuple[np.ndarray, np.ndarray]]:
