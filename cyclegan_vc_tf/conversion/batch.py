@@ -91,13 +91,13 @@ def convert_files(
                     done.update()
     conversions = BatchResult()
     for path, output in outputs.items():
-        outcome, warnings = outcomes[path]
+        peak, warnings = outcomes[path]
         if warnings:
             conversions.warnings[path] = warnings
-        if isinstance(outcome, str):
-            conversions.failed[path] = outcome
-        elif outcome > 1.0:
-            conversions.scaled[output] = outcome
+        if isinstance(peak, str):
+            conversions.failed[path] = peak
+        elif peak > 1.0:
+            conversions.scaled[output] = peak
     return conversions
 
 
