@@ -43,7 +43,10 @@ class Findings:
 
     @property
     def loudest_channel(self) -> int | None:
-        """Index of the loudest channel if the channels cancel each other in their average."""
+        """Index of the loudest channel if the channels cancel each other in their average.
+
+        Among channels of almost equal power, it is the first.
+        """
         if self.samples < MIN_REPORTED_S * self.sample_rate_hz:
             return None
         mean, square = self.sums / max(1, self.samples)
@@ -51,7 +54,7 @@ class Findings:
         is_silent = max(powers) < SILENCE_PEAK**2
         if is_silent or average_power >= MAX_CANCELLATION * np.mean(powers):
             return None
-        return int(np.argmax(powers))
+        return int(np.argmax(np.array(powers) > 0.9 * max(powers)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
