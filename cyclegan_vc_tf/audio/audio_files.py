@@ -104,7 +104,7 @@ class AudioInfo:
     Attributes:
         sample_rate_hz: Sampling rate of the file.
         samples: Samples per channel.
-        warnings: What is wrong with the recording although it was read; each without the file's
+        warnings: Defects of the recording that did not prevent reading, each without the file's
             name.
     """
 
@@ -136,7 +136,8 @@ def read_resampled(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, AudioInfo]
         rate_hz: Sampling rate of the result; 0 keeps the rate of the file.
 
     Returns:
-        Samples, (samples,) float32, equal to `resample` of the whole; and what was read.
+        Samples, (samples,) float32, equal to `resample` of the whole; and rate, length and
+            warnings of the file.
 
     Raises:
         AudioError: The file cannot be read, has no samples, or has NaN or infinite samples.

@@ -1,7 +1,8 @@
 """Headers of audio files that were piped, not closed, or cut short.
 
-libsndfile believes a header, and guesses where there is none. This module finds the files with a
-wrong or missing length, supplies a right header for them, and tells which files are cut short.
+libsndfile reads as many samples as a header states, or an estimate if the header states none. This
+module finds wrong and missing lengths, makes headers with the right length, and detects files that
+are cut short.
 """
 
 import io
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 MIN_OPEN_LENGTH = 0x7FFFF000
-"""Smallest data length that a program writes if it does not know the length in advance.
+"""Smallest data length that means "unknown".
 
-ffmpeg writes 0xFFFFFFFF into a pipe, arecord 0x80000000 less a header, SoX 0x7FFFF000.
+Programs that write into a pipe state such a length, for example 0xFFFFFFFF (ffmpeg) or 0x7FFFF000
+(SoX).
 """
 
 MAX_HEADER_BYTES = 2**16
@@ -176,7 +178,7 @@ def _examine_mp3(data: mmap.mmap) -> Header:
     Source: ISO/IEC 11172-3, section 2.4.1.3; Windszus, "MPEG audio frame header".
     """
     begin = 0
-    if data[:3] == b"ID3":
+    if data[:3] == b"ID3" and len(data) >= 10:
         size = data[6:10]
         begin = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
         begin += 10 * bool(data[5] & 0x10)
@@ -186,7 +188,7 @@ def _examine_mp3(data: mmap.mmap) -> Header:
     word = _header_word(data, first)
     version, is_mono = word >> 19 & 3, word >> 6 & 3 == 3
     side_bytes = (17 if is_mono else 32) if version == 3 else (9 if is_mono else 17)
-    has_length = data[first + 4 + side_bytes :][:4] in (b"Xing", b"Info")
+    has_length = data[first + 4 + side_bytes : first + 8 + side_bytes] in (b"Xing", b"Info")
     if has_length or data[first + 36 : first + 40] == b"VBRI":
         return Header()
     frames, position, is_cut, bitrates = 0, first, False, set()
@@ -228,7 +230,7 @@ def _header_word(data: mmap.mmap, position: int) -> int:
 
 
 def _frame_bytes(word: int, stream: int) -> int:
-    """Return the length of a layer III frame; 0 for a word that is no header of the stream."""
+    """Return the length of a layer III frame; 0 for a word that is not a header of the stream."""
     version, bitrate, rate = word >> 19 & 3, word >> 12 & 15, word >> 10 & 3
     is_layer_3 = word >> 21 == 0x7FF and word >> 17 & 3 == 1 and version != 1
     if not is_layer_3 or bitrate in (0, 15) or rate == 3 or (word ^ stream) & _SAME_STREAM:

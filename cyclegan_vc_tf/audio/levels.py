@@ -37,7 +37,7 @@ class Levels:
             int64. Clipped means two or more consecutive samples at full scale.
         deviation: Largest distance of a sample from the mean of the recording.
         channel: Index of the channel that is used alone; None for the average of the channels.
-        warnings: What is wrong with the recording although it was read; each without the file's
+        warnings: Defects of the recording that did not prevent reading, each without the file's
             name.
     """
 

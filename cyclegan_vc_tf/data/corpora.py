@@ -111,7 +111,7 @@ class Corpus:
 
 _VCC2016 = ("SF1", "SF2", "SF3", "SM1", "SM2", "TF1", "TF2", "TM1", "TM2", "TM3")
 _VCC2018_SOURCES = tuple(
-    f"VCC2S{number}" for number in ("F1", "F2", "F3", "F4", "M1", "M2", "M3", "M4")
+    f"VCC2S{name}" for name in ("F1", "F2", "F3", "F4", "M1", "M2", "M3", "M4")
 )
 _VCC2018_TARGETS = ("VCC2TF1", "VCC2TF2", "VCC2TM1", "VCC2TM2")
 _ARCTIC = {

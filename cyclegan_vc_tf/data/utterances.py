@@ -65,7 +65,7 @@ class Utterance:
         samples: Samples per channel at the file's rate.
         clipped: Number of clipped samples; see `levels`.
         power: Mean square of the samples around their mean; full scale is 1.
-        warnings: What is wrong with the recording although it was read.
+        warnings: Defects of the recording that did not prevent reading.
     """
 
     recording: Recording

@@ -182,6 +182,15 @@ def test_channels_that_differ_are_averaged_without_a_warning(tmp_path: Path) -> 
     assert audio_files.read_resampled(tmp_path / "none.wav")[1].warnings == ()
 
 
+@pytest.mark.parametrize(
+    "content", [b"ID3", b"ID3\x04\0\0\x7f\x7f\x7f\x7f", b"\xff\xfb", b"RIFF....WAVE", b"OggS"]
+)
+def test_a_file_of_a_few_bytes_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.mp3").write_bytes(content)
+    with pytest.raises(audio_files.AudioError, match="cannot be read as audio"):
+        audio_files.read(tmp_path / "a.mp3")
+
+
 def test_formats_that_cannot_be_read_are_found_and_named(tmp_path: Path) -> None:
     for name in ("b.wav", "c.M4A", "sub/d.webm", "e.txt", ".f.m4a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
