@@ -1,4 +1,4 @@
-"""Files as pipes, crashes and recorders leave them, against the samples that were written."""
+"""Tests of piped, unclosed and truncated audio files against the written samples."""
 
 import struct
 from pathlib import Path
@@ -15,7 +15,7 @@ WAVE = voice(120.0, 4.0, seed=1, sample_rate_hz=RATE_HZ)
 
 
 def split_frames(mp3: bytes) -> list[bytes]:
-    """Frames of an mp3 file without tags, of MPEG 1 at 44.1 kHz, by the table of bit rates."""
+    """Split an mp3 file without tags, MPEG 1 at 44.1 kHz, into frames by their bit rates."""
     rates = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
     frames, position = [], 0
     while position < len(mp3):
@@ -28,7 +28,7 @@ def split_frames(mp3: bytes) -> list[bytes]:
 
 @pytest.fixture
 def variable_mp3(tmp_path: Path) -> tuple[Path, np.ndarray]:
-    """An mp3 file of variable bit rate that begins with noise, with a Xing header; its samples."""
+    """Path and samples of an mp3 file with variable bit rate, a Xing header and noise first."""
     noise = 0.3 * np.random.default_rng(0).standard_normal(RATE_HZ // 2)
     wave = np.concatenate([noise, WAVE, 1e-3 * WAVE])
     path = tmp_path / "whole.mp3"
@@ -46,7 +46,7 @@ def variable_mp3(tmp_path: Path) -> tuple[Path, np.ndarray]:
 def test_a_piped_mp3_is_read_to_its_end(
     variable_mp3: tuple[Path, np.ndarray], tmp_path: Path, tag: bytes, tail: bytes
 ) -> None:
-    """Its first frame, which says how many follow, is what a pipe leaves out."""
+    """An encoder that writes into a pipe leaves out the first frame, with the number of frames."""
     whole, expected = variable_mp3
     frames = split_frames(whole.read_bytes())
     piped = tmp_path / "piped.mp3"
@@ -75,7 +75,7 @@ def test_an_mp3_with_a_length_or_a_constant_bit_rate_is_left_to_libsndfile(
 
 
 def with_data_length(wav: bytes, length: int, total: int | None = None) -> bytes:
-    """A wav file with other lengths in its headers."""
+    """Return a wav file with changed lengths in its headers."""
     changed, place = bytearray(wav), wav.index(b"data") + 4
     changed[place : place + 4] = struct.pack("<I", length)
     if total is not None:
@@ -147,7 +147,7 @@ def test_a_piped_mp3_that_is_cut_short_is_used_and_named(
 def test_channels_that_cancel_are_not_averaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, rate_hz: int
 ) -> None:
-    """A balanced cable that is plugged in as stereo: right is -left, and the left is fainter."""
+    """A balanced line recorded as stereo: the right channel is the inverted left, and louder."""
     soundfile.write(tmp_path / "a.wav", np.stack([0.9 * WAVE, -WAVE], 1), RATE_HZ, "FLOAT")
     soundfile.write(tmp_path / "right.wav", -WAVE, RATE_HZ, "FLOAT")
     monkeypatch.setattr(audio_files, "BLOCK_SAMPLES", block)
@@ -164,7 +164,7 @@ def test_channels_that_cancel_are_not_averaged(
 
 
 def test_channels_that_differ_are_averaged_without_a_warning(tmp_path: Path) -> None:
-    """One side silent, independent sides, an echo, and anti-phase at half of the level."""
+    """Cases: one channel silent, independent channels, an echo, inverted at half the level."""
     other = voice(190.0, 4.0, seed=2, sample_rate_hz=RATE_HZ)
     sides = {
         "silent": 0 * WAVE,

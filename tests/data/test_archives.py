@@ -1,4 +1,4 @@
-"""Archives from elsewhere: whole, safe, or refused before anything is written."""
+"""Tests of archives: complete and safe ones are read, others refused before any writing."""
 
 import io
 import stat
@@ -18,7 +18,7 @@ KINDS = ("a.zip", "a.tar", "a.tar.bz2")
 
 
 def write(path: Path, files: dict[str, bytes], link: tuple[str, str] | None = None) -> Path:
-    """An archive of files, a folder and perhaps a symbolic link."""
+    """Make an archive with files, a folder and optionally a symbolic link."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("corpus/", b"")
@@ -112,7 +112,7 @@ def test_what_is_cut_off_or_damaged_is_no_whole_archive(tmp_path: Path, kind: st
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
 def test_damage_in_a_later_block_of_bzip2_is_seen(tmp_path: Path, place: float) -> None:
-    """Also in a header, which tarfile takes for the archive's end."""
+    """Damage in a header, which tarfile treats as the end of the archive, is detected too."""
     noise = np.random.default_rng(0).bytes(3_000_000)
     path = write(tmp_path / "a.tar.bz2", {f"{each}.wav": noise for each in range(2)})
     data = bytearray(path.read_bytes())

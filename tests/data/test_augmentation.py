@@ -1,4 +1,4 @@
-"""Augmentation against what each change means, in numbers of its own."""
+"""Tests of augmentation against the definition of each change."""
 
 from types import SimpleNamespace
 
@@ -22,14 +22,14 @@ LOG_MEL = FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
 
 
 def bell(peak_hz: float, frames: int = 1) -> np.ndarray:
-    """Coded mel-cepstra of an envelope with one bell, 26 dB high, (frames, 24)."""
+    """Make coded mel-cepstra of an envelope with one bell, 26 dB high, (frames, 24)."""
     hertz = np.linspace(0, 8000, world.fft_size(WORLD) // 2 + 1)
     power = np.exp(6.0 * np.exp(-0.5 * ((hertz - peak_hz) / 300) ** 2) - 10.0)
     return world.encode(np.tile(power, (frames, 1)), WORLD).astype(np.float64)
 
 
 def band(peak_hz: float, frames: int = 1) -> np.ndarray:
-    """Log-mel spectra with one bell on the mel scale, (frames, 80)."""
+    """Make log-mel spectra with one bell on the mel scale, (frames, 80)."""
     peaks = librosa.mel_frequencies(82, fmin=0, fmax=11_025)[1:-1]
     return np.tile(2 * np.exp(-0.5 * ((peaks - peak_hz) / 300) ** 2) - 4, (frames, 1))
 
@@ -39,7 +39,7 @@ def varied(config: FeatureConfig, spectra: np.ndarray, count: int, **flags: floa
     return [augmentation.perturb(spectra, np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_gain_is_a_factor_of_all_power_alike() -> None:
+def test_gain_is_one_factor_for_all_power() -> None:
     spectra = bell(1500, frames=3)
     before = world.decode(spectra, WORLD)
     levels = []
@@ -56,7 +56,7 @@ def test_gain_is_a_factor_of_all_power_alike() -> None:
         assert np.ptp(decibels) < 1e-9 and abs(decibels.mean()) <= 6
 
 
-def test_noise_has_the_ratio_that_is_asked_for() -> None:
+def test_noise_has_the_requested_ratio() -> None:
     power = np.random.default_rng(0).exponential(size=(40, 30))
     added = add_noise(power, 10.0) - power
     assert np.ptp(added) < 1e-12
@@ -129,7 +129,7 @@ def test_short_utterances_lose_nothing_to_tempo(length: int) -> None:
         assert crop[-1, 0] > length - 1 - 1.25 or len(crop) == 64
 
 
-def test_hidden_frames_are_one_run_of_any_length_anywhere() -> None:
+def test_masked_frames_are_one_run_of_any_length_anywhere() -> None:
     augmentation = Augmentation(AugmentationConfig(augment_mask_frames=8), WORLD)
     lengths, firsts = set(), set()
     for seed in range(500):
@@ -184,14 +184,14 @@ def test_seed_speaker_and_visit_each_make_a_difference_at_one_place() -> None:
     np.testing.assert_array_equal(crops(ALL).read(0, 5, 0), made[0])
 
 
-def test_without_any_amount_nothing_happens() -> None:
+def test_augmentation_without_amounts_changes_nothing() -> None:
     nothing = Augmentation(AugmentationConfig(), WORLD)
     for visit in range(8):
         number = tf.constant(visit, tf.int64)
         np.testing.assert_array_equal(crops(nothing).visit(number), crops(None).visit(number))
 
 
-def test_a_crop_cannot_be_hidden_whole() -> None:
+def test_a_mask_of_a_whole_crop_is_refused() -> None:
     config = RunConfig(augmentation=AugmentationConfig(augment_mask_frames=128))
     with pytest.raises(InputError, match="--augment_mask_frames is 128; expected fewer"):
         registry.validate_config(config)

@@ -1,4 +1,4 @@
-"""The rows of public corpora."""
+"""Tests of the table of public corpora."""
 
 import re
 
@@ -27,7 +27,7 @@ def test_every_speaker_has_training_and_held_out_recordings_once(corpus: corpora
 
 
 def test_speakers_are_those_of_the_challenges() -> None:
-    """Ten of 2016; of 2018 eight sources and four targets; seven of ARCTIC's first release."""
+    """Ten speakers of 2016; eight sources and four targets of 2018; seven of ARCTIC."""
     assert [len(each.speakers) for each in ROWS] == [10, 12, 7]
     assert {"VCC2SF4", "VCC2SM4", "VCC2TF2", "VCC2TM2"} < set(
         corpora.find_corpus("vcc2018").speakers

@@ -1,4 +1,4 @@
-"""Preparation: against direct analysis, and what is done again after which change."""
+"""Tests of preparation against direct analysis, and of the work repeated after changes."""
 
 import dataclasses
 import os
@@ -42,7 +42,7 @@ def prepare(folder: Path, settings: CorpusConfig, config: FeatureConfig = DIO) -
 
 @pytest.fixture
 def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the recordings that are analysed from here on, in this process."""
+    """Names of recordings that are analysed in this process after this call."""
     names: list[str] = []
 
     def in_this_process(folder, pending, store_dir, config, corpus):  # type: ignore[no-untyped-def]
@@ -103,7 +103,7 @@ def test_a_changed_or_added_file_redoes_only_itself(
 
 
 def test_a_changed_setting_is_another_store(tmp_path: Path) -> None:
-    """One that the spectra do not depend on is not."""
+    """A setting that the spectra do not depend on makes no other store."""
     world = {"frame_period_ms": 4.0, "mel_cepstra": 30, "f0_method": "harvest",
              "f0_floor_hz": 60.0, "f0_ceiling_hz": 500.0}  # fmt: skip
     mel = {"mel_bins": 40, "fft_samples": 512, "hop_samples": 128}
@@ -327,7 +327,7 @@ def test_folders_that_hold_no_audio_are_refused_before_any_work(
 
 
 def workers_of(features_dir: str) -> list[int]:
-    """Processes that were started by multiprocessing with this folder in their environment."""
+    """List processes started by multiprocessing with this folder in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -381,7 +381,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -
 
 
 def test_a_log_mel_band_that_hardly_changes_has_a_least_deviation(tmp_path: Path) -> None:
-    """16 kHz recordings at 22.05 kHz: the top bands are at the floor, but for a cut-off end."""
+    """At 22.05 kHz, the top bands of 16 kHz recordings are at the floor except at abrupt ends."""
     folder = tmp_path / "anna"
     folder.mkdir()
     for number in range(8):

@@ -1,4 +1,4 @@
-"""MelGAN's generator against NumPy and numbers worked out by hand, its files, its public names."""
+"""Tests of MelGAN: the generator against NumPy and hand-computed numbers, files, public names."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ State = dict[str, np.ndarray]
 
 
 def random_weights(architecture: Architecture = SMALL, seed: int = 0) -> State:
-    """Weights that carry a signal through all stages, by address, and biases that are not zero."""
+    """Make weights by address that pass a signal through all stages, with non-zero biases."""
     rng = np.random.default_rng(seed)
     return {
         address: (0.1 if len(shape) == 1 else 1.2 / np.sqrt(np.prod(shape[:2])))
@@ -39,7 +39,7 @@ def log_mel(frames: int, bins: int = SMALL.bins) -> np.ndarray:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    """Keras builds in float64 for the length of a test."""
+    """Build Keras models in float64 during a test."""
     keras.mixed_precision.set_global_policy("float64")
     keras.backend.set_floatx("float64")
     yield
@@ -48,13 +48,13 @@ def float64() -> Iterator[None]:
 
 
 class Reference:
-    """The generator in NumPy, straight from the sums: (frames, bins) → (samples,)."""
+    """Generator in NumPy, from the defining sums: (frames, bins) → (samples,)."""
 
     def __init__(self, model: keras.Model) -> None:
         self.layers = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
     def convolve(self, x: np.ndarray, name: str, pad: int = 0, dilation: int = 1) -> np.ndarray:
-        """Each tap of the kernel on the frames it sees, added up."""
+        """Add up each tap of the kernel times its input frames."""
         kernel, bias = self.layers[name]
         x = np.pad(x, ((pad, pad), (0, 0)), mode="reflect")
         length = len(x) - (len(kernel) - 1) * dilation
@@ -62,7 +62,7 @@ class Reference:
         return sum(taps) + bias
 
     def raise_rate(self, x: np.ndarray, name: str, ratio: int) -> np.ndarray:
-        """torch: stride r, kernel 2r, padding p = r // 2 + r % 2 takes p samples from the front."""
+        """PyTorch with stride r, kernel 2r and padding p = r // 2 + r % 2 removes p first samples."""
         kernel, bias = self.layers[name]
         full = np.zeros(((len(x) + 1) * ratio, kernel.shape[1]))
         for frame, values in enumerate(x):
@@ -73,7 +73,7 @@ class Reference:
     def __call__(
         self, x: np.ndarray, ratios: tuple[int, ...], dilations: tuple[int, ...]
     ) -> np.ndarray:
-        """Speaks (frames, bins)."""
+        """Synthesize samples from (frames, bins)."""
 
         def leaky(x: np.ndarray) -> np.ndarray:
             return np.where(x > 0, x, 0.2 * x)
@@ -99,8 +99,8 @@ class Reference:
     ids=str,
 )
 @pytest.mark.usefixtures("float64")
-def test_the_generator_is_the_sums_written_out(architecture: Architecture) -> None:
-    """To 1e-12: float64's 1e-16 times the length of the longest sums."""
+def test_the_generator_equals_the_defining_sums(architecture: Architecture) -> None:
+    """Tolerance 1e-12: float64's 1e-16 times the length of the longest sums."""
     model, x = build(architecture), log_mel(7, architecture.bins).astype(np.float64)
     expected = Reference(model)(x, architecture.ratios, architecture.dilations)
     received = model(x[np.newaxis]).numpy()
@@ -199,7 +199,7 @@ def test_a_layer_that_is_not_there_has_no_public_name(layer: str) -> None:
     ],
 )
 def test_a_weight_is_its_direction_at_its_length(length: str, direction: str) -> None:
-    """(3, 4) is 5 long, (1, 2, 2) is 3; a direction of zero has no length to be brought to."""
+    """Norms: (3, 4) has 5, (1, 2, 2) has 3; a zero direction cannot be scaled to a norm."""
     state = {
         f"module.model.1.{length}": np.array([[[10.0]], [[-2.0]]]),
         f"module.model.1.{direction}": np.array(
@@ -243,7 +243,7 @@ def test_lengths_that_do_not_fit_are_refused(change: dict, said: str) -> None:
 
 
 def public_state(architecture: Architecture = SMALL) -> State:
-    """Random weights as the public implementation has them, with their norms apart."""
+    """Make random weights in the public layout, with separate norms."""
     state = {}
     for address, value in random_weights(architecture).items():
         layer, _, kind = address.rpartition("/")
@@ -338,7 +338,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A vocoder's file."""
+    """Bytes of a vocoder file."""
     path = tmp_path_factory.mktemp("saved") / "vocoder.npz"
     melgan.save(build(), path)
     return path.read_bytes()
@@ -400,7 +400,7 @@ def rewritten(path: Path, change: Callable[[State], object]) -> None:
         ),
     ],
 )
-def test_a_file_that_is_no_vocoder_is_refused_in_a_line(
+def test_a_file_that_is_not_a_vocoder_is_refused_in_one_line(
     tmp_path: Path, saved: bytes, harm: Callable[[Path], object], said: str
 ) -> None:
     path = tmp_path / "vocoder.npz"
@@ -413,10 +413,10 @@ def test_a_file_that_is_no_vocoder_is_refused_in_a_line(
     assert "\n" not in str(refused.value)
 
 
-def test_a_damaged_byte_is_seen_or_makes_no_difference(
+def test_a_damaged_byte_is_detected_or_changes_nothing(
     tmp_path: Path, saved: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without building what is read, which takes its time."""
+    """Loading skips building the model, which is slow."""
     monkeypatch.setattr(melgan, "build", lambda architecture, arrays: (architecture, arrays))
     path, refused, rng = tmp_path / "vocoder.npz", 0, np.random.default_rng(1)
     for place in rng.integers(len(saved), size=200):
@@ -442,7 +442,7 @@ def test_a_damaged_byte_is_seen_or_makes_no_difference(
 )
 @pytest.mark.parametrize("chunk_frames", [3, 16])
 def test_chunks_are_parts_of_the_whole(architecture: Architecture, chunk_frames: int) -> None:
-    """To float32's rounding, which the samples are rounded to."""
+    """Tolerance: rounding to float32."""
     model, x = build(architecture), log_mel(45)
     whole = model(x[np.newaxis]).numpy()[0, :, 0]
     samples = melgan.synthesize(model, x, chunk_frames=chunk_frames)
@@ -509,7 +509,7 @@ def test_the_shortest_input_is_the_shortest(architecture: Architecture, frames: 
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (8,), (1, 8, 5)])
-def test_a_spectrum_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
+def test_a_spectrum_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"the vocoder takes \(frames, 5\)"):
         melgan.synthesize(build(), np.zeros(shape, np.float32))
 
@@ -517,7 +517,7 @@ def test_a_spectrum_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
 def test_without_pytorch_a_file_of_it_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is not there is said to be just that."""
+    """A file that does not exist is reported before the missing package."""
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match="is not there or no file"):
         torch_files.read(tmp_path / "public.pt")
