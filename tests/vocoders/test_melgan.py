@@ -62,7 +62,7 @@ class Reference:
         return sum(taps) + bias
 
     def raise_rate(self, x: np.ndarray, name: str, ratio: int) -> np.ndarray:
-        """PyTorch with stride r, kernel 2r and padding p = r // 2 + r % 2 removes p first samples."""
+        """PyTorch with stride r, kernel 2r, padding p = r // 2 + r % 2 cuts p first samples."""
         kernel, bias = self.layers[name]
         full = np.zeros(((len(x) + 1) * ratio, kernel.shape[1]))
         for frame, values in enumerate(x):
