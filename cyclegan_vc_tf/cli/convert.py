@@ -49,6 +49,11 @@ def convert(values: flags.FlagValues) -> int:
     done = convert_files(converter, outputs, options, keep_sample_rate=config.keep_sample_rate)
     if source.is_file() and done.failed:
         raise InputError(f"--input {source} {done.failed[source]}")
+    for path, warnings in done.warnings.items():
+        for warning in warnings:
+            print(f"warning: {path} {warning}")
+    if source.is_dir() and (unreadable := audio_files.find_unreadable(source)):
+        print(f"warning: {audio_files.describe_unreadable(unreadable)}")
     for wav, peak in done.scaled.items():
         print(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1")
     for path, reason in done.failed.items():

@@ -54,7 +54,7 @@ def import_vocoder(values: flags.FlagValues) -> int:
     except InputError as error:
         raise InputError(f"--checkpoint {checkpoint}: {error}") from error
     melgan.save(model, output, melgan.Analysis(config.sample_rate_hz, config.fft_samples))
-    of = Architecture.of(model)
+    of = Architecture.from_model(model)
     print(
         f"MelGAN of {of.bins} mel bins, hop {of.hop_samples} samples, "
         f"{config.sample_rate_hz} Hz, {model.count_params():,} parameters: {output}"

@@ -45,10 +45,12 @@ class BatchResult:
     Attributes:
         failed: Why, of each recording that could not be converted.
         scaled: The peak, of each wav file that would have clipped and was scaled down.
+        warnings: Warnings about recordings that were converted, each without the file's name.
     """
 
     failed: dict[Path, str] = field(default_factory=dict)
     scaled: dict[Path, float] = field(default_factory=dict)
+    warnings: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
 
 def convert_files(
@@ -69,7 +71,7 @@ def convert_files(
         options: What becomes of the F0.
         keep_sample_rate: As for `convert_file`.
     """
-    outcomes: dict[Path, float | str] = {}
+    outcomes: dict[Path, _Outcome] = {}
     task = _Task(
         converter.source, converter.target, converter.config, converter.vocoder, options,
         keep_sample_rate,
@@ -85,16 +87,22 @@ def convert_files(
             shared = pool.map_with_answers(task, outputs.items(), processes, converter.generate)
             with closing(shared):
                 for (path, _), outcome in shared:
-                    outcomes[path] = WORKER_DIED if outcome is None else outcome
+                    outcomes[path] = (WORKER_DIED, ()) if outcome is None else outcome
                     done.update()
     conversions = BatchResult()
     for path, output in outputs.items():
-        outcome = outcomes[path]
-        if isinstance(outcome, str):
-            conversions.failed[path] = outcome
-        elif outcome > 1.0:
-            conversions.scaled[output] = outcome
+        peak, warnings = outcomes[path]
+        if warnings:
+            conversions.warnings[path] = warnings
+        if isinstance(peak, str):
+            conversions.failed[path] = peak
+        elif peak > 1.0:
+            conversions.scaled[output] = peak
     return conversions
+
+
+_Outcome = tuple[float | str, tuple[str, ...]]
+"""Peak of a converted recording, or the reason of failure; and warnings about the recording."""
 
 
 @dataclass(frozen=True)
@@ -108,19 +116,22 @@ class _Task:
     options: F0Options
     keep_sample_rate: bool
 
-    def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> float | str:
+    def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> _Outcome:
         """Converts a recording to a wav file, its spectra by asking."""
         converter = Converter(ask, self.source, self.target, self.config, self.vocoder)
         return self.convert(converter, *paths)
 
-    def convert(self, converter: Converter, path: Path, output: Path) -> float | str:
-        """The peak of what was converted; or why it could not be."""
+    def convert(self, converter: Converter, path: Path, output: Path) -> _Outcome:
+        """Convert a recording to a wav file."""
+        warnings: list[str] = []
         try:
-            return convert_file(
-                converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate
-            )
+            peak = convert_file(
+                converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate,
+                warnings=warnings,
+            )  # fmt: skip
         except (audio_files.AudioError, OSError) as error:
-            return str(error)
+            return str(error), ()
+        return peak, tuple(warnings)
 
 
 def _process_count(converter: Converter, outputs: Mapping[Path, Path]) -> int:

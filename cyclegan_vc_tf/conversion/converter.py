@@ -184,6 +184,7 @@ def convert_file(
     options: F0Options = F0Options(),
     *,
     keep_sample_rate: bool = False,
+    warnings: list[str] | None = None,
 ) -> float:
     """Converts a recording into a wav file that lasts exactly as long.
 
@@ -193,6 +194,7 @@ def convert_file(
         output: The wav file.
         options: What becomes of the F0.
         keep_sample_rate: Whether the wav file has the recording's rate rather than the model's.
+        warnings: List to append warnings about the recording to, each without the file's name.
 
     Returns:
         The peak of what was converted: above 1.0 exactly when it was scaled down.
@@ -203,6 +205,8 @@ def convert_file(
     """
     rate_hz = converter.config.sample_rate_hz
     samples, source = audio_files.read_resampled(path, rate_hz)
+    if warnings is not None:
+        warnings.extend(source.warnings)
     if keep_sample_rate and converter.leaves_alone(samples):
         return audio_files.write(output, *audio_files.read(path))
     converter.convert_in_place(samples, options)

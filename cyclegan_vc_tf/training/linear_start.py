@@ -36,7 +36,7 @@ def vtln_kernels(
     """
     kernels = {}
     for direction, each in ((Direction.A2B, factor), (Direction.B2A, 1 / factor)):
-        voice, matrix = voices[direction.source], vtln.mel_cepstra_warp_matrix(each, config)
+        voice, matrix = voices[direction.source], vtln.warp_matrix(each, config)
         deviation = (voice.spectra @ matrix).std(axis=0)
         scaled = voice.std[:, np.newaxis] * matrix / np.maximum(deviation, 1e-12)
         stretched = [utterance @ matrix for utterance in voice.utterances]

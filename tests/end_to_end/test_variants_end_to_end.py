@@ -216,7 +216,10 @@ def test_a_melgan_of_other_spectra_is_refused(
         f"--vocoder_checkpoint={tmp_path}/other.npz",
     )  # fmt: skip
     assert done.returncode == 2
-    assert f"speaks {said}; this run has 80 bands every 256 of 1024 samples at 16000" in done.stderr
+    assert (
+        f"synthesizes {said}; this run has 80 bands every 256 of 1024 samples at 16000"
+        in done.stderr
+    )
 
 
 def test_another_variant_is_refused_on_a_resume(mask_run: Path) -> None:
