@@ -25,7 +25,7 @@ from benchmarks.harness import machine, sizes, turns, worker
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.data import preparation, speakers
 from cyclegan_vc_tf.system import files as files_module
 
 matplotlib.use("Agg")
@@ -104,7 +104,7 @@ def prepare(folder: Path, features_dir: Path, split: bool) -> Cost:
     begin = time.perf_counter()
     watch.start()
     store = preparation.prepare_store(folder, names, corpus, config)
-    preparation.compute_statistics(store, store.utterances, config)
+    speakers.compute_statistics(store, store.utterances, config)
     seconds = time.perf_counter() - begin
     ended.set()
     watch.join()

@@ -19,7 +19,7 @@ from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
-    from cyclegan_vc_tf.data.preparation import Speaker
+    from cyclegan_vc_tf.data.speakers import Speaker
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.inspection.inspector import Inspection
     from cyclegan_vc_tf.training.callbacks import Callback

@@ -2,7 +2,7 @@
 
     python -m parity                             everything, about ten minutes
     python -m parity --quick                     without long trainings and mutants, four minutes
-    python -m parity --report=docs/notes/parity.md    also write a report, with pictures and a web page
+    python -m parity --report=docs/notes/parity.md    also write a report
 
 Exit status: 0 if everything holds, 1 if something does not, 2 for a wrong flag, a report that
 cannot be written, or missing packages.

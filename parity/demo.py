@@ -10,7 +10,8 @@ import tensorflow as tf
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data.dataset import Crops, training_pairs
-from cyclegan_vc_tf.data.preparation import Speaker, prepare
+from cyclegan_vc_tf.data.preparation import prepare
+from cyclegan_vc_tf.data.speakers import Speaker
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 

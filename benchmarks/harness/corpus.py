@@ -20,7 +20,7 @@ from benchmarks.harness import sizes
 from benchmarks.harness.worker import memory_mb
 from cyclegan_vc_tf.config import directions
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.data import feature_store, preparation, utterances
+from cyclegan_vc_tf.data import feature_store, speakers, utterances
 from cyclegan_vc_tf.data.dataset import Crops, training_pairs
 from cyclegan_vc_tf.data.feature_store import FeatureStore
 from cyclegan_vc_tf.data.utterances import Recording, Utterance
@@ -81,7 +81,7 @@ def crops_of_both(folder: Path, minutes: float, config: RunConfig) -> tuple[Crop
 
     def crops(speaker: int) -> Crops:
         store = write(folder / directions.SPEAKERS[speaker], minutes, config, speaker)
-        moments = preparation.compute_statistics(store, store.utterances, config.features)
+        moments = speakers.compute_statistics(store, store.utterances, config.features)
         return Crops(store, store.utterances, moments, training.crop_frames, training.seed, speaker)
 
     return crops(0), crops(1)

@@ -1,1 +1,1 @@
-"""Audio files: read, write, resample, measure levels, cut into pieces, plot."""
+"""Audio files: read, write, resample, measure levels, segment, plot."""

@@ -1,54 +1,89 @@
-"""Recordings: found, read, resampled, written. Samples are mono float32, full scale 1.0."""
+"""Audio files: find, read, resample, write. Samples are mono float32 with full scale 1.0."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from cyclegan_vc_tf.audio import resampling
+from cyclegan_vc_tf.audio import headers, resampling
+from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, join_names
 
 EXTENSIONS = frozenset({
     ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
     ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
 })  # fmt: skip
-"""File name endings of the formats that libsndfile reads and that say what they hold."""
+"""File name endings of formats that libsndfile reads without being told the coding."""
+
+UNREADABLE_EXTENSIONS = frozenset({
+    ".3ga", ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dsf", ".m4a", ".m4b", ".mka", ".mkv",
+    ".mov", ".mp1", ".mp2", ".mp4", ".mpc", ".ra", ".tta", ".webm", ".wma", ".wv",
+})  # fmt: skip
+"""File name endings of formats that hold speech and that libsndfile does not read."""
 
 BLOCK_SAMPLES = 2**21
-"""Longer recordings are read, resampled and written block by block: 44 s each at 48 kHz."""
-
-SILENCE_PEAK = 1e-4
-"""A recording that never leaves its mean by more than this (-80 dB full scale) is silent."""
+"""Samples per block, 44 s at 48 kHz; longer recordings are processed block by block."""
 
 
 class AudioError(InputError):
-    """A file that cannot be used as audio; the message is the reason, without the file's name."""
+    """A file cannot be used as audio; the message is the reason, without the file's name."""
 
 
 def find(folder: Path) -> list[str]:
-    """Names of the audio files under `folder`, relative to it, sorted.
+    """Find the audio files under a folder.
 
-    Whatever has another ending is ignored, as are hidden files and folders.
+    Files with other endings, hidden files and hidden folders are ignored.
+
+    Returns:
+        Names relative to `folder`, sorted.
 
     Raises:
-        InputError: `folder` is not a folder, or it or one below cannot be read.
+        InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
+    return _find_endings(folder, EXTENSIONS)
+
+
+def find_unreadable(folder: Path) -> list[str]:
+    """Find the files under a folder that hold audio in a format that cannot be read.
+
+    Returns:
+        Names relative to `folder`, sorted.
+
+    Raises:
+        InputError: `folder` is not a folder, or it or a folder in it cannot be read.
+    """
+    return _find_endings(folder, UNREADABLE_EXTENSIONS)
+
+
+def describe_unreadable(names: Sequence[str]) -> str:
+    """Return a line about files whose format cannot be read; empty without such files."""
+    if not names:
+        return ""
+    return (
+        f"{len(names)} files are not used, because their format cannot be read: "
+        f"{join_names(list(names))}; convert them to wav or flac to use them"
+    )
+
+
+def _find_endings(folder: Path, endings: frozenset[str]) -> list[str]:
+    """Find files by their endings, in lower case, under a folder."""
     if not folder.is_dir():
-        kind = "a file" if folder.exists() else "not there"
-        raise InputError(f"{folder} is {kind}; expected a folder of recordings")
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {kind}; expected a folder of recordings")
     found, seen = [], set()
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror})") from error
 
     for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        # A link may lead back to a folder above it.
+        # A link may lead to a folder above itself.
         if os.path.realpath(parent) in seen:
             folders.clear()
             continue
@@ -56,89 +91,121 @@ def find(folder: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(parent, name)
-            is_audio = not name.startswith(".") and path.suffix.lower() in EXTENSIONS
-            if is_audio and path.is_file():
+            is_wanted = not name.startswith(".") and path.suffix.lower() in endings
+            if is_wanted and path.is_file():
                 found.append(path.relative_to(folder).as_posix())
     return sorted(found)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file had in it.
+    """Rate and length of a recording, as it was read from its file.
 
     Attributes:
-        sample_rate_hz: Its rate.
-        samples: How many it had, of each channel.
+        sample_rate_hz: Sampling rate of the file.
+        samples: Samples per channel.
+        warnings: Defects of the recording that did not prevent reading, each without the file's
+            name.
     """
 
     sample_rate_hz: int
     samples: int
+    warnings: tuple[str, ...] = ()
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """Reads a recording of any format libsndfile knows, and averages its channels.
+    """Read a recording in any format that libsndfile reads, with its channels averaged.
 
     Returns:
         Samples, (samples,) float32, and their rate in Hz.
 
     Raises:
-        AudioError: The file cannot be read, has no samples, or has NaN or infinite ones.
+        AudioError: The file cannot be read, has no samples, or has NaN or infinite samples.
     """
     samples, recording = read_resampled(path)
     return samples, recording.sample_rate_hz
 
 
 def read_resampled(path: Path, rate_hz: int = 0) -> tuple[np.ndarray, AudioInfo]:
-    """The same at another rate: a long recording is never in memory at its own.
+    """Read a recording at another rate, with its channels averaged.
+
+    A long recording is resampled block by block, so it is never in memory at its own rate.
 
     Args:
-        path: The recording.
-        rate_hz: The rate that is wanted; 0 is the recording's.
+        path: Audio file.
+        rate_hz: Sampling rate of the result; 0 keeps the rate of the file.
 
     Returns:
-        Samples, (samples,) float32, as `resample` makes them of the whole; and what was read.
+        Samples, (samples,) float32, equal to `resample` of the whole; and rate, length and
+            warnings of the file.
 
     Raises:
-        AudioError: As for `read`.
+        AudioError: The file cannot be read, has no samples, or has NaN or infinite samples.
     """
+    samples, recording, findings = _read_channel(path, rate_hz, None)
+    if findings.loudest_channel is not None:
+        samples, recording, _ = _read_channel(path, rate_hz, findings.loudest_channel)
+    return samples, replace(recording, warnings=findings.warnings)
+
+
+def _read_channel(
+    path: Path, rate_hz: int, channel: int | None
+) -> tuple[np.ndarray, AudioInfo, Findings]:
+    """Read one channel of a recording, or the average of all for None, at another rate."""
     with open_audio(path) as sound:
         source_hz = int(sound.samplerate)
         rate_hz = rate_hz or source_hz
-        parts = read_blocks(sound)
-        samples = next(parts)[1]
+        blocks = read_blocks(sound, channel)
+        samples = next(blocks)[1]
         count = len(samples)
         if count != BLOCK_SAMPLES:
-            return resampling.resample(samples, source_hz, rate_hz), AudioInfo(source_hz, count)
-        bring = resampling.resampler(source_hz, rate_hz)
-        samples = bring(samples, False).copy()
-        for _, block in parts:
+            resampled = resampling.resample(samples, source_hz, rate_hz)
+            return resampled, AudioInfo(source_hz, count), sound.findings
+        resample_block = resampling.make_resampler(source_hz, rate_hz)
+        samples = resample_block(samples, False).copy()
+        for _, block in blocks:
             count += len(block)
-            more = bring(block, len(block) < BLOCK_SAMPLES)
-            # Grows in its place; nothing else refers to it.
-            samples.resize(len(samples) + len(more), refcheck=False)
-            samples[len(samples) - len(more) :] = more
+            resampled = resample_block(block, len(block) < BLOCK_SAMPLES)
+            # In place, which is safe because no other reference to the array exists.
+            samples.resize(len(samples) + len(resampled), refcheck=False)
+            samples[len(samples) - len(resampled) :] = resampled
     samples.resize(resampling.resampled_length(count, source_hz, rate_hz), refcheck=False)
-    return samples, AudioInfo(source_hz, count)
+    return samples, AudioInfo(source_hz, count), sound.findings
 
 
-class _ForwardSoundFile(soundfile.SoundFile):
-    """Read from beginning to end: after a seek, a lossy decoder goes on with other samples."""
+class ForwardSoundFile(soundfile.SoundFile):
+    """Sound file that is only read forward.
+
+    soundfile seeks before it reads, if it can. After a seek, lossy decoders continue with different
+    samples.
+
+    Attributes:
+        findings: Findings of `read_blocks` about the recording.
+    """
+
+    def __init__(self, file: int | headers.HeaderFile, header: headers.Header) -> None:
+        super().__init__(file, closefd=False)
+        stated = 0 if header.is_estimated else self.frames
+        self.findings = Findings(self.samplerate, self.channels, stated, header.is_cut)
 
     def seekable(self) -> bool:
+        """Return False."""
         return False
 
 
 @contextmanager
-def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A recording to read from, with `blocks`; what fails meanwhile is an AudioError.
+def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
+    """Open a recording for `read_blocks`, and turn errors inside the context into AudioError.
 
     Raises:
         AudioError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file, _ForwardSoundFile(file.fileno(), closefd=False) as sound:
+        header = headers.examine(path) if path.is_file() else headers.Header()
+        with path.open("rb") as file, _open_with_header(file, header) as sound:
             if soundfile.SoundFile.seekable(sound):
-                # As `soundfile.read` does, for after a seek mp3 is decoded with other rounding.
+                # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
+                # rounding.
                 sound.seek(0)
             yield sound
     except OSError as error:
@@ -148,32 +215,50 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
         raise AudioError(f"cannot be read as audio ({reason})") from error
 
 
-def read_blocks(sound: soundfile.SoundFile) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """A recording block by block; the last one alone, which may be empty, is not full.
+def _open_with_header(file: BinaryIO, header: headers.Header) -> ForwardSoundFile:
+    """Open a sound file, with another header if its own is wrong or missing."""
+    if header.replacement:
+        return ForwardSoundFile(headers.HeaderFile(file, header), header)
+    return ForwardSoundFile(file.fileno(), header)
+
+
+def read_blocks(
+    sound: ForwardSoundFile, channel: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read a recording block by block; only the last block is shorter, and it may be empty.
+
+    Args:
+        sound: Recording.
+        channel: Channel to use alone; None averages the channels.
 
     Yields:
-        Channels, (samples, channels), and their average, (samples,), float32.
+        Channels, (samples, channels), and their average or the chosen one, (samples,), both
+        float32.
 
     Raises:
-        AudioError: It has no samples, or NaN or infinite ones.
+        AudioError: The recording has no samples, or has NaN or infinite samples.
     """
-    begun, full = 0, True
-    while full:
+    position, is_full = 0, True
+    while is_full:
         channels = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
-        full = len(channels) == BLOCK_SAMPLES
-        samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-        if begun == samples.size == 0:
+        is_full = len(channels) == BLOCK_SAMPLES
+        if channel is None and channels.shape[1] > 1:
+            samples = channels.mean(axis=1)
+        else:
+            samples = channels[:, channel or 0]
+        if position == samples.size == 0:
             raise AudioError("has no samples")
-        finite = np.isfinite(samples)
-        if not finite.all():
-            first_s = (begun + int(np.argmin(finite))) / sound.samplerate
+        is_finite = np.isfinite(samples)
+        if not is_finite.all():
+            first_s = (position + int(np.argmin(is_finite))) / sound.samplerate
             raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
-        begun += len(samples)
+        position += len(samples)
+        sound.findings.add(channels, samples)
         yield channels, np.ascontiguousarray(samples)
 
 
 def duration_s(path: Path) -> float:
-    """How long a recording says it is, in seconds; 0 where it cannot be read."""
+    """Return the duration that a file's header states, in seconds; 0 if it cannot be read."""
     try:
         with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             return sound.frames / sound.samplerate
@@ -181,47 +266,22 @@ def duration_s(path: Path) -> float:
         return 0.0
 
 
-def _split_blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
-    for begin in range(0, len(samples), BLOCK_SAMPLES):
-        yield samples[begin : begin + BLOCK_SAMPLES]
-
-
-def _resampled_blocks(
-    samples: np.ndarray, from_hz: int, recording: AudioInfo
-) -> Iterator[np.ndarray]:
-    """At a recording's rate, in all as many as it has, (samples,) float32."""
-    missing = recording.samples
-    if len(samples) < BLOCK_SAMPLES:
-        yield resampling.fix_length(
-            resampling.resample(samples, from_hz, recording.sample_rate_hz), missing
-        )
-        return
-    bring, last = resampling.resampler(from_hz, recording.sample_rate_hz), len(samples) - 1
-    for begin, block in zip(
-        range(0, len(samples), BLOCK_SAMPLES), _split_blocks(samples), strict=True
-    ):
-        resampled = bring(block, begin + len(block) > last)[:missing]
-        missing -= len(resampled)
-        yield resampled
-    yield np.zeros(missing, np.float32)
-
-
 def is_silent(samples: np.ndarray) -> bool:
-    """Whether samples, a constant offset aside, stay below -80 dB full scale throughout."""
+    """Return whether samples, without their mean, stay below -80 dB full scale throughout."""
     mean = samples.mean()
     return all(np.max(np.abs(block - mean)) < SILENCE_PEAK for block in _split_blocks(samples))
 
 
 def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
-    """Writes a 16-bit wav file; samples that would clip are scaled down as a whole.
+    """Write a 16-bit wav file; samples that would clip are all scaled down by one factor.
 
     Args:
-        path: Where to; written beside it and renamed.
-        samples: (samples,), full scale 1.0.
-        sample_rate_hz: Their rate.
+        path: Wav file; written under another name and then renamed.
+        samples: Waveform, (samples,), full scale 1.0.
+        sample_rate_hz: Sampling rate of the waveform.
 
     Returns:
-        The peak before scaling: above 1.0 exactly when the samples were scaled.
+        Peak before scaling: above 1.0 exactly if the samples were scaled.
 
     Raises:
         AudioError: Samples are NaN or infinite.
@@ -231,19 +291,58 @@ def write(path: Path, samples: np.ndarray, sample_rate_hz: int) -> float:
 
 
 def write_resampled(path: Path, samples: np.ndarray, from_hz: int, recording: AudioInfo) -> float:
-    """The same, at the rate of the `recording` that samples at `from_hz` were made of.
+    """Write a 16-bit wav file with the rate and the length of a recording.
 
-    The file has as many samples as that had.
+    Samples that would clip are all scaled down by one factor.
+
+    Args:
+        path: Wav file; written under another name and then renamed.
+        samples: Waveform, (samples,), full scale 1.0.
+        from_hz: Sampling rate of the waveform.
+        recording: Recording that gives the rate and the number of samples.
+
+    Returns:
+        Peak before scaling: above 1.0 exactly if the samples were scaled.
+
+    Raises:
+        AudioError: Samples are NaN or infinite.
+        OSError: The file cannot be written.
     """
-    blocks = partial(_resampled_blocks, samples, from_hz, recording)
+    blocks = partial(_resample_blocks, samples, from_hz, recording)
     return _write_blocks(path, blocks, recording.sample_rate_hz)
+
+
+def _split_blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Split samples into blocks of `BLOCK_SAMPLES`; the last may be shorter."""
+    for begin in range(0, len(samples), BLOCK_SAMPLES):
+        yield samples[begin : begin + BLOCK_SAMPLES]
+
+
+def _resample_blocks(
+    samples: np.ndarray, from_hz: int, recording: AudioInfo
+) -> Iterator[np.ndarray]:
+    """Resample to the rate and the length of a recording, in blocks of (samples,) float32."""
+    missing = recording.samples
+    if len(samples) < BLOCK_SAMPLES:
+        yield resampling.fix_length(
+            resampling.resample(samples, from_hz, recording.sample_rate_hz), missing
+        )
+        return
+    resample_block = resampling.make_resampler(from_hz, recording.sample_rate_hz)
+    position = 0
+    for block in _split_blocks(samples):
+        position += len(block)
+        resampled = resample_block(block, position == len(samples))[:missing]
+        missing -= len(resampled)
+        yield resampled
+    yield np.zeros(missing, np.float32)
 
 
 def _write_blocks(
     path: Path, blocks: Callable[[], Iterator[np.ndarray]], sample_rate_hz: int
 ) -> float:
-    """Goes through the blocks twice: what they are scaled by is known after the first time."""
-    # Not Python's max: it passes NaN over.
+    """Write blocks as a 16-bit wav file, in two passes: one for the peak, one for the file."""
+    # NumPy's max, because Python's max ignores NaN.
     peak = float(np.max([np.max(np.abs(block), initial=0.0) for block in blocks()]))
     if not np.isfinite(peak):
         raise AudioError("came out with NaN or infinite samples; the model is not usable")

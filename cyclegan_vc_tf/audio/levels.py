@@ -1,14 +1,15 @@
-"""How loud a recording is from moment to moment, and where it is clipped; read block by block."""
+"""Levels and clipping of a recording, measured in short moments, block by block."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 
-WINDOW_S = 0.02
-"""Length of a moment."""
+MOMENT_S = 0.02
+"""Length of a moment, in seconds."""
 
 FULL_SCALE = {
     "PCM_S8": 127 / 128,
@@ -16,110 +17,130 @@ FULL_SCALE = {
     "ULAW": 32124 / 32768,
     "ALAW": 32256 / 32768,
 }
-"""The highest value of codings by name; that of others is that of 16 bits, or beyond it."""
+"""Highest sample value of codings below 16 bits, by libsndfile's name of the coding."""
 
-FULL_SCALE_16 = 32767 / 32768
+FULL_SCALE_16_BITS = 32767 / 32768
+"""Highest sample value of 16 bits, which counts as full scale in all other codings."""
 
 
 @dataclass(frozen=True)
 class Levels:
-    """What was measured of a recording, moment by moment; the last moment may be a shorter one.
+    """Sums over the moments of a recording; the last moment may be shorter.
 
     Attributes:
-        sample_rate_hz: The recording's.
-        samples: How many it has, of each channel.
-        window_samples: Samples of a moment.
-        sums: Of the samples of each moment, channels averaged, (moments,) float64.
-        squares: Of their squares, likewise.
-        clipped: Samples of each moment that are clipped in some channel, (moments,) int64: two or
-            more in a row at full scale.
-        deviation: Farthest that a sample is from the mean of all.
+        sample_rate_hz: Sampling rate of the recording.
+        samples: Samples per channel.
+        moment_samples: Samples per moment.
+        sums: Sum of the samples in each moment, after averaging of channels, (moments,) float64.
+        squares: Sum of their squares in each moment, (moments,) float64.
+        clipped: Number of samples in each moment that are clipped in some channel, (moments,)
+            int64. Clipped means two or more consecutive samples at full scale.
+        deviation: Largest distance of a sample from the mean of the recording.
+        channel: Index of the channel that is used alone; None for the average of the channels.
+        warnings: Defects of the recording that did not prevent reading, each without the file's
+            name.
     """
 
     sample_rate_hz: int
     samples: int
-    window_samples: int
+    moment_samples: int
     sums: np.ndarray
     squares: np.ndarray
     clipped: np.ndarray
     deviation: float
+    channel: int | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_silent(self) -> bool:
-        """Whether the recording, a constant offset aside, stays below -80 dB full scale."""
-        return self.deviation < audio_files.SILENCE_PEAK
+        """Whether the recording, without its mean, stays below -80 dB full scale."""
+        return self.deviation < SILENCE_PEAK
 
     @property
     def powers(self) -> np.ndarray:
         """Mean square of each moment around its own mean, (moments,) float64."""
-        counts = np.full(len(self.sums), self.window_samples)
-        counts[-1] = self.samples - self.window_samples * (len(counts) - 1)
+        counts = np.full(len(self.sums), self.moment_samples)
+        counts[-1] = self.samples - self.moment_samples * (len(counts) - 1)
         return np.maximum(self.squares / counts - np.square(self.sums / counts), 0.0)
 
     def power(self, moments: slice = slice(None)) -> float:
-        """Mean square of some moments, of all by default, around their mean."""
+        """Compute the mean square of a range of moments, by default all, around their mean."""
         first, last, _ = moments.indices(len(self.sums))
-        count = min(last * self.window_samples, self.samples) - first * self.window_samples
+        count = min(last * self.moment_samples, self.samples) - first * self.moment_samples
         mean = self.sums[moments].sum() / count
         return max(float(self.squares[moments].sum() / count - mean**2), 0.0)
 
 
 def measure(path: Path) -> Levels:
-    """Reads a recording once, a block at a time.
+    """Measure the levels of a recording, which is read one block at a time.
+
+    A recording is read once; twice if its channels cancel each other.
 
     Raises:
-        AudioError: It cannot be used as audio.
+        AudioError: The recording cannot be used as audio.
     """
+    levels, findings = _measure_channel(path, None)
+    if findings.loudest_channel is not None:
+        levels, _ = _measure_channel(path, findings.loudest_channel)
+    return replace(levels, channel=findings.loudest_channel, warnings=findings.warnings)
+
+
+def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]:
+    """Measure one channel of a recording, or the average of all for None."""
     with audio_files.open_audio(path) as sound:
-        window = max(1, round(WINDOW_S * sound.samplerate))
-        full_scale = FULL_SCALE.get(sound.subtype, FULL_SCALE_16)
-        table, begun = np.zeros((3, 0)), 0
+        window = max(1, round(MOMENT_S * sound.samplerate))
+        full_scale = FULL_SCALE.get(sound.subtype, FULL_SCALE_16_BITS)
+        table, position = np.zeros((3, 0)), 0
         low, high = np.inf, -np.inf
-        clips = _ClippingDetector(sound.channels)
-        for channels, samples in audio_files.read_blocks(sound):
-            moments = (begun + np.arange(len(samples))) // window
-            missing = -(-(begun + len(samples)) // window) - table.shape[1]
+        detector = _ClippingDetector(sound.channels)
+        for channels, samples in audio_files.read_blocks(sound, channel):
+            moments = (position + np.arange(len(samples))) // window
+            missing = -(-(position + len(samples)) // window) - table.shape[1]
             table = np.pad(table, ((0, 0), (0, missing)))
             for row, values in enumerate((samples, np.square(samples, dtype=np.float64))):
                 table[row] += np.bincount(moments, values, minlength=table.shape[1])
-            places = clips.found(np.abs(channels) >= full_scale) + begun
-            table[2] += np.bincount(places // window, minlength=table.shape[1])
+            clipped = detector.find_clipped(np.abs(channels) >= full_scale) + position
+            table[2] += np.bincount(clipped // window, minlength=table.shape[1])
             low, high = samples.min(initial=low), samples.max(initial=high)
-            begun += len(samples)
-        mean = table[0].sum() / begun
-        return Levels(
+            position += len(samples)
+        mean = table[0].sum() / position
+        levels = Levels(
             int(sound.samplerate),
-            begun,
+            position,
             window,
             table[0],
             table[1],
             table[2].astype(np.int64),
             float(max(high - mean, mean - low)),
         )
+        return levels, sound.findings
 
 
 class _ClippingDetector:
-    """Finds samples at full scale beside others at full scale, also across blocks."""
+    """Finds two or more consecutive samples at full scale, also across the borders of blocks."""
 
     def __init__(self, channels: int) -> None:
-        self.last_full, self.last_clipped = np.zeros((1, channels), bool), False
+        self.last_is_full, self.last_was_counted = np.zeros((1, channels), bool), False
 
-    def found(self, full: np.ndarray) -> np.ndarray:
-        """Those of the next block, and the last one of the block before, -1, where it is one.
+    def find_clipped(self, is_full: np.ndarray) -> np.ndarray:
+        """Find the clipped samples of the next block.
+
+        The last sample of the previous block is found now, as index -1, if it turns out to be
+        clipped.
 
         Args:
-            full: Which samples are at full scale, (samples, channels).
+            is_full: Whether each sample is at full scale, (samples, channels).
 
         Returns:
-            Where they are, (clipped,) int64.
+            Indices of clipped samples in the block, (clipped,) int64.
         """
-        if not len(full):
+        if not len(is_full):
             return np.zeros(0, np.int64)
-        both = np.concatenate([self.last_full, full])
-        pairs = (both[1:] & both[:-1]).any(axis=1)
+        joined = np.concatenate([self.last_is_full, is_full])
+        pairs = (joined[1:] & joined[:-1]).any(axis=1)
         clipped = np.append(False, pairs)
         clipped[:-1] |= pairs
-        # Counted before.
-        clipped[0] &= not self.last_clipped
-        self.last_full, self.last_clipped = full[-1:], bool(pairs[-1])
+        # The previous call may have counted the last sample of its block already.
+        clipped[0] &= not self.last_was_counted
+        self.last_is_full, self.last_was_counted = is_full[-1:], bool(pairs[-1])
         return np.flatnonzero(clipped) - 1

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars, pictures, audio, text."""
+"""Plots of recordings and their features, as matplotlib figures and as pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ DYNAMIC_RANGE_DB = 80.0
 
 
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
-    """Spectrograms side by side, all on the scale of the loudest."""
+    """Plot spectrograms side by side, with the level scale of the loudest one."""
     figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
     panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
     levels = {
@@ -42,7 +42,7 @@ def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> F
 
 
 def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
-    """F0 contours over one another; nothing is drawn where a frame is unvoiced."""
+    """Plot F0 contours in one panel, with gaps where frames are unvoiced."""
     figure = Figure(figsize=(10, 3.5), layout="constrained")
     axes: Any = figure.subplots()
     for name, f0_hz in contours.items():
@@ -54,12 +54,12 @@ def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float)
 
 
 def render_pixels(figure: Figure) -> np.ndarray:
-    """A figure as pixels, (height, width, 3) uint8."""
+    """Render a figure to pixels, (height, width, 3) uint8."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def _pad_to_window(wave: np.ndarray) -> np.ndarray:
-    """Enough samples for one spectrum."""
+    """Append zeros to a wave that is shorter than one transform."""
     return np.pad(wave, (0, max(0, FFT_SAMPLES - len(wave))))

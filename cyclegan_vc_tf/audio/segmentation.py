@@ -1,6 +1,6 @@
-"""Where a long recording is cut: in its silences, and where it has none, where it is quietest."""
+"""Segmentation of recordings: in silences, and at quiet moments where a part is too long."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -8,94 +8,119 @@ from cyclegan_vc_tf.audio.levels import Levels
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 
 MIN_SOUND_S = 0.1
-"""What is shorter, with silence on both sides, is a click and no speech."""
+"""Shortest sound between silences that can be speech; shorter ones are clicks."""
 
 MAX_PAUSE_S = 1.0
-"""The longest silence that stays within a piece."""
+"""Longest silence inside a piece, in seconds."""
+
+Piece = tuple[int, int]
+"""First moment or sample of a piece, and the one after its last."""
 
 
-def find_pieces(levels: Levels, corpus: CorpusConfig) -> list[tuple[int, int]]:
-    """Pieces of a recording, none longer than `longest_piece_s`, one after the other.
+def find_pieces(levels: Levels, corpus: CorpusConfig) -> list[Piece]:
+    """Find the pieces of a recording, in order, none longer than `longest_piece_s`.
 
-    Silence is where every moment lies `silence_db` or more below the whole recording's mean
-    square, for `silence_s` or longer. What lies between silences is a piece; one shorter than
-    `shortest_piece_s` is joined with the next across a short silence, and otherwise takes some of
-    the silence around it. Every piece keeps at most half of `silence_s` at either end. Longer
-    silences are in none.
+    A silence is a run of moments that all lie `silence_db` or more below the recording's mean
+    square, and lasts `silence_s` or longer. Each sound between silences is a piece. A piece shorter
+    than `shortest_piece_s` is joined with the next one if the silence between them is short.
+    Otherwise it is extended into the silence around it. Every piece keeps up to half of `silence_s`
+    at both ends. The rest of longer silences belongs to no piece.
 
     Args:
-        levels: Of the recording.
-        corpus: The settings.
+        levels: Levels of the recording.
+        corpus: Settings of splitting.
 
     Returns:
-        First sample, and the one behind the last, of each; none where there are only clicks.
+        First sample of each piece, and the one after its last. The list is empty if there are only
+        clicks.
     """
-    moments_s = levels.window_samples / levels.sample_rate_hz
-    powers, margin = levels.powers, round(corpus.silence_s / 2 / moments_s)
-    quiet = powers < levels.power() * 10 ** (-corpus.silence_db / 10)
-    pauses = _find_runs(quiet, round(corpus.silence_s / moments_s))
-    borders = np.array([0, *pauses.flat, len(quiet)]).reshape(-1, 2)
-    sounds = borders[borders[:, 1] - borders[:, 0] >= MIN_SOUND_S / moments_s]
-    least, most = (
-        int(limit_s / moments_s) for limit_s in (corpus.shortest_piece_s, corpus.longest_piece_s)
+    moment_s = levels.moment_samples / levels.sample_rate_hz
+    powers, margin = levels.powers, round(corpus.silence_s / 2 / moment_s)
+    is_quiet = powers < levels.power() * 10 ** (-corpus.silence_db / 10)
+    silences = _find_runs(is_quiet, round(corpus.silence_s / moment_s))
+    borders = np.array([0, *silences.flat, len(is_quiet)]).reshape(-1, 2)
+    sounds = borders[borders[:, 1] - borders[:, 0] >= MIN_SOUND_S / moment_s]
+    min_length, max_length = (
+        int(limit_s / moment_s) for limit_s in (corpus.shortest_piece_s, corpus.longest_piece_s)
     )
+
+    def find_quietest(begin: int, end: int) -> int:
+        third = (end - begin) // 3
+        return begin + third + int(np.argmin(powers[begin + third : end - third]))
+
     parts = [
         part
-        for begin, end in sounds
-        for part in _split_sound(powers, begin, end, most - 2 * margin)
+        for begin, end in sounds.tolist()
+        for part in _halve(begin, end, max_length - 2 * margin, find_quietest)
     ]
-    joined = _join_short(parts, least, most - 2 * margin, round(MAX_PAUSE_S / moments_s))
-    widened = _widen(joined, margin, least, len(quiet))
+    joined = _join_short(parts, min_length, max_length - 2 * margin, round(MAX_PAUSE_S / moment_s))
+    widened = _widen(joined, margin, min_length, len(is_quiet))
     return [
-        (begin * levels.window_samples, min(end * levels.window_samples, levels.samples))
+        (begin * levels.moment_samples, min(end * levels.moment_samples, levels.samples))
         for begin, end in widened
     ]
 
 
-Piece = tuple[int, int]
-"""First moment of a piece, and the one behind its last."""
+def _halve(
+    begin: int, end: int, max_length: float, find_quietest: Callable[[int, int], int]
+) -> Iterator[Piece]:
+    """Cut a range in two, and its parts again, until no part is longer than `max_length`.
+
+    Preparation and conversion share this recursion, but not the powers that they cut by. For
+    preparation, one table of moments covers the whole recording. For conversion, the moments of
+    each middle third begin at its first sample, so its cuts depend on no table.
+
+    Args:
+        begin: First index of the range.
+        end: Index after the last.
+        max_length: Largest length of a part.
+        find_quietest: Function from the range of a part to its quietest index near the middle.
+
+    Yields:
+        Parts in order. A part is cut only after the parts before it were taken.
+    """
+    pending = [(begin, end)]
+    while pending:
+        begin, end = pending.pop()
+        if end - begin <= max_length:
+            yield begin, end
+            continue
+        cut = find_quietest(begin, end)
+        pending += [(cut, end), (begin, cut)]
 
 
-def _find_runs(flags: np.ndarray, least: int) -> np.ndarray:
-    """Where flags are set for at least so many moments, (runs, 2): first, and behind the last."""
+def _find_runs(flags: np.ndarray, min_length: int) -> np.ndarray:
+    """Find runs of at least `min_length` set flags.
+
+    Returns:
+        First index of each run and the one after its last, (runs, 2).
+    """
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     runs = edges.reshape(-1, 2)
-    return runs[runs[:, 1] - runs[:, 0] >= least]
+    return runs[runs[:, 1] - runs[:, 0] >= min_length]
 
 
-def _split_sound(powers: np.ndarray, begin: int, end: int, most: int) -> list[Piece]:
-    """A sound, cut at the quietest moment in its middle third until no part is longer than most."""
-    waiting, parts = [(int(begin), int(end))], []
-    while waiting:
-        begin, end = waiting.pop()
-        if end - begin <= most:
-            parts.append((begin, end))
-            continue
-        third = (end - begin) // 3
-        cut = begin + third + int(np.argmin(powers[begin + third : end - third]))
-        waiting += [(cut, end), (begin, cut)]
-    return parts
-
-
-def _join_short(parts: list[Piece], least: int, most: int, most_pause: int) -> list[Piece]:
-    """Joins a part that is too short with the next, or the last one with the one before."""
+def _join_short(
+    parts: list[Piece], min_length: int, max_length: int, max_pause: int
+) -> list[Piece]:
+    """Join a part that is too short with the next one, or the last part with the one before."""
     joined: list[Piece] = []
     for begin, end in parts:
         if joined:
             first, last = joined[-1]
-            short = last - first < least or end - begin < least
-            if short and begin - last <= most_pause and end - first <= most:
+            is_short = last - first < min_length or end - begin < min_length
+            if is_short and begin - last <= max_pause and end - first <= max_length:
                 joined[-1] = first, end
                 continue
         joined.append((begin, end))
     return joined
 
 
-def _widen(pieces: list[Piece], margin: int, least: int, moments: int) -> list[Piece]:
-    """Gives each piece some of the silence around it, but no other piece's."""
+def _widen(pieces: list[Piece], margin: int, min_length: int, moments: int) -> list[Piece]:
+    """Extend each piece into the silence around it, at most halfway to the next piece."""
     widened = []
     for number, (begin, end) in enumerate(pieces):
-        wanted = max(margin, -(-(least - (end - begin)) // 2))
+        wanted = max(margin, -(-(min_length - (end - begin)) // 2))
         front = (begin + pieces[number - 1][1] + 1) // 2 if number else 0
         back = (end + pieces[number + 1][0] + 1) // 2 if number + 1 < len(pieces) else moments
         widened.append((max(begin - wanted, front), min(end + wanted, back)))
@@ -103,42 +128,40 @@ def _widen(pieces: list[Piece], margin: int, least: int, moments: int) -> list[P
 
 
 _WINDOWS_PER_BLOCK = 10_000
-"""Windows that are looked at together: squares of a few minutes are in memory at once."""
+"""Windows that are squared together, so that squares of a few minutes are in memory at once."""
 
 
 def split_at_quiet(samples: np.ndarray, sample_rate_hz: int, longest_s: float) -> Iterator[slice]:
-    """Cuts a recording in two, and its parts again, until none is longer than `longest_s`.
+    """Cut a recording in two, and its parts again, until no piece is longer than `longest_s`.
 
-    A piece is found only when the one before was taken, and from its own samples alone: those of
-    pieces that were taken may be replaced meanwhile.
+    A piece is found from its own samples, and only after the piece before it was taken. The caller
+    may therefore replace the samples of pieces that it has taken.
 
     Args:
-        samples: (samples,).
-        sample_rate_hz: Their rate.
-        longest_s: Of a piece, in seconds.
+        samples: Waveform, (samples,).
+        sample_rate_hz: Sampling rate of the waveform.
+        longest_s: Largest length of a piece, in seconds.
 
     Yields:
-        Where the pieces are, one after the other.
+        Ranges of the pieces, in order.
     """
-    waiting = [slice(0, len(samples))]
-    while waiting:
-        piece = waiting.pop()
-        if piece.stop - piece.start <= longest_s * sample_rate_hz:
-            yield piece
-            continue
-        middle = piece.start + quietest_sample(samples[piece], sample_rate_hz)
-        waiting += [slice(middle, piece.stop), slice(piece.start, middle)]
+
+    def find_quietest(begin: int, end: int) -> int:
+        return begin + quietest_sample(samples[begin:end], sample_rate_hz)
+
+    for begin, end in _halve(0, len(samples), longest_s * sample_rate_hz, find_quietest):
+        yield slice(begin, end)
 
 
 def quietest_sample(samples: np.ndarray, sample_rate_hz: int) -> int:
-    """Where to cut a long recording: the quietest 20 ms in the middle third.
+    """Find the centre of the quietest 20 ms in the middle third of a recording.
 
     Args:
-        samples: (samples,).
-        sample_rate_hz: Their rate.
+        samples: Waveform, (samples,).
+        sample_rate_hz: Sampling rate of the waveform.
 
     Returns:
-        The index of a sample.
+        Index of a sample.
     """
     window = max(1, sample_rate_hz // 50)
     first, last = len(samples) // 3, 2 * len(samples) // 3

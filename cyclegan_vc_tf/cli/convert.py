@@ -10,6 +10,7 @@ Folders are converted recursively, one process per core, keeping their structure
 from absl import flags
 
 from cyclegan_vc_tf import api
+from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import ConvertConfig
@@ -44,6 +45,11 @@ def convert(values: flags.FlagValues) -> int:
     )
     if source.is_file() and result.failed:
         raise InputError(f"--input {source} {result.failed[source]}")
+    for path, warnings in result.warnings.items():
+        for warning in warnings:
+            print(f"warning: {path} {warning}")
+    if source.is_dir() and (unreadable := audio_files.find_unreadable(source)):
+        print(f"warning: {audio_files.describe_unreadable(unreadable)}")
     for wav, peak in result.scaled.items():
         print(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1")
     for path, reason in result.failed.items():

@@ -49,7 +49,7 @@ def import_vocoder(values: flags.FlagValues) -> int:
     )
     from cyclegan_vc_tf.vocoders.melgan import Architecture
 
-    architecture = Architecture.of(model)
+    architecture = Architecture.from_model(model)
     print(
         f"MelGAN of {architecture.bins} mel bins, hop {architecture.hop_samples} samples, "
         f"{config.sample_rate_hz} Hz, {model.count_params():,} parameters: {output}"

@@ -46,10 +46,12 @@ class BatchResult:
     Attributes:
         failed: Reason of failure of every recording that was not converted.
         scaled: Peak before scaling of every wav file that was scaled down to avoid clipping.
+        warnings: Warnings about recordings that were converted, each without the file's name.
     """
 
     failed: dict[Path, str] = field(default_factory=dict)
     scaled: dict[Path, float] = field(default_factory=dict)
+    warnings: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
 
 def convert_files(
@@ -70,7 +72,7 @@ def convert_files(
         options: Conversion of F0.
         keep_sample_rate: Whether a wav file has its recording's sample rate, not the model's.
     """
-    results: dict[Path, float | str] = {}
+    outcomes: dict[Path, _Outcome] = {}
     task = _Task(
         converter.source, converter.target, converter.config, converter.vocoder, options,
         keep_sample_rate,
@@ -80,23 +82,29 @@ def convert_files(
     ) as progress:
         if (processes := _count_processes(converter, outputs)) == 1:
             for path, output in outputs.items():
-                results[path] = task.convert(converter, path, output)
+                outcomes[path] = task.convert(converter, path, output)
                 progress.update()
         else:
             ended = pool.map_tasks(task, outputs.items(), processes, converter.generate)
             with closing(ended):
                 for outcome in ended:
                     path, _ = outcome.item
-                    results[path] = WORKER_DIED if outcome.result is None else outcome.result
+                    outcomes[path] = outcome.result or (WORKER_DIED, ())
                     progress.update()
     batch = BatchResult()
     for path, output in outputs.items():
-        result = results[path]
-        if isinstance(result, str):
-            batch.failed[path] = result
-        elif result > 1.0:
-            batch.scaled[output] = result
+        peak, warnings = outcomes[path]
+        if warnings:
+            batch.warnings[path] = warnings
+        if isinstance(peak, str):
+            batch.failed[path] = peak
+        elif peak > 1.0:
+            batch.scaled[output] = peak
     return batch
+
+
+_Outcome = tuple[float | str, tuple[str, ...]]
+"""Peak of a converted recording, or the reason of failure; and warnings about the recording."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +118,22 @@ class _Task:
     options: F0Options
     keep_sample_rate: bool
 
-    def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> float | str:
+    def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> _Outcome:
         """Convert a recording to a wav file; the parent process runs the generator."""
         converter = Converter(ask, self.source, self.target, self.config, self.vocoder)
         return self.convert(converter, *paths)
 
-    def convert(self, converter: Converter, path: Path, output: Path) -> float | str:
-        """Convert a recording; return its peak before scaling, or the reason of failure."""
+    def convert(self, converter: Converter, path: Path, output: Path) -> _Outcome:
+        """Convert a recording to a wav file."""
+        warnings: list[str] = []
         try:
-            return convert_file(
-                converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate
-            )
+            peak = convert_file(
+                converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate,
+                warnings=warnings,
+            )  # fmt: skip
         except (audio_files.AudioError, OSError) as error:
-            return str(error)
+            return str(error), ()
+        return peak, tuple(warnings)
 
 
 def _count_processes(converter: Converter, outputs: Mapping[Path, Path]) -> int:

@@ -205,6 +205,7 @@ def convert_file(
     options: F0Options = F0Options(),
     *,
     keep_sample_rate: bool = False,
+    warnings: list[str] | None = None,
 ) -> float:
     """Convert a recording to a wav file of exactly its duration.
 
@@ -214,6 +215,7 @@ def convert_file(
         output: Wav file.
         options: Conversion of F0.
         keep_sample_rate: Whether the wav file has the recording's sample rate, not the model's.
+        warnings: List to append warnings about the recording to, each without the file's name.
 
     Returns:
         Peak before scaling: above 1.0 exactly when the waveform was scaled down.
@@ -225,6 +227,8 @@ def convert_file(
     """
     rate_hz = converter.config.sample_rate_hz
     samples, source = audio_files.read_resampled(path, rate_hz)
+    if warnings is not None:
+        warnings.extend(source.warnings)
     if keep_sample_rate and converter.is_unconvertible(samples):
         return audio_files.write(output, *audio_files.read(path))
     converter.convert_in_place(samples, options)

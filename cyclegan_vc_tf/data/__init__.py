@@ -1,1 +1,1 @@
-"""Training data: corpora, preparation, feature stores, batches."""
+"""Training data: public corpora, preparation of features, feature stores, batches."""

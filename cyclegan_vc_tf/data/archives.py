@@ -1,6 +1,6 @@
-"""Archives from elsewhere: what is in them, and single files out of them.
+"""Downloaded zip and tar archives: list their files, and unpack single files.
 
-An archive's own paths are never written to: who unpacks says where each file goes.
+Unpacking never uses the paths inside an archive: the caller gives the output path of each file.
 """
 
 import posixpath
@@ -20,20 +20,23 @@ from cyclegan_vc_tf.system.progress import progress_bar
 
 
 def list_files(path: Path) -> list[str]:
-    """Names of the plain files in an archive, which is read to its end and found to be whole.
+    """List the regular files in an archive, after reading it to its end to verify it.
 
     Args:
-        path: A zip file (`.zip`), or a tar file, compressed or not.
+        path: Zip file (`.zip`), or tar file, compressed or not.
+
+    Returns:
+        Names of the files in the archive.
 
     Raises:
-        InputError: It is none, it is damaged, or one of its members has an absolute path, climbs
-            out of the folder that it would be unpacked in, or is a link that leads out of it. The
-            message calls the archive "it".
+        InputError: The file is not an archive or is damaged; or a member has an absolute path, a
+            path that leads out of the folder of unpacking, or is a link that does. The message
+            calls the archive "it".
     """
     with _open_archive(path) as archive:
         if isinstance(archive, zipfile.ZipFile):
             entries = [
-                (each.filename, *_describe_entry(archive, each)) for each in archive.infolist()
+                (entry.filename, *_describe_entry(archive, entry)) for entry in archive.infolist()
             ]
             damaged = archive.testzip()
             if damaged:
@@ -41,13 +44,13 @@ def list_files(path: Path) -> list[str]:
         else:
             entries = [
                 (
-                    each.name,
-                    _link_target(each) if each.issym() or each.islnk() else None,
-                    each.isfile(),
+                    member.name,
+                    _link_target(member) if member.issym() or member.islnk() else None,
+                    member.isfile(),
                 )
-                for each in archive.getmembers()
+                for member in archive.getmembers()
             ]
-            # tarfile takes a damaged header for the end.
+            # tarfile stops without an error at a damaged header.
             if any(rest.strip(b"\0") for rest in iter(partial(archive.fileobj.read, 2**20), b"")):
                 raise tarfile.ReadError("a damaged header")
         for name, target, _ in entries:
@@ -62,23 +65,22 @@ def list_files(path: Path) -> list[str]:
     return [name for name, _, is_file in entries if is_file]
 
 
-def unpack(path: Path, outputs: Mapping[str, Path], about: str) -> None:
-    """Writes some of an archive's files.
+def unpack(path: Path, outputs: Mapping[str, Path], description: str) -> None:
+    """Write selected files of an archive.
 
     Args:
-        path: The archive.
-        outputs: Where to write each member, by its name in the archive; of members that `members`
-            has given.
-        about: What the progress bar says.
+        path: Archive.
+        outputs: Output path of each file, by its name as returned by `list_files`.
+        description: Text of the progress bar.
 
     Raises:
         InputError: The archive is damaged.
     """
     with (
         _open_archive(path) as archive,
-        progress_bar(total=len(outputs), desc=about, unit="file") as progress,
+        progress_bar(total=len(outputs), desc=description, unit="file") as progress,
     ):
-        # In the archive's own order: going back in a compressed tar file begins at its start.
+        # In the order of the archive, because going back in a compressed tar file rereads it.
         is_zip = isinstance(archive, zipfile.ZipFile)
         for entry in archive.infolist() if is_zip else archive:
             output = outputs.get(entry.filename if is_zip else entry.name)
@@ -94,37 +96,40 @@ def unpack(path: Path, outputs: Mapping[str, Path], about: str) -> None:
 
 @contextmanager
 def _open_archive(path: Path) -> Iterator[Any]:
-    """Opens an archive, and says what is wrong with it."""
+    """Open an archive, and turn errors of damage into InputError."""
     try:
         with zipfile.ZipFile(path) if path.suffix == ".zip" else tarfile.open(path) as archive:
             yield archive
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError) as error:
         raise _damage_error(path, error) from error
     except OSError as error:
-        # What bz2 says of a damaged stream has no number; what the system says has.
+        # Errors of the operating system have a number; bz2's error of a damaged stream has none.
         if error.errno is not None:
             raise
         raise _damage_error(path, error) from error
 
 
 def _damage_error(path: Path, error: Exception) -> InputError:
+    """Return the error for a file that is damaged or is not an archive."""
     with path.open("rb") as file:
-        begins = file.read(64).lstrip()
-    what = "a web page, no archive" if begins.startswith(b"<") else f"no whole archive ({error})"
-    return InputError(f"it is {what}")
+        beginning = file.read(64).lstrip()
+    if beginning.startswith(b"<"):
+        return InputError("it is a web page, not an archive")
+    return InputError(f"it is not a complete archive ({error})")
 
 
 def _describe_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[str | None, bool]:
-    """Where a link leads, or None; whether this is a plain file."""
+    """Return the target of a link, or None; and whether the entry is a regular file."""
     if stat.S_ISLNK(entry.external_attr >> 16):
         link = archive.read(entry).decode(errors="backslashreplace")
         return _resolve_link(posixpath.dirname(entry.filename), link), False
     return None, not entry.is_dir()
 
 
-def _link_target(entry: tarfile.TarInfo) -> str:
-    # A hard link's name is seen from the archive's top, a symbolic one's from its own folder.
-    return _resolve_link(posixpath.dirname(entry.name) if entry.issym() else "", entry.linkname)
+def _link_target(member: tarfile.TarInfo) -> str:
+    """Return the target of a link, relative to the top of its archive."""
+    # A hard link names its target from the archive's top, a symbolic link from its own folder.
+    return _resolve_link(posixpath.dirname(member.name) if member.issym() else "", member.linkname)
 
 
 def _resolve_link(folder: str, link: str) -> str:
@@ -132,6 +137,7 @@ def _resolve_link(folder: str, link: str) -> str:
 
 
 def _leaves_folder(name: str) -> bool:
-    # Windows' rules take both slashes for separators, and know drives.
+    """Return whether a path is absolute or contains a step upwards."""
+    # Windows' rules accept both slashes as separators, and recognize drives.
     path = PureWindowsPath(name)
     return bool(path.anchor) or ".." in path.parts

@@ -1,6 +1,6 @@
-"""Public corpora of parallel speech: where they are, whose, and what is held out; data alone.
+"""Table of public corpora of parallel speech: addresses, licences, speakers, held-out parts.
 
-`docs/guides/public_corpora.md` says where each of these facts is from.
+`docs/guides/public_corpora.md` gives the source of each of these facts.
 """
 
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from cyclegan_vc_tf.system.errors import InputError, join_names
 
 TRAIN, HELD_OUT = "train", "held_out"
 SIDES = (TRAIN, HELD_OUT)
-"""The two folders of a corpus, each with a folder a speaker."""
+"""Names of the two folders of a corpus, each with one folder per speaker."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One file that a corpus is published in.
+    """One published file of a corpus.
 
     Attributes:
-        name: The file's.
-        speakers: Whose recordings are in it.
-        folder: The name of the folder in it that holds a speaker's recordings; empty for the
-            speaker's own name.
-        first_held_out: The name, without ending, from which on recordings are held out; empty for
-            all of them, None for none.
-        sha256: What others have published of it; None where nothing is known.
+        name: Name of the file.
+        speakers: Speakers with recordings in it.
+        folder: Name of the folder inside the archive that holds a speaker's recordings; empty if it
+            is the speaker's name.
+        first_held_out: Name, without ending, from which on recordings are held out; empty for all
+            recordings, None for no recordings.
+        sha256: SHA-256 that others have published; None if no such value is known.
     """
 
     name: str
@@ -36,17 +36,17 @@ class Archive:
 
     @property
     def sides(self) -> set[str]:
-        """What of a speaker's recordings is in it: `TRAIN`, `HELD_OUT` or both."""
+        """Sides of a speaker's recordings in this archive: `TRAIN`, `HELD_OUT` or both."""
         return {TRAIN, HELD_OUT} if self.first_held_out else {self.side_of("")}
 
     def side_of(self, name: str) -> str:
-        """Where a recording belongs: `TRAIN` or `HELD_OUT`.
+        """Return the side of a recording: `TRAIN` or `HELD_OUT`.
 
         Args:
-            name: The recording's, without ending.
+            name: Name of the recording, without ending.
         """
-        held_out = self.first_held_out is not None and name >= self.first_held_out
-        return HELD_OUT if held_out else TRAIN
+        is_held_out = self.first_held_out is not None and name >= self.first_held_out
+        return HELD_OUT if is_held_out else TRAIN
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Corpus:
     """A public corpus.
 
     Attributes:
-        name: What `--corpus` calls it.
-        title: Its name in full.
-        page: Its page on the web.
-        url: What the addresses of its archives begin with.
-        licence: Its licence.
-        citation: What to cite.
-        usual: The pair of speakers that is taken where none is named.
-        archives: What it is published in.
+        name: Value of `--corpus` for this corpus.
+        title: Full name.
+        page: Address of its web page.
+        url: Common beginning of the addresses of its archives.
+        licence: Licence.
+        citation: Publication to cite.
+        default_pair: Source and target speaker if `--speakers` is not given.
+        archives: Published files.
     """
 
     name: str
@@ -70,48 +70,48 @@ class Corpus:
     url: str
     licence: str
     citation: str
-    usual: tuple[str, str]
+    default_pair: tuple[str, str]
     archives: tuple[Archive, ...]
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """All of them, in the order of the archives."""
-        return tuple(dict.fromkeys(chain(*(each.speakers for each in self.archives))))
+        """All speakers, in the order of the archives."""
+        return tuple(dict.fromkeys(chain(*(archive.speakers for archive in self.archives))))
 
     def archives_of(self, speakers: Sequence[str]) -> list[Archive]:
-        """Those that hold recordings of some of `speakers`."""
-        return [each for each in self.archives if set(each.speakers) & set(speakers)]
+        """Return the archives with recordings of any of `speakers`."""
+        return [archive for archive in self.archives if set(archive.speakers) & set(speakers)]
 
     def describe(self) -> str:
-        """What a user of it has to know: its licence, and what to cite."""
+        """Return the corpus' licence and citation, for its users."""
         return f"{self.title}, {self.page}\nLicence: {self.licence}\nCite: {self.citation}"
 
     def pair(self, speakers: Sequence[str]) -> tuple[str, str]:
-        """Source and target: those named, or the usual ones.
+        """Return source and target speaker: those given, or the default pair.
 
         Raises:
-            InputError: They are not two, or not of this corpus.
+            InputError: The speakers are not two, or are not in this corpus.
         """
         if not speakers:
-            return self.usual
+            return self.default_pair
         known = self.speakers
-        for each in speakers:
-            if each not in known:
+        for speaker in speakers:
+            if speaker not in known:
                 raise InputError(
-                    f"--speakers has {each!r}, who does not speak in {self.name}; expected two of "
-                    f"{join_names(known, len(known))}"
+                    f"--speakers has {speaker!r}, who is not a speaker of {self.name}; expected "
+                    f"two of {join_names(known, len(known))}"
                 )
         if len(set(speakers)) != 2 or len(speakers) != 2:
             raise InputError(
                 f"--speakers is {','.join(speakers)}; expected source and target, two speakers of "
-                f"{self.name} such as {','.join(self.usual)}"
+                f"{self.name} such as {','.join(self.default_pair)}"
             )
         return speakers[0], speakers[1]
 
 
 _VCC2016 = ("SF1", "SF2", "SF3", "SM1", "SM2", "TF1", "TF2", "TM1", "TM2", "TM3")
 _VCC2018_SOURCES = tuple(
-    f"VCC2S{each}" for each in ("F1", "F2", "F3", "F4", "M1", "M2", "M3", "M4")
+    f"VCC2S{name}" for name in ("F1", "F2", "F3", "F4", "M1", "M2", "M3", "M4")
 )
 _VCC2018_TARGETS = ("VCC2TF1", "VCC2TF2", "VCC2TM1", "VCC2TM2")
 _ARCTIC = {
@@ -123,11 +123,11 @@ _ARCTIC = {
     "jmk": "3a37c0e1dfc91e734fdbc88b562d9e2ebca621772402cdc693bbc9b09b211d73",
     "ksp": "8029cafce8296f9bed3022c44ef1e7953332b6bf6943c14b929f468122532717",
 }
-"""SHA-256 of each speaker's archive, as torchaudio's `CMUARCTIC` and others publish them."""
+"""SHA-256 of each speaker's archive, published in torchaudio's `CMUARCTIC` and elsewhere."""
 
 CORPORA = {
-    each.name: each
-    for each in (
+    corpus.name: corpus
+    for corpus in (
         Corpus(
             name="vcc2016",
             title="The Voice Conversion Challenge 2016 database",
@@ -136,7 +136,7 @@ CORPORA = {
             licence="Creative Commons Attribution 4.0, https://creativecommons.org/licenses/by/4.0/",
             citation="T. Toda, L.-H. Chen, D. Saito, F. Villavicencio, M. Wester, Z. Wu, "
             "J. Yamagishi: The Voice Conversion Challenge 2016. Interspeech 2016.",
-            usual=("SF1", "TF2"),
+            default_pair=("SF1", "TF2"),
             archives=(
                 Archive("vcc2016_training.zip", _VCC2016),
                 Archive("evaluation_all.zip", _VCC2016, first_held_out=""),
@@ -152,7 +152,7 @@ CORPORA = {
             "T. Kinnunen, Z. Ling: The Voice Conversion Challenge 2018: Promoting Development of "
             "Parallel and Nonparallel Methods. Odyssey 2018, arXiv:1804.04262. Its authors ask for "
             "two papers of 2016 as well, which docs/guides/public_corpora.md names.",
-            usual=("VCC2SF3", "VCC2TM1"),
+            default_pair=("VCC2SF3", "VCC2TM1"),
             archives=(
                 Archive("vcc2018_database_training.zip", _VCC2018_SOURCES + _VCC2018_TARGETS),
                 Archive("vcc2018_database_evaluation.zip", _VCC2018_SOURCES, first_held_out=""),
@@ -168,7 +168,7 @@ CORPORA = {
             "Mellon University and the authors' names, mark changes (COPYING in each archive)",
             citation="J. Kominek, A. W. Black: CMU ARCTIC databases for speech synthesis. "
             "CMU-LTI-03-177, Carnegie Mellon University, 2003.",
-            usual=("slt", "bdl"),
+            default_pair=("slt", "bdl"),
             archives=tuple(
                 Archive(f"cmu_us_{name}_arctic.tar.bz2", (name,), "wav", "arctic_b0490", sha256)
                 for name, sha256 in _ARCTIC.items()
@@ -179,10 +179,10 @@ CORPORA = {
 
 
 def find_corpus(name: str) -> Corpus:
-    """The corpus that `--corpus` names.
+    """Return a corpus by its name, the value of `--corpus`.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: No corpus has this name.
     """
     if name not in CORPORA:
         raise InputError(f"--corpus is {name!r}; expected one of {join_names(list(CORPORA))}")

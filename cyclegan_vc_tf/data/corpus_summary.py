@@ -1,9 +1,9 @@
-"""What is in a feature store: numbers as a file and a table, histograms as a picture.
+"""Summary of a feature store: numbers as a file and a table, histograms as a picture.
 
     STORE/summary.json
     STORE/summary.png
 
-Both are made again whenever the store has changed.
+Both are written again after every change of the store.
 """
 
 import json
@@ -23,33 +23,37 @@ from cyclegan_vc_tf.system.errors import join_names, single_line
 SUMMARY_FILE, PICTURE_FILE = "summary.json", "summary.png"
 
 MAX_EXAMPLES = 5
-"""Names that stand for all of a kind."""
+"""Largest number of names in a list of examples."""
 
 LEVEL_EDGES_DBFS = np.arange(-90.0, 1.0)
+"""Edges of the level histogram, in dB below full scale."""
 
 F0_STEP_HZ = 10.0
+"""Width of a bin of the F0 histogram, in Hz."""
 
 LENGTH_BINS = 30
+"""Number of bins of the length histogram."""
 
 MAX_FRAMES = 2**16
-"""Frames that are in memory at once."""
+"""Largest number of frames in memory at once."""
 
 Summary = Mapping[str, Any]
+"""Summary as it is in JSON; see `summarize`."""
 
 
 def write(store: FeatureStore, config: FeatureConfig) -> None:
-    """Writes the summary and the picture of a store, unless they are there."""
+    """Write the summary and the picture of a store, unless both exist."""
     path = store.folder / SUMMARY_FILE
     if (store.folder / PICTURE_FILE).exists() and read(store.folder).get("store") == store.key:
         return
     summary = summarize(store, config)
     draw(store.folder / PICTURE_FILE, summary)
-    # The last, for it says of which store both are.
+    # Written last, because its key tells which store both files belong to.
     files.write_json(path, summary)
 
 
 def read(folder: Path) -> Summary:
-    """The summary of the store in a folder; nothing where there is none."""
+    """Read the summary of the store in a folder; empty if there is none."""
     try:
         found = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -58,21 +62,21 @@ def read(folder: Path) -> Summary:
 
 
 def summarize(store: FeatureStore, config: FeatureConfig) -> Summary:
-    """The summary of a store.
+    """Summarize a store.
 
     Returns:
-        What can be written as JSON. Lengths are in seconds; a histogram has `edges`, one more
-        than `counts`, and its first and last bin have all that lies beyond. Levels are RMS around
-        the mean, in dB below full scale: a sine of full scale has -3.
+        Summary that JSON can hold. Lengths are in seconds. Levels are RMS around the mean, in dB
+        relative to full scale: a full-scale sine has -3. A histogram has `edges`, one more than
+        `counts`; its first and last bins also count all values beyond them.
     """
     used = store.utterances
-    lengths_s = np.array([each.seconds for each in used])
-    powers = np.array([each.power for each in used])
+    lengths_s = np.array([utterance.seconds for utterance in used])
+    powers = np.array([utterance.power for utterance in used])
     levels_dbfs = 10 * np.log10(np.maximum(powers, 10 ** (LEVEL_EDGES_DBFS[0] / 10)))
     samples, clipped = (
-        sum(getattr(each, name) for each in used) for name in ("samples", "clipped")
+        sum(getattr(utterance, name) for utterance in used) for name in ("samples", "clipped")
     )
-    with_clipping = _file_names([each for each in used if each.clipped])
+    with_clipping = _file_names([utterance for utterance in used if utterance.clipped])
     return {
         "store": store.key,
         "recordings": len(_file_names(used)),
@@ -91,7 +95,7 @@ def summarize(store: FeatureStore, config: FeatureConfig) -> Summary:
 
 
 def format_table(summary: Summary) -> str:
-    """A summary as text, a line for each thing."""
+    """Format a summary as lines of text."""
     length, level, clipping = (summary[name] for name in ("length_s", "level_dbfs", "clipping"))
     rows = [
         ("recordings", f"{summary['recordings']}"),
@@ -108,28 +112,32 @@ def format_table(summary: Summary) -> str:
     rows += [
         (
             "skipped",
-            f"{about['count']} {reason}: {_format_names(about['examples'], about['count'])}",
+            f"{skipped['count']} {reason}: {_format_names(skipped['examples'], skipped['count'])}",
         )
-        for reason, about in summary["skipped"].items()
+        for reason, skipped in summary["skipped"].items()
     ] or [("skipped", "none")]
     return "\n".join(f"  {name:<12}{text}" for name, text in rows)
 
 
 def draw(path: Path, summary: Summary) -> None:
-    """Writes histograms of length, F0 and level as a picture."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # Workers do without it.
+    """Draw histograms of length, F0 and level to a picture."""
+    # Imported here, because workers do not draw.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [
-        ("length_s", "length, s", "utterances"),
-        ("f0_hz", "F0, Hz", "voiced frames"),
-        ("level_dbfs", "level, dBFS", "utterances"),
+    panels = [
+        (name, label, counted)
+        for name, label, counted in (
+            ("length_s", "length, s", "utterances"),
+            ("f0_hz", "F0, Hz", "voiced frames"),
+            ("level_dbfs", "level, dBFS", "utterances"),
+        )
+        if summary[name] and sum(summary[name]["counts"])
     ]
-    shown = [each for each in shown if summary[each[0]] and sum(summary[each[0]]["counts"])]
-    figure = Figure(figsize=(4 * max(1, len(shown)), 3.2), layout="constrained")
+    figure = Figure(figsize=(4 * max(1, len(panels)), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
-    for number, (name, label, counted) in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), number)
+    for number, (name, label, counted) in enumerate(panels, 1):
+        axes = figure.add_subplot(1, len(panels), number)
         counts, edges = np.array(summary[name]["counts"]), np.array(summary[name]["edges"])
         axes.stairs(counts, edges, fill=True)
         filled = np.flatnonzero(counts)
@@ -145,7 +153,7 @@ def draw(path: Path, summary: Summary) -> None:
 
 
 def _summarize_f0(store: FeatureStore, config: FeatureConfig) -> dict[str, Any] | None:
-    """Of voiced frames; none where F0 is not analysed."""
+    """Summarize the F0 of voiced frames; None if F0 is not analysed."""
     if config.spectra != "mel_cepstra":
         return None
     first, last = config.f0_floor_hz // F0_STEP_HZ, math.ceil(config.f0_ceiling_hz / F0_STEP_HZ)
@@ -156,31 +164,34 @@ def _summarize_f0(store: FeatureStore, config: FeatureConfig) -> dict[str, Any] 
         counts += _count(voiced, edges)
         log_sum += float(np.log(voiced).sum())
     voiced_frames = int(counts.sum())
+    frames = sum(utterance.frames for utterance in store.utterances)
     return {
         "mean": math.exp(log_sum / voiced_frames) if voiced_frames else 0.0,
-        "voiced_share": voiced_frames / max(1, sum(each.frames for each in store.utterances)),
+        "voiced_share": voiced_frames / max(1, frames),
         "edges": edges.tolist(),
         "counts": counts.tolist(),
     }
 
 
 def _summarize_skipped(skipped: Sequence[Utterance]) -> dict[str, dict[str, Any]]:
-    """How many for which reason, the most frequent first; details of a reason aside."""
+    """Count skipped utterances by reason without its details, the most frequent reason first."""
     found: dict[str, list[str]] = {}
-    for each in skipped:
-        reason = each.skipped.partition(" (")[0].partition(",")[0]
-        found.setdefault(reason, []).append(each.name)
+    for utterance in skipped:
+        reason = utterance.skipped.partition(" (")[0].partition(",")[0]
+        found.setdefault(reason, []).append(utterance.name)
     return {
         reason: {"count": len(names), "examples": names[:MAX_EXAMPLES]}
-        for reason, names in sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+        for reason, names in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     }
 
 
 def _file_names(utterances: Sequence[Utterance]) -> list[str]:
-    return list(dict.fromkeys(each.recording.name for each in utterances))
+    """List the file names of utterances without repetition, in order."""
+    return list(dict.fromkeys(utterance.recording.name for utterance in utterances))
 
 
 def _describe(values: np.ndarray) -> dict[str, float]:
+    """Return mean, median, minimum and maximum by name; empty without values."""
     if not len(values):
         return {}
     return {
@@ -196,6 +207,7 @@ def _length_edges(lengths_s: np.ndarray) -> np.ndarray:
 
 
 def _count(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Count values per bin; the first and last bins also count values beyond them."""
     return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
 
 
@@ -203,10 +215,10 @@ def _histogram(values: np.ndarray, edges: np.ndarray) -> dict[str, list[float]]:
     return {"edges": edges.tolist(), "counts": _count(values, edges).tolist()}
 
 
-def _format_spread(about: Mapping[str, float], unit: str) -> str:
+def _format_spread(values: Mapping[str, float], unit: str) -> str:
     return (
-        f"mean {about['mean']:.1f} {unit}, median {about['median']:.1f}, "
-        f"{about['least']:.1f} to {about['most']:.1f}"
+        f"mean {values['mean']:.1f} {unit}, median {values['median']:.1f}, "
+        f"{values['least']:.1f} to {values['most']:.1f}"
     )
 
 
@@ -225,7 +237,7 @@ def _format_clipping(clipping: Mapping[str, Any]) -> str:
 
 
 def _format_names(examples: Sequence[str], count: int) -> str:
-    """Some of so many names."""
-    shown = join_names([single_line(each) for each in examples])
+    """Join example names, and the number of names that are not shown."""
+    shown = join_names([single_line(name) for name in examples])
     more = f" and {count - len(examples)} more" if examples and count > len(examples) else ""
     return shown + more

@@ -1,4 +1,4 @@
-"""Public corpora into folders that a training takes: downloaded, verified, unpacked."""
+"""Download, verification and unpacking of public corpora into folders for training."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,38 +15,39 @@ from cyclegan_vc_tf.system.errors import InputError, join_names
 from cyclegan_vc_tf.system.progress import progress_bar
 
 ARCHIVES_DIR = "archives"
-"""Folder of the downloads, which are kept: another speaker may be in them."""
+"""Folder of downloaded archives, kept because other speakers may be in them."""
 
 PARTIAL_DIR = f".corpus{files.PARTIAL_SUFFIX}"
-"""Folder of what is not finished; what a kill leaves in it, the next call removes."""
+"""Folder of unfinished files; the next call removes leftovers of a killed one."""
 
 TIMEOUT_S = 60
-"""How long a server may be silent."""
+"""Longest wait for a server's next bytes, in seconds."""
 
 CHUNK_BYTES = 2**18
+"""Bytes per chunk of a download."""
 
 
 def download_corpus(corpus: Corpus, speakers: Sequence[str], folder: Path, url: str = "") -> None:
-    """Brings the recordings of speakers to `folder`/train/SPEAKER and `folder`/held_out/SPEAKER.
+    """Download recordings to `folder`/train/SPEAKER and `folder`/held_out/SPEAKER.
 
-    What is there is left as it is. What is not is made beside its place and renamed, so that it is
-    there whole or not at all.
+    Existing folders of a speaker are not changed. Missing ones are made under another name and then
+    renamed, so they exist completely or not at all.
 
     Args:
-        corpus: Where they are published.
-        speakers: Of the corpus.
-        folder: The corpus' folder.
-        url: What the addresses of archives begin with, where it is not the corpus' own: a mirror.
+        corpus: Corpus to download from.
+        speakers: Speakers of the corpus.
+        folder: Folder of the corpus.
+        url: Common beginning of the addresses of archives at a mirror; empty for the corpus' own.
 
     Raises:
-        InputError: An archive cannot be had, is not what was published, is not safe to unpack or
-            holds something else than expected; or the folder cannot be written.
+        InputError: An archive cannot be downloaded, is not the published file, is not safe to
+            unpack, or lacks expected recordings; or the folder cannot be written.
     """
     url = url or corpus.url
     if not url.startswith(("http://", "https://")):
         raise InputError(f"--corpus_url is {url!r}; expected an address that begins with http")
     with _report_write_errors(folder), files.locked(folder / "lock", wait=True):
-        missing = [each for each in speakers if not _is_complete(folder, each)]
+        missing = [speaker for speaker in speakers if not _is_complete(folder, speaker)]
         partial = folder / PARTIAL_DIR
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -65,11 +66,12 @@ def download_corpus(corpus: Corpus, speakers: Sequence[str], folder: Path, url: 
 
 
 def _is_complete(folder: Path, speaker: str) -> bool:
+    """Return whether both folders of a speaker exist."""
     return all((folder / side / speaker).is_dir() for side in SIDES)
 
 
 def _open_kept(archive: Archive, speakers: Sequence[str], path: Path) -> dict[str, dict[str, str]]:
-    """The recordings in an archive that was downloaded before, or put there by hand."""
+    """Find the recordings in an archive that was downloaded before, or added by the user."""
     try:
         return _find_recordings(archive, speakers, path, path)
     except InputError as error:
@@ -84,14 +86,14 @@ def _download(
     partial: Path,
     address: str,
 ) -> dict[str, dict[str, str]]:
-    """Downloads an archive, and keeps it at `path` when it is what was expected."""
+    """Download an archive, keep it at `path` if it is the expected one, and find its recordings."""
     downloads = partial / ARCHIVES_DIR
-    # What is expected of the file is checked below, with words that say what to do.
+    # The file is checked below, with error messages that say what to do.
     pooch.get_logger().setLevel("WARNING")
     try:
-        # The server's total takes the place of this one, without which pooch sees no bar.
-        about = f"Downloading {archive.name}"
-        with progress_bar(total=1, desc=about, unit="B", unit_scale=True) as progress:
+        # The server's total replaces this one; without any total, pooch ignores the bar.
+        description = f"Downloading {archive.name}"
+        with progress_bar(total=1, desc=description, unit="B", unit_scale=True) as progress:
             downloader = pooch.HTTPDownloader(progress, CHUNK_BYTES, timeout=TIMEOUT_S)
             pooch.retrieve(address, None, fname=archive.name, path=downloads, downloader=downloader)
         found = _find_recordings(archive, speakers, downloads / archive.name, path)
@@ -106,58 +108,58 @@ def _download(
 
 
 def _failure_reason(error: requests.RequestException) -> str:
-    """Why a download failed, in a few words."""
+    """Describe why a download failed."""
     if error.response is not None:
-        # pooch leaves it open.
+        # pooch does not close the response.
         error.response.close()
         return f"the server answers {error.response.status_code} {error.response.reason}"
-    # Silence in the midst of a download is no Timeout.
+    # A pause in the middle of a download does not raise Timeout.
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return f"the server is silent for {TIMEOUT_S} s"
+        return f"the server sent nothing for {TIMEOUT_S} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off before the end"
+        return "the connection ended before the file was complete"
     if isinstance(error, requests.ConnectionError):
         return "the server cannot be reached"
     return str(error)
 
 
 def _checksum_path(path: Path) -> Path:
-    """The file beside an archive with its SHA-256, as `sha256sum` writes them."""
+    """Return the path of an archive's SHA-256 file, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def _verify(archive: Archive, file: Path, record: Path) -> str:
-    """Checks that a file has the published SHA-256, or the first download's, and returns it."""
+    """Return a file's SHA-256, after comparing it with the published or the first one."""
     found = pooch.file_hash(str(file), alg="sha256")
-    expected, whose = archive.sha256, "what is published"
+    expected, origin = archive.sha256, "the published value"
     if expected is None and record.exists():
         expected, _, _ = record.read_text(encoding="utf-8").partition(" ")
-        whose = f"the first download's, in {record}"
+        origin = f"the first download's value, in {record}"
     if expected not in (None, found):
-        raise InputError(f"its SHA-256 is {found}; expected {expected}, {whose}")
+        raise InputError(f"its SHA-256 is {found}; expected {expected}, {origin}")
     return found
 
 
 def _find_recordings(
     archive: Archive, speakers: Sequence[str], file: Path, path: Path
 ) -> dict[str, dict[str, str]]:
-    """Verifies an archive and finds each speaker's recordings in it.
+    """Verify an archive and find the recordings of speakers in it.
 
     Args:
-        archive: What it should be.
-        speakers: Whose recordings are wanted.
-        file: The archive's file.
-        path: Where it is kept, or will be.
+        archive: Expected archive.
+        speakers: Wanted speakers.
+        file: File to read.
+        path: Final path of the archive.
 
     Returns:
-        By speaker, each recording's name in the archive by its own, `NAME.wav`.
+        By speaker, the path of each recording in the archive by its file name, `NAME.wav`.
     """
     sha256 = _verify(archive, file, _checksum_path(path))
     names = archives.list_files(file)
     found = {
-        each: _speaker_recordings(archive, each, names)
-        for each in speakers
-        if each in archive.speakers
+        speaker: _speaker_recordings(archive, speaker, names)
+        for speaker in speakers
+        if speaker in archive.speakers
     }
     if archive.sha256 is None:
         files.write_text(_checksum_path(path), f"{sha256}  {archive.name}\n")
@@ -165,11 +167,12 @@ def _find_recordings(
 
 
 def _speaker_recordings(archive: Archive, speaker: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the path of each recording of a speaker in an archive, by its file name."""
     folder = archive.folder or speaker
     found: dict[str, str] = {}
     for name in names:
         path = PurePosixPath(name)
-        # Other systems' archivers add files whose names begin with a dot.
+        # Archivers of some systems add files with names that begin with a dot.
         if path.parent.name != folder or path.suffix != ".wav" or path.name.startswith("."):
             continue
         if path.name in found:
@@ -187,7 +190,7 @@ def _speaker_recordings(archive: Archive, speaker: str, names: Sequence[str]) ->
 def _unpack(
     archive: Archive, found: Mapping[str, Mapping[str, str]], path: Path, partial: Path
 ) -> None:
-    """Unpacks recordings to `partial`/train/SPEAKER and `partial`/held_out/SPEAKER."""
+    """Unpack recordings to `partial`/train/SPEAKER and `partial`/held_out/SPEAKER."""
     for speaker, recordings in found.items():
         outputs = {}
         for name, member in recordings.items():
@@ -198,7 +201,8 @@ def _unpack(
 
 
 def _move_into_place(folder: Path, partial: Path, speaker: str) -> None:
-    # A kill between the two leaves one, and both are made anew.
+    """Move the unpacked folders of a speaker into the corpus."""
+    # If the process is killed between the two, one is missing and both are made again.
     for side in SIDES:
         place = folder / side / speaker
         place.parent.mkdir(exist_ok=True)
@@ -209,11 +213,11 @@ def _move_into_place(folder: Path, partial: Path, speaker: str) -> None:
 
 @contextmanager
 def _report_write_errors(folder: Path) -> Iterator[None]:
-    """Says which folder it is that cannot be written."""
+    """Turn errors of writing into InputError with the name of the folder."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"--corpus_dir {folder} cannot be written ({error.strerror or error}); what was "
-            "half done is removed"
+            f"--corpus_dir {folder} cannot be written ({error.strerror or error}); "
+            "unfinished files are removed"
         ) from error

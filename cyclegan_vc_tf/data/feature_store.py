@@ -1,14 +1,13 @@
-"""The feature store of one speaker: all frames in memory-mapped arrays, and an index.
+"""Feature store of one speaker: all frames in memory-mapped arrays, and an index.
 
-    STORE/index.json                what is in it; renamed into place last
-    STORE/spectra-KEY.npy           (frames, bins) float32, utterance after utterance
+    STORE/index.json                list of utterances; written last
+    STORE/spectra-KEY.npy           (frames, bins) float32, all utterances in order
     STORE/f0_hz-KEY.npy             (frames,) float32, 0 where unvoiced or not analysed
-    STORE/cuts.tsv                  where recordings were cut into pieces, if they were
-    STORE/summary.json, .png        what is in it, for people; see `corpus_summary`
-    STORE/parts/KEY.npz             one recording's features, until they are packed
+    STORE/cuts.tsv                  times of the pieces, if recordings were cut into pieces
+    STORE/summary.json, .png        summary for users; see `corpus_summary`
+    STORE/parts/KEY.npz             features of one recording, until they are packed
 
-Writing and reading stand side by side here. A store belongs to one folder of recordings and one
-set of feature settings.
+A store belongs to one folder of recordings and one set of feature settings.
 """
 
 import dataclasses
@@ -33,21 +32,22 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import single_line
 
 FORMAT = 3
-"""Raised when features of the same settings would come out differently."""
+"""Format number; it rises when equal settings give different features than before."""
 
 CUTS = "cuts.tsv"
+"""Name of the table of pieces."""
 
 
 class FeatureStore:
-    """A store as it is on disk; without an index it is empty.
+    """A feature store on disk; a store without an index is empty.
 
     Attributes:
-        folder: Where it is.
-        utterances: Those that can be used, sorted by the file's name.
-        skipped: Those that cannot.
+        folder: Folder of the store.
+        utterances: Utterances with features, sorted by file name.
+        skipped: Utterances without features.
         spectra: Mel-cepstra or log-mel spectra, (frames, bins) float32, memory-mapped.
-        f0_hz: (frames,) float32, memory-mapped.
-        key: Of its index; another content, another key.
+        f0_hz: F0 in Hz, (frames,) float32, memory-mapped.
+        key: Hash of the content, from the index.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,42 +61,43 @@ class FeatureStore:
 
     @property
     def entries(self) -> dict[Recording, list[Utterance]]:
-        """Everything that was read, by the file it was made of."""
+        """All utterances of files that could be read, by recording."""
         found: dict[Recording, list[Utterance]] = {}
-        for entry in sorted((*self.utterances, *self.skipped), key=lambda each: each.piece or 0):
+        utterances = sorted((*self.utterances, *self.skipped), key=lambda entry: entry.piece or 0)
+        for entry in utterances:
             if entry.sha256:
                 found.setdefault(entry.recording, []).append(entry)
         return found
 
     def spectra_of(self, utterance: Utterance) -> np.ndarray:
-        """(frames, bins) float32, a view of the mapped array."""
+        """Return the spectra of an utterance, (frames, bins) float32, a view of the array."""
         return self.spectra[utterance.start : utterance.start + utterance.frames]
 
     def f0_hz_of(self, utterance: Utterance) -> np.ndarray:
-        """(frames,) float32, a view of the mapped array."""
+        """Return the F0 of an utterance in Hz, (frames,) float32, a view of the array."""
         return self.f0_hz[utterance.start : utterance.start + utterance.frames]
 
     def read(
-        self, name: str, utterances: Iterable[Utterance], most_frames: int
+        self, name: str, utterances: Iterable[Utterance], max_frames: int
     ) -> Iterator[np.ndarray]:
-        """Reads utterances one after the other, without mapping them into memory.
+        """Read the frames of utterances in order, without mapping them into memory.
 
         Args:
-            name: "spectra" or "f0_hz".
-            utterances: Of this store.
-            most_frames: A longer utterance comes in several pieces.
+            name: Name of the array, "spectra" or "f0_hz".
+            utterances: Utterances of this store.
+            max_frames: Largest number of frames per chunk; a longer utterance has several chunks.
 
         Yields:
-            (frames, bins) or (frames,) float32.
+            Chunks, (frames, bins) or (frames,) float32.
         """
         mapped = getattr(self, name)
         shape, values = mapped.shape[1:], int(np.prod(mapped.shape[1:]))
         with _array_path(self.folder, name, self.key).open("rb") as file:
-            head = file.seek(0, 2) - mapped.nbytes
-            for each in utterances:
-                file.seek(head + 4 * values * each.start)
-                for begun in range(0, each.frames, most_frames):
-                    frames = min(most_frames, each.frames - begun)
+            header_bytes = file.seek(0, 2) - mapped.nbytes
+            for utterance in utterances:
+                file.seek(header_bytes + 4 * values * utterance.start)
+                for begin in range(0, utterance.frames, max_frames):
+                    frames = min(max_frames, utterance.frames - begin)
                     yield np.fromfile(file, "<f4", frames * values).reshape(frames, *shape)
 
 
@@ -106,27 +107,27 @@ def store_folder(
     config: FeatureConfig,
     splitting: Mapping[str, float] | None = None,
 ) -> Path:
-    """Where the store of a speaker's folder is: another setting that counts, another store.
+    """Return the folder of a speaker's store, which depends on all settings that change features.
 
     Args:
-        features_dir: Of all stores.
-        speaker_dir: The recordings.
-        config: The analysis.
-        splitting: How they are cut into pieces; nothing where they are not.
+        features_dir: Folder of all stores.
+        speaker_dir: Folder of the recordings.
+        config: Settings of the analysis.
+        splitting: Settings of splitting into pieces; empty if recordings are not split.
     """
     key = content_key([FORMAT, str(speaker_dir), config.used, dict(splitting or {})])
     return features_dir / f"{speaker_dir.name}-{key}"
 
 
 def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> FeatureStore:
-    """Makes the store hold exactly `recordings`, from its parts and from what it has.
+    """Rewrite a store to hold exactly `recordings`, from its arrays and its parts.
 
-    One utterance is in memory at a time. Until the new index is in place, the old store stands.
+    One utterance is in memory at a time. The old store is valid until the new index is written.
 
     Args:
-        old: The store as it is.
-        recordings: What it is to hold; each is in the store already or has a part.
-        bins: Values a frame.
+        old: Current store.
+        recordings: Recordings of the new store; each is in the current store or has a part.
+        bins: Values per frame.
     """
     store, known = old.folder, old.entries
     utterances, start = [], 0
@@ -134,7 +135,7 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
         for entry in known.get(recording) or read_part_entries(store, recording):
             utterances.append(dataclasses.replace(entry, start=start))
             start += entry.frames
-    index = {"format": FORMAT, "utterances": [dataclasses.asdict(each) for each in utterances]}
+    index = {"format": FORMAT, "utterances": [entry.to_json() for entry in utterances]}
     key = content_key(index)
     with (
         _new_array(store, "f0_hz", key, (start,)) as f0_hz_file,
@@ -151,14 +152,14 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
 
 
 def _read_index(store: Path) -> tuple[list[Utterance], str]:
-    """What the index says; nothing where there is none, or none that can be used."""
+    """Read utterances and key from the index; empty if it does not exist or is not usable."""
     try:
         index = json.loads((store / "index.json").read_text(encoding="utf-8"))
         if index["format"] != FORMAT:
             return [], ""
         entries = [
-            Utterance(**{**each, "recording": Recording(**each["recording"])})
-            for each in index["utterances"]
+            Utterance.from_json(entry, Recording(**entry["recording"]))
+            for entry in index["utterances"]
         ]
         frames = sum(entry.frames for entry in entries)
         for name in ARRAYS:
@@ -172,7 +173,7 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
 def _read_arrays(
     old: FeatureStore, known: list[Utterance] | None, recording: Recording
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """F0 and spectra of each utterance of a recording that has frames."""
+    """Read F0 and spectra of each utterance with frames, from the old store or from the part."""
     if known is not None:
         for entry in known:
             if entry.frames:
@@ -187,19 +188,20 @@ def _array_path(store: Path, name: str, key: str) -> Path:
 
 @contextmanager
 def _new_array(store: Path, name: str, key: str, shape: tuple[int, ...]) -> Iterator[IO[bytes]]:
-    """An array file of this shape, to write float32 values to; whole or not there."""
-    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    """Open a new array file for float32 values; it exists completely or not at all."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with files.replacing(_array_path(store, name, key)) as partial, partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, about)
+        np.lib.format.write_array_header_1_0(file, header)
         yield file
 
 
 def _write_cuts(store: Path, utterances: Sequence[Utterance]) -> None:
-    """A table of the pieces, for people to read, if there are any."""
+    """Write a table of the pieces for users, if there are any."""
     lines = [
-        f"{single_line(each.name)}\t{each.begin_s:.3f}\t{each.end_s:.3f}\t{single_line(each.skipped)}\n"
-        for each in utterances
-        if each.piece is not None
+        f"{single_line(entry.name)}\t{entry.begin_s:.3f}\t{entry.end_s:.3f}\t"
+        f"{single_line(entry.skipped)}\n"
+        for entry in utterances
+        if entry.piece is not None
     ]
     if lines:
         files.write_text(store / CUTS, "".join(["piece\tbegin_s\tend_s\tskipped\n", *lines]))
@@ -208,14 +210,15 @@ def _write_cuts(store: Path, utterances: Sequence[Utterance]) -> None:
 
 
 def _memory_map(path: Path) -> np.ndarray:
+    """Map an array file into memory, or load it if it has no frames."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:  # An array of no frames cannot be mapped.
+    except ValueError:  # An array without frames cannot be mapped.
         return np.load(path, allow_pickle=False)
 
 
 def _remove_leftovers(store: Path, key: str) -> None:
-    """Removes parts that are packed, arrays of an earlier index, and what a kill left behind."""
+    """Remove packed parts, arrays of an earlier index, and partial files of a killed process."""
     keep = {_array_path(store, name, key) for name in ARRAYS}
     for path in (*store.glob("parts/*"), *store.glob("parts/.*"), *store.glob("*.npy")):
         if path not in keep:

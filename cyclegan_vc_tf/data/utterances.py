@@ -1,14 +1,14 @@
-"""Recordings as files, their utterances, and parts: one recording's features until they are packed.
+"""Recordings, their utterances, and the part files that hold one recording's features.
 
-A part is an npz file: the arrays of each utterance, and a list of them as JSON. It is written and
-read one utterance after the other.
+A part is an npz file with the arrays of each utterance and a JSON list of the utterances. It is
+written and read one utterance at a time, and removed once the feature store holds its content.
 """
 
 import dataclasses
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,46 +18,54 @@ import numpy as np
 from cyclegan_vc_tf.system import files
 
 ARRAYS = ("f0_hz", "spectra")
+"""Names of an utterance's arrays."""
 
 _ENTRIES = "utterances.json"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A file as it was found: what tells whether it has changed since."""
+    """State of an audio file, by which later changes are detected.
+
+    Attributes:
+        name: Name relative to the speaker's folder.
+        size: Size in bytes.
+        modified_ns: Time of the last modification, in ns.
+    """
 
     name: str
     size: int
     modified_ns: int
 
     @classmethod
-    def of(cls, folder: Path, name: str) -> "Recording":
-        """The recording `name`, relative to `folder`, as it is now."""
+    def from_file(cls, folder: Path, name: str) -> "Recording":
+        """Return the current state of the file `name`, relative to `folder`."""
         status = (folder / name).stat()
         return cls(name, status.st_size, status.st_mtime_ns)
 
     @property
     def key(self) -> str:
-        """Names its part; another size or time is another key."""
+        """Name of the recording's part; it changes with the file's size or time."""
         return content_key([self.name, self.size, self.modified_ns])
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A recording in the store, or a piece of one.
+    """A recording in the feature store, or one piece of it.
 
     Attributes:
-        recording: The file it was made of.
-        sha256: Of the file's bytes; empty where they could not be read.
-        start: Its first frame in the arrays.
-        frames: How many it has; 0 where it was skipped.
-        skipped: Why it is not in the arrays; empty where it is.
-        piece: Its number among the pieces of the recording; None of a whole one.
-        begin_s: Where in the file it begins, in seconds.
-        end_s: Where it ends.
-        samples: How many it has at the file's rate, of each channel.
-        clipped: How many of them are clipped; see `levels`.
-        power: Mean square of its samples around their mean; full scale is 1.
+        recording: Audio file of the utterance.
+        sha256: SHA-256 of the file's bytes; empty if they could not be read.
+        start: First frame in the arrays of the store.
+        frames: Number of frames; 0 if the utterance was skipped.
+        skipped: Reason why the utterance has no features; empty if it has them.
+        piece: Number of the piece in the recording; None for a whole recording.
+        begin_s: Beginning in the file, in seconds.
+        end_s: End in the file, in seconds.
+        samples: Samples per channel at the file's rate.
+        clipped: Number of clipped samples; see `levels`.
+        power: Mean square of the samples around their mean; full scale is 1.
+        warnings: Defects of the recording that did not prevent reading.
     """
 
     recording: Recording
@@ -71,34 +79,48 @@ class Utterance:
     samples: int = 0
     clipped: int = 0
     power: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The file's name, relative to the speaker's folder, and the piece's number."""
+        """Name of the file, relative to the speaker's folder, and number of the piece."""
         number = "" if self.piece is None else f"#{self.piece:04}"
         return f"{self.recording.name}{number}"
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Duration in seconds."""
         return self.end_s - self.begin_s
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields for JSON; warnings are left out if there are none."""
+        fields = dataclasses.asdict(self)
+        if not self.warnings:
+            del fields["warnings"]
+        return fields
 
-Features = tuple[Utterance, np.ndarray, np.ndarray]
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any], recording: Recording) -> "Utterance":
+        """Return the utterance of a recording from its fields in JSON."""
+        warnings = tuple(fields.get("warnings", ()))
+        return cls(**{**fields, "recording": recording, "warnings": warnings})
+
+
+AnalysedUtterance = tuple[Utterance, np.ndarray, np.ndarray]
 """An utterance, its F0, (frames,), and its spectra, (frames, bins)."""
 
 
 def part_path(store: Path, recording: Recording) -> Path:
-    """Where the features of one recording wait to be packed."""
+    """Return the path of a recording's part."""
     return store / "parts" / f"{recording.key}.npz"
 
 
-def write_part(path: Path, utterances: Iterable[Features]) -> None:
-    """Writes the features of one recording, as they come, or why there are none."""
+def write_part(path: Path, utterances: Iterable[AnalysedUtterance]) -> None:
+    """Write the utterances of one recording to its part as they are analysed."""
     with files.replacing(path) as partial, zipfile.ZipFile(partial, "w") as part:
         entries = []
         for number, (utterance, *arrays) in enumerate(utterances):
-            entries.append(dataclasses.asdict(utterance))
+            entries.append(utterance.to_json())
             for name, array in zip(ARRAYS, arrays, strict=True):
                 with part.open(f"{name}-{number}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array.astype(np.float32), allow_pickle=False)
@@ -106,14 +128,14 @@ def write_part(path: Path, utterances: Iterable[Features]) -> None:
 
 
 def read_part_entries(store: Path, recording: Recording) -> list[Utterance]:
-    """The utterances of a recording that has a part."""
+    """Read the list of utterances in a recording's part."""
     with zipfile.ZipFile(part_path(store, recording)) as part:
         entries = json.loads(part.read(_ENTRIES))
-    return [Utterance(**{**entry, "recording": recording}) for entry in entries]
+    return [Utterance.from_json(entry, recording) for entry in entries]
 
 
 def read_part(store: Path, recording: Recording) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """F0 and spectra of each utterance in a part that has frames."""
+    """Read F0 and spectra of each utterance with frames in a recording's part."""
     with np.load(part_path(store, recording), allow_pickle=False) as part:
         for number, entry in enumerate(read_part_entries(store, recording)):
             if entry.frames:
@@ -121,5 +143,5 @@ def read_part(store: Path, recording: Recording) -> Iterator[tuple[np.ndarray, n
 
 
 def content_key(data: Any) -> str:
-    """A short hash of what JSON can hold."""
+    """Return a short hash of data that JSON can hold."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""Acoustic features: WORLD, mel-cepstra, log-mel spectra, normalisation."""
+"""Acoustic features: WORLD, mel-cepstra, log-mel spectra, VTLN, normalisation."""

@@ -1,4 +1,4 @@
-"""What speech is made into, by whichever analysis: spectra to convert, and all beside them."""
+"""Analysis of a recording into features, with one call for any feature type."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from cyclegan_vc_tf.features.log_mel import MelFeatures
 from cyclegan_vc_tf.features.world import WorldFeatures
 
 Features = WorldFeatures | MelFeatures
-"""Both have `spectra`, (frames, bins) float32."""
+"""Features of one recording; both types have `spectra`, (frames, bins) float32."""
 
 
 def validate(config: FeatureConfig) -> None:
@@ -23,23 +23,23 @@ def validate(config: FeatureConfig) -> None:
 
 
 def frame_count(samples: int, config: FeatureConfig) -> int:
-    """Frames of so many samples."""
-    of = log_mel if config.spectra == "log_mel" else world
-    return of.frame_count(samples, config)
+    """Count the frames that the analysis makes from a number of samples."""
+    module = log_mel if config.spectra == "log_mel" else world
+    return module.frame_count(samples, config)
 
 
 def analyse_for_training(
     samples: np.ndarray, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What training needs of a recording.
+    """Analyse the F0 and the spectra of a recording, which is all that training needs.
 
     Args:
-        samples: (samples,) float32 at `config.sample_rate_hz`.
-        config: The analysis.
+        samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+        config: Settings of the analysis.
 
     Returns:
-        F0 in Hz, (frames,) float64, all 0 for log-mel spectra, which have it in them; and spectra,
-        (frames, bins) float32.
+        F0 in Hz, (frames,) float64, and spectra, (frames, bins) float32. For log-mel spectra, which
+        contain the F0, all F0 values are 0.
     """
     if config.spectra == "log_mel":
         spectra = log_mel.log_mel(samples, config)
@@ -48,11 +48,11 @@ def analyse_for_training(
 
 
 def analyse(samples: np.ndarray, config: FeatureConfig) -> Features:
-    """Everything conversion needs of a recording.
+    """Analyse all features of a recording that conversion and synthesis need.
 
     Args:
-        samples: (samples,) float32 at `config.sample_rate_hz`.
-        config: The analysis.
+        samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+        config: Settings of the analysis.
     """
     if config.spectra == "log_mel":
         return MelFeatures(log_mel.log_mel(samples, config))

@@ -1,4 +1,4 @@
-"""Log-mel spectra of a recording, as MelGAN's public generator knows them, and back again.
+"""Log-mel spectra of a recording, computed as for MelGAN's public generator.
 
 Source: Kumar et al., 2019, arXiv:1910.06711, and its public code: a Hann window as long as the
 transform, magnitudes, Slaney's mel filters, the decimal logarithm.
@@ -15,19 +15,19 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.system.errors import InputError
 
 MIN_MAGNITUDE = 1e-5
-"""Least magnitude in any band: its logarithm is -5."""
+"""Lower limit of the magnitude in a band, before the logarithm, which is then -5."""
 
 MIN_STD = 0.2
-"""Least standard deviation that a band is divided by, 4 dB.
+"""Lower limit of the standard deviation that a band is divided by: 4 dB.
 
-A band above the recordings' own bandwidth is at the floor but for a click or hiss now and then,
-which would be a hundred of its standard deviations high.
+A band above the bandwidth of the recordings lies at the lower limit except for rare clicks or hiss.
+Without this limit, such a click would be a hundred standard deviations high.
 """
 
 
 @dataclass(frozen=True)
 class MelFeatures:
-    """What a vocoder needs to speak a recording again.
+    """Features that a log-mel vocoder synthesizes a recording from.
 
     Attributes:
         spectra: Log-mel spectra, (frames, bins) float32.
@@ -37,7 +37,7 @@ class MelFeatures:
 
 
 def frame_count(samples: int, config: FeatureConfig) -> int:
-    """Frames of so many samples: one for each hop, the last of which may be incomplete."""
+    """Count the frames of a recording: one per hop, where the last hop may be incomplete."""
     return -(-samples // config.hop_samples)
 
 
@@ -47,7 +47,7 @@ def validate(config: FeatureConfig) -> None:
     Raises:
         InputError: A mel band has no bin of the transform in it.
     """
-    empty = int(np.sum(~filters(config).any(axis=1)))
+    empty = int(np.sum(~mel_filters(config).any(axis=1)))
     if empty:
         raise InputError(
             f"--mel_bins is {config.mel_bins}, and {empty} of them have no bin of a transform of "
@@ -56,18 +56,18 @@ def validate(config: FeatureConfig) -> None:
 
 
 @lru_cache
-def filters(config: FeatureConfig) -> np.ndarray:
-    """Slaney's mel filters from 0 Hz to Nyquist's frequency, each of unit area in Hz.
+def mel_filters(config: FeatureConfig) -> np.ndarray:
+    """Return Slaney's mel filters from 0 Hz to the Nyquist frequency, each of unit area in Hz.
 
     Returns:
-        (bins, 1 + fft_samples // 2) float32.
+        Filter weights, (bins, 1 + fft_samples // 2) float32, read-only.
 
-    Source: Slaney, 1998, Auditory Toolbox, as librosa has it.
+    Source: Slaney, 1998, Auditory Toolbox, as implemented in librosa.
     """
-    import librosa  # Here and below: runs of mel-cepstra do without it.
+    import librosa  # Imported here and below, because mel-cepstra do not need it.
 
     with warnings.catch_warnings():
-        # `validate` refuses what it warns of.
+        # `validate` refuses empty filters with a message of its own.
         warnings.filterwarnings("ignore", "Empty filters detected", UserWarning)
         weights = librosa.filters.mel(
             sr=config.sample_rate_hz, n_fft=config.fft_samples, n_mels=config.mel_bins
@@ -77,34 +77,35 @@ def filters(config: FeatureConfig) -> np.ndarray:
 
 
 def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Log-mel spectra: log10(max(filters · |STFT|, 1e-5)).
+    """Compute log-mel spectra: log10(max(filters · |STFT|, 1e-5)).
 
-    Samples are filled up with zeros to whole hops and mirrored by half of what a window is longer
-    than a hop on both sides, so that frame n is centred on the middle of hop n.
+    Zeros fill the samples up to whole hops. Mirrored samples at both ends, half as many as a window
+    is longer than a hop, centre frame n on the middle of hop n.
 
     Args:
-        samples: (samples,) at `config.sample_rate_hz`.
-        config: The analysis.
+        samples: Waveform, (samples,) at `config.sample_rate_hz`.
+        config: Settings of the analysis.
 
     Returns:
-        (ceil(samples / hop), bins) float32.
+        Spectra, (ceil(samples / hop), bins) float32.
     """
     import librosa
 
-    whole = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
-    padded = np.pad(whole, margin_samples(config), mode="reflect")
+    whole_hops = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
+    padded = np.pad(whole_hops, margin_samples(config), mode="reflect")
     magnitudes = np.abs(librosa.stft(padded, **stft_options(config)))
-    return np.log10(np.maximum(filters(config) @ magnitudes, MIN_MAGNITUDE)).T.astype(np.float32)
+    bands = np.maximum(mel_filters(config) @ magnitudes, MIN_MAGNITUDE)
+    return np.log10(bands).T.astype(np.float32)
 
 
 def margin_samples(config: FeatureConfig) -> tuple[int, int]:
-    """Samples mirrored in front and behind."""
-    both = config.fft_samples - config.hop_samples
-    return both // 2, both - both // 2
+    """Count the samples that are mirrored before and after a recording."""
+    total = config.fft_samples - config.hop_samples
+    return total // 2, total - total // 2
 
 
 def stft_options(config: FeatureConfig) -> dict[str, Any]:
-    """Arguments of librosa's short-time transforms."""
+    """Return the arguments of librosa's short-time Fourier transforms."""
     return {
         "n_fft": config.fft_samples, "hop_length": config.hop_samples,
         "window": "hann", "center": False,

@@ -1,54 +1,66 @@
-"""How fast the trajectories of coefficients move, and filters that have them move otherwise."""
+"""Modulation spectra of coefficient trajectories, and filters that match them to a target's."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 WINDOW_FRAMES = 256
-"""Of a modulation spectrum."""
+"""Length of the window of a modulation spectrum, in frames."""
 
 
 def matching_filters(
     source: Sequence[np.ndarray],
     target: Sequence[np.ndarray],
     taps: int,
-    most_gain: float = 1.0,
+    max_gain: float = 1.0,
 ) -> np.ndarray:
-    """Filters over frames under which trajectories move as a target's do.
+    """Design filters over frames that match modulation spectra to a target's.
 
-    For each coefficient the symmetric filter that is 1 at 0 Hz and otherwise nearest, by least
-    squares, to the square root of what the target's modulation spectrum is of the source's, where
-    that is below `most_gain`. The zeroth coefficient, the level, is left as it is.
+    The wanted gain at each modulation frequency is the square root of the ratio of the target's
+    power to the source's, limited to `max_gain`. Each coefficient gets the symmetric filter that
+    has gain 1 at 0 Hz and is closest to the wanted gain by least squares. The filter of the zeroth
+    coefficient, which is the level, changes nothing.
 
     Args:
-        source: Utterances, each (frames, bins).
-        target: Utterances of whatever sentences.
-        taps: Length of the filters, odd.
-        most_gain: With 1, movement is only smoothed away; with more, what is missing is made up
-            for by so much of what is there.
+        source: Utterances of the source, each (frames, bins).
+        target: Utterances of the target, each (frames, bins); any sentences.
+        taps: Length of the filters in frames, odd.
+        max_gain: Largest gain. Filters with 1 only smooth; larger values also amplify.
 
     Returns:
-        (taps, bins).
+        Filters, (taps, bins).
 
-    Source: the idea is that of Takamichi et al., 2014, "A postfilter to modify the modulation
+    Source: after the idea of Takamichi et al., 2014, "A postfilter to modify the modulation
         spectrum in HMM-based speech synthesis".
     """
-    power = [modulation_spectrum(utterances) for utterances in (source, target)]
-    gain = np.minimum(np.sqrt(power[1] / np.maximum(power[0], 1e-12)), most_gain)
+    source_power, target_power = (
+        modulation_spectrum(utterances) for utterances in (source, target)
+    )
+    gain = np.minimum(np.sqrt(target_power / np.maximum(source_power, 1e-12)), max_gain)
     gain[:, 0] = 1.0
-    turns = np.pi * np.outer(np.linspace(0, 1, len(gain)), np.arange(1, taps // 2 + 1))
+    phases = np.pi * np.outer(np.linspace(0, 1, len(gain)), np.arange(1, taps // 2 + 1))
     # The gain of a symmetric filter is 1 + Σ 2 h_k (cos kω - 1), if it is 1 at ω = 0.
-    side, *_ = np.linalg.lstsq(2 * (np.cos(turns) - 1), gain - 1, rcond=None)
+    side, *_ = np.linalg.lstsq(2 * (np.cos(phases) - 1), gain - 1, rcond=None)
     return np.concatenate([side[::-1], 1 - 2 * side.sum(axis=0, keepdims=True), side])
 
 
 def modulation_spectrum(utterances: Sequence[np.ndarray]) -> np.ndarray:
-    """Welch's mean of the power over utterances, (WINDOW_FRAMES // 2 + 1, bins)."""
+    """Average the power spectra of trajectories over utterances by Welch's method.
+
+    Args:
+        utterances: Trajectories, each (frames, bins).
+
+    Returns:
+        Power, (WINDOW_FRAMES // 2 + 1, bins).
+    """
     import scipy.signal
 
-    longer = [
-        np.pad(each - each.mean(axis=0), ((0, max(0, WINDOW_FRAMES - len(each))), (0, 0)))
-        for each in utterances
+    padded = [
+        np.pad(
+            utterance - utterance.mean(axis=0),
+            ((0, max(0, WINDOW_FRAMES - len(utterance))), (0, 0)),
+        )
+        for utterance in utterances
     ]
-    powers = [scipy.signal.welch(each, nperseg=WINDOW_FRAMES, axis=0)[1] for each in longer]
+    powers = [scipy.signal.welch(tracks, nperseg=WINDOW_FRAMES, axis=0)[1] for tracks in padded]
     return np.mean(powers, axis=0)

@@ -1,4 +1,4 @@
-"""A speaker's statistics, and what they are for: scaling features and mapping F0."""
+"""Statistics of a speaker, normalisation of features with them, and the F0 map."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ class Statistics:
     """Means and standard deviations over a speaker's training utterances.
 
     Attributes:
-        mean: Of each value of a frame, (bins,) float64.
-        std: Likewise; zero where a value never changes.
-        log_f0_mean: Of ln(F0 in Hz) over voiced frames; zero where F0 is not analysed.
-        log_f0_std: Likewise; zero for a voice on one note.
+        mean: Mean of each feature value over frames, (bins,) float64.
+        std: Standard deviation of each feature value over frames, (bins,) float64; zero for a value
+            that never changes.
+        log_f0_mean: Mean of ln(F0 in Hz) over voiced frames; zero where F0 is not analysed.
+        log_f0_std: Standard deviation of ln(F0 in Hz) over voiced frames; zero where F0 is not
+            analysed or never changes.
     """
 
     mean: np.ndarray
@@ -24,18 +26,21 @@ class Statistics:
 
     @property
     def scale(self) -> np.ndarray:
-        """What features are divided by: the deviation, or 1 where it is zero, (bins,)."""
+        """Divisor of features: the standard deviation, or 1 where it is zero, (bins,)."""
         return np.where(self.std > 0, self.std, 1.0)
 
 
 def mean_and_std(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and biased standard deviation over the first axis of data that is read in chunks.
+    """Compute mean and biased standard deviation over the first axis of data read in chunks.
 
-    Two passes in float64, so that a large mean does not eat a small deviation. The deviation of a
-    value that never changes is exactly zero.
+    Two passes in float64 keep a small deviation exact beside a large mean. A value that never
+    changes has a deviation of exactly zero.
 
     Args:
-        chunks: Called once a pass; gives arrays (frames, …).
+        chunks: Function that is called once per pass and returns arrays (frames, …).
+
+    Returns:
+        Mean and standard deviation, each float64 with the shape of one frame.
     """
     count, total = 0, np.float64(0.0)
     for chunk in chunks():
@@ -45,33 +50,36 @@ def mean_and_std(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray
     squares = np.zeros_like(mean)
     for chunk in chunks():
         squares = squares + np.square(chunk - mean).sum(axis=0, dtype=np.float64)
-    deviation = np.sqrt(squares / count)
-    # What is left of a constant after rounding is no deviation.
-    constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1.0)
-    return mean, np.where(constant, 0.0, deviation)
+    std = np.sqrt(squares / count)
+    # Rounding leaves a tiny deviation for a constant value.
+    is_constant = std <= 1e-12 * np.maximum(np.abs(mean), 1.0)
+    return mean, np.where(is_constant, 0.0, std)
 
 
 def normalize(spectra: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """Spectra in units of a speaker's deviation around the speaker's mean, float32."""
+    """Normalise spectra to mean 0 and standard deviation 1 of a speaker, float32."""
     return ((spectra - statistics.mean) / statistics.scale).astype(np.float32)
 
 
 def denormalize(normalized: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """The inverse of `apply`, with the statistics of whoever is to be heard, float32."""
+    """Undo `normalize`, with the statistics of the speaker that the spectra now belong to."""
     return (normalized * statistics.scale + statistics.mean).astype(np.float32)
 
 
 def convert_f0(f0_hz: np.ndarray, source: Statistics, target: Statistics) -> np.ndarray:
-    """Maps voiced F0 from one speaker's range to another's; unvoiced frames stay 0.
+    """Map voiced F0 from the source's range to the target's; unvoiced frames stay 0.
 
     ln F0' = (ln F0 - mean_source) · deviation_target / deviation_source + mean_target
 
-    A source on one note, whose deviation is zero, is moved without scaling.
+    An F0 of a source with zero deviation is moved without scaling.
 
     Args:
-        f0_hz: (frames,), 0 where unvoiced.
-        source: Whose F0 it is.
-        target: Whose range it should be in.
+        f0_hz: F0 of the source speaker, (frames,), 0 where unvoiced.
+        source: Statistics of the source speaker.
+        target: Statistics of the target speaker.
+
+    Returns:
+        F0 in Hz, (frames,), 0 where unvoiced.
 
     Source: Liu et al., 2007, "High quality voice conversion through phoneme-based linear mapping
     functions with STRAIGHT for Mandarin": the log-Gaussian normalised transform.

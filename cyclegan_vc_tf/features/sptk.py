@@ -1,6 +1,6 @@
-"""Mel-cepstra as SPTK defines them, which distortion is measured on.
+"""Mel-cepstra as SPTK defines them, for mel-cepstral distortion.
 
-WORLD's own coded coefficients, which the networks convert, are scaled differently.
+The networks convert WORLD's own coded coefficients, which are scaled differently.
 """
 
 from functools import lru_cache
@@ -9,22 +9,23 @@ from itertools import pairwise
 import numpy as np
 
 DEFAULT_ORDER = 24
-"""The last coefficient; with the zeroth, which is the level, there is one more."""
+"""Index of the last coefficient; the zeroth, which is the level, makes it 25 coefficients."""
 
 
 def mel_cepstra(power: np.ndarray, sample_rate_hz: int, order: int = DEFAULT_ORDER) -> np.ndarray:
-    """Mel-cepstra of spectral envelopes.
+    """Compute mel-cepstra of spectral envelopes.
 
-    log |H| is a sum of `order` + 1 cosines on a frequency axis that an all-pass bends as the mel
-    scale does.
+    log |H| is a sum of `order` + 1 cosines on a frequency axis that an all-pass filter warps to
+    approximate the mel scale.
 
     Args:
-        power: Envelopes, (frames, spectral bins), positive.
-        sample_rate_hz: Whose half the last bin is at.
-        order: The last coefficient.
+        power: Envelopes, (frames, spectral bins), positive; the last bin is at the Nyquist
+            frequency.
+        sample_rate_hz: Sampling rate of the analysed recording.
+        order: Index of the last coefficient.
 
     Returns:
-        (frames, order + 1) float64.
+        Mel-cepstra, (frames, order + 1) float64.
 
     Source: Tokuda et al., 1994, "Mel-generalized cepstral analysis"; SPTK's `freqt`.
     """
@@ -36,10 +37,10 @@ def mel_cepstra(power: np.ndarray, sample_rate_hz: int, order: int = DEFAULT_ORD
 
 @lru_cache
 def all_pass_constant(sample_rate_hz: int) -> float:
-    """The constant of the all-pass whose phase comes closest to the mel scale, to 0.001.
+    """Find the all-pass constant with the phase closest to the mel scale, to 0.001.
 
-    Its phase at ω is ω + 2 atan(alpha sin ω / (1 - alpha cos ω)), and the mel scale
-    ln(1 + f / 1000 Hz), both from 0 to 1 between 0 Hz and half of the sampling rate.
+    The phase at ω is ω + 2 atan(alpha sin ω / (1 - alpha cos ω)). The mel scale is
+    ln(1 + f / 1000 Hz). Both are scaled to run from 0 at 0 Hz to 1 at the Nyquist frequency.
 
     Source: Tokuda et al., 1994, section 2; SPTK's tables (0.41 at 16 kHz).
     """
@@ -53,16 +54,16 @@ def all_pass_constant(sample_rate_hz: int) -> float:
 
 @lru_cache
 def _frequency_transform(length: int, order: int, alpha: float) -> np.ndarray:
-    """The matrix that bends the frequency axis of a cepstrum, (length, order + 1).
+    """Return the matrix that warps the frequency axis of cepstra, (length, order + 1).
 
-    Its row m is a cepstrum of 1 at m alone after Oppenheim's recursion, each row one step of the
-    recursion further than the row before.
+    Row m is the warped cepstrum of a cepstrum that is 1 at m and 0 elsewhere. Oppenheim's recursion
+    makes each row from the row before.
     """
     rows = np.zeros((length, order + 1))
     rows[0, 0] = 1.0
-    for before, row in pairwise(rows):
-        row[0] = alpha * before[0]
-        row[1] = (1 - alpha**2) * before[0] + alpha * before[1]
+    for previous, row in pairwise(rows):
+        row[0] = alpha * previous[0]
+        row[1] = (1 - alpha**2) * previous[0] + alpha * previous[1]
         for k in range(2, order + 1):
-            row[k] = before[k - 1] + alpha * (before[k] - row[k - 1])
+            row[k] = previous[k - 1] + alpha * (previous[k] - row[k - 1])
     return rows

@@ -1,7 +1,8 @@
-"""What separates two voices most: the length of their vocal tracts, which stretches frequencies.
+"""Vocal tract length normalisation (VTLN): warping of the frequency axis by a factor.
 
-A generator that begins with that stretch has all words from its first step, and the rest to learn.
-Spectra of a higher voice also move faster, for its periods are shorter; they begin smoothed.
+Vocal tract length, which stretches the frequency axis, is the largest difference of two voices.
+A generator initialized with that stretch keeps all words from its first step. Spectra of a higher
+voice also change faster, because its periods are shorter; such a generator also smooths them.
 """
 
 import warnings
@@ -15,14 +16,19 @@ from threadpoolctl import threadpool_limits
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features import world
 
-Each = TypeVar("Each")
+Item = TypeVar("Item")
 
 VTLN_FACTORS = np.round(np.exp(np.linspace(np.log(0.7), np.log(1 / 0.7), 29)), 4)
-"""Those that are tried, a step of 2.5 % from one to the next."""
+"""Factors among which `estimate_vtln_factor` chooses, in steps of 2.5 %."""
 
-COMPONENTS, MAX_FRAMES = 16, 4_000
+MIXTURE_COMPONENTS = 16
+"""Gaussians in the mixture that describes a speaker's spectra."""
+
+MAX_FRAMES = 4_000
+"""Frames per speaker that a mixture is fitted to, at most."""
+
 PROBE_STEP = 0.1
-"""By how much a coefficient is moved to see what becomes of it; its logarithm is linear in it."""
+"""Change of one coefficient by which its effect is measured; log envelopes are linear in it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,10 @@ class Voice:
     """Mel-cepstra of a speaker.
 
     Attributes:
-        spectra: Some of them, (frames, bins).
-        utterances: Some of them whole, each (frames, bins).
-        std: Of each coefficient in all of them, (bins,), by which features are divided.
+        spectra: Frames from many utterances, (frames, bins).
+        utterances: Some whole utterances, each (frames, bins).
+        std: Standard deviation of each coefficient over all training utterances, (bins,), which
+            features are divided by.
     """
 
     spectra: np.ndarray
@@ -40,14 +47,30 @@ class Voice:
     std: np.ndarray
 
 
-def mel_cepstra_warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
-    """What stretching the frequency axis of an envelope does to its coded mel-cepstra.
+def warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
+    """Return the matrix that stretches the frequency axis of spectra by a factor.
 
-    What was at f is at factor · f; above the last bin the envelope goes on as it ends. The log
-    envelope is linear in the coefficients, so it is a matrix, up to a constant.
+    Content at frequency f moves to factor · f. Above the last bin, and for log-mel spectra below
+    the first, a spectrum continues with its outermost value. Stretched log-mel spectra include a
+    stretched F0.
+
+    Args:
+        factor: Factor of the stretch; 1 changes nothing but rounding of the analysis.
+        config: Settings of the analysis; they decide between mel-cepstra and log-mel spectra.
 
     Returns:
-        (bins, bins): `spectra @ matrix` are the coefficients of the stretched envelopes.
+        Matrix, (bins, bins): `spectra @ matrix` are the stretched spectra; for mel-cepstra up to an
+        additive constant.
+    """
+    if config.spectra == "log_mel":
+        return _warp_log_mel(factor, config)
+    return _warp_mel_cepstra(factor, config)
+
+
+def _warp_mel_cepstra(factor: float, config: FeatureConfig) -> np.ndarray:
+    """Return the matrix that stretches WORLD's coded mel-cepstra, (bins, bins).
+
+    The log envelope is linear in the coefficients, so a stretch is linear in them as well.
 
     Source: Pitz and Ney, 2005, "Vocal tract normalization equals linear transformation in cepstral
         space".
@@ -60,76 +83,73 @@ def mel_cepstra_warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
     return (coded[1:] - coded[0]) / PROBE_STEP
 
 
-def estimate_vtln_factor(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
-    """How many times higher B's formants lie than A's: the likeliest of `FACTORS`.
+def _warp_log_mel(factor: float, config: FeatureConfig) -> np.ndarray:
+    """Return the matrix that stretches log-mel spectra, (bins, bins).
 
-    Each speaker's features are described by a mixture of Gaussians, after mean and deviation were
-    taken out; a factor is as good as A's features, stretched by it, are likely to be B's, and B's,
-    stretched back, A's. Nothing has to be said twice.
+    Values between bands are interpolated linearly on the mel scale.
+    """
+    import librosa
+
+    # The peaks of Slaney's filters have equal distances on his mel scale.
+    highest_mel = librosa.hz_to_mel(config.sample_rate_hz / 2)
+    peaks = np.linspace(0, highest_mel, config.mel_bins + 2)[1:-1]
+    sources = librosa.hz_to_mel(librosa.mel_to_hz(peaks) / factor)
+    return np.stack([np.interp(sources, peaks, band) for band in np.eye(config.mel_bins)])
+
+
+def estimate_vtln_factor(voices: Mapping[str, Voice], config: FeatureConfig) -> float:
+    """Estimate the ratio of B's formants to A's: the likeliest of `VTLN_FACTORS`.
+
+    A mixture of Gaussians describes the standardized features of each speaker. The score of a
+    factor adds two log-likelihoods: A's features, stretched by it, under B's mixture, and B's
+    features, stretched by its inverse, under A's mixture. The estimate needs no parallel sentences.
 
     Args:
-        voices: Of A and B.
-        config: The analysis.
+        voices: Mel-cepstra of the speakers "A" and "B".
+        config: Settings of the analysis.
 
     Source: Eide and Gish, 1996, "A parametric approach to vocal tract length normalization", and
         Lee and Rose, 1996, by maximum likelihood.
     """
-    # Here and below: a second of imports, which a training that is resumed does without.
+    # Imported here, because these imports take a second and a resumed training does not need them.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    # Products of a few hundred rows: more threads only wait. A mixture need not be the very best.
+    # One thread is fastest for products of a few hundred rows. Mixtures need not converge fully.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        models = {
-            name: GaussianMixture(COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0).fit(
-                _standardize(voice.spectra)
-            )
+        mixtures = {
+            name: GaussianMixture(
+                MIXTURE_COMPONENTS, max_iter=30, reg_covar=1e-3, random_state=0
+            ).fit(_standardize(voice.spectra))
             for name, voice in voices.items()
         }
 
-        def likelihood(factor: float) -> float:
-            ways = (("A", "B", factor), ("B", "A", 1 / factor))
+        def log_likelihood(factor: float) -> float:
+            directions = (("A", "B", factor), ("B", "A", 1 / factor))
             return sum(
-                models[there].score(
-                    _standardize(voices[here].spectra @ mel_cepstra_warp_matrix(each, config))
+                mixtures[target].score(
+                    _standardize(voices[source].spectra @ warp_matrix(stretch, config))
                 )
-                for here, there, each in ways
+                for source, target, stretch in directions
             )
 
-        return float(max(VTLN_FACTORS, key=likelihood))
+        return float(max(VTLN_FACTORS, key=log_likelihood))
 
 
-def pick_evenly(utterances: Sequence[Each], most: int) -> list[Each]:
-    """At most so many of them, from all over."""
-    count = min(len(utterances), most)
-    return [utterances[index * len(utterances) // count] for index in range(count)]
+def pick_evenly(items: Sequence[Item], max_count: int) -> list[Item]:
+    """Pick at most `max_count` items, evenly spaced over the whole sequence."""
+    count = min(len(items), max_count)
+    return [items[index * len(items) // count] for index in range(count)]
 
 
-def sample_frames(utterances: Sequence[np.ndarray], most: int = MAX_FRAMES) -> np.ndarray:
-    """At most so many of utterances' frames, evenly from all over, (frames, bins) float64."""
+def sample_frames(utterances: Sequence[np.ndarray], max_frames: int = MAX_FRAMES) -> np.ndarray:
+    """Pick at most `max_frames` frames at equal distances, (frames, bins) float64."""
     frames = sum(map(len, utterances))
-    every = -(-frames // most)
-    return np.concatenate([each[::every] for each in utterances]).astype(np.float64)
+    stride = -(-frames // max_frames)
+    return np.concatenate([utterance[::stride] for utterance in utterances]).astype(np.float64)
 
 
 def _standardize(spectra: np.ndarray) -> np.ndarray:
+    """Scale spectra to mean 0 and standard deviation 1 over frames."""
     return (spectra - spectra.mean(axis=0)) / np.maximum(spectra.std(axis=0), 1e-12)
-
-
-def log_mel_warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
-    """What stretching the frequency axis does to log-mel spectra, F0 included.
-
-    What was at f is at factor · f, between bands by linear interpolation on the mel scale; above
-    the last band, and below the first, the spectrum goes on as it ends.
-
-    Returns:
-        (bins, bins): `spectra @ matrix` are the stretched spectra.
-    """
-    import librosa
-
-    # Slaney's filters have their peaks at equal distances on his scale.
-    highest = librosa.hz_to_mel(config.sample_rate_hz / 2)
-    peaks = np.linspace(0, highest, config.mel_bins + 2)[1:-1]
-    sources = librosa.hz_to_mel(librosa.mel_to_hz(peaks) / factor)
-    return np.stack([np.interp(sources, peaks, band) for band in np.eye(config.mel_bins)])

@@ -1,4 +1,4 @@
-"""WORLD analysis: F0, spectral envelope, aperiodicity and mel-cepstra of a recording.
+"""WORLD analysis and synthesis: F0, spectral envelope, aperiodicity and mel-cepstra.
 
 Source: Morise, Yokomori and Ozawa, 2016, "WORLD: a vocoder-based high-quality speech synthesis
 system for real-time applications", through its Python binding pyworld.
@@ -13,29 +13,32 @@ from cyclegan_vc_tf.audio.resampling import resample
 from cyclegan_vc_tf.config.features import FeatureConfig
 
 with warnings.catch_warnings():
-    # pyworld asks pkg_resources for its version; our bound on setuptools keeps that working.
+    # pyworld reads its version through pkg_resources, which our bound on setuptools keeps working.
     warnings.filterwarnings("ignore", "(?s).*pkg_resources is deprecated", UserWarning)
     import pyworld
 
 ENVELOPE_FLOOR = 1e-12
-"""Least power in any bin of an envelope: 20 dB below the rounding noise of 16-bit samples.
+"""Lower limit of the power in a bin of an envelope: 20 dB below the rounding noise of 16 bits.
 
-Digital silence, and bands that a lower sampling rate left empty, would otherwise be tens of
-standard deviations away from all speech and distort the statistics of a speaker.
+Without it, digital silence and bands that a lower sampling rate left empty would lie tens of
+standard deviations below all speech and distort a speaker's statistics.
 """
 
-D4C_LEAST_RATE_HZ = 16_000
-"""D4C compares energies up to 7.9 kHz: below twice that it reads memory nobody wrote."""
+D4C_MIN_RATE_HZ = 16_000
+"""Lowest sampling rate for D4C, which compares energies up to 7.9 kHz.
+
+Below 15.8 kHz, D4C reads uninitialized memory.
+"""
 
 
 @dataclass(frozen=True)
 class WorldFeatures:
-    """What WORLD needs to speak a recording again.
+    """Features that WORLD synthesizes a recording from.
 
     Attributes:
         spectra: Mel-cepstra, (frames, bins) float32.
-        f0_hz: (frames,) float64; 0 where unvoiced.
-        aperiodicity: (frames, spectral bins) float64 between 0 and 1.
+        f0_hz: F0 in Hz, (frames,) float64; 0 where unvoiced.
+        aperiodicity: Aperiodicity between 0 and 1, (frames, spectral bins) float64.
     """
 
     spectra: np.ndarray
@@ -44,23 +47,23 @@ class WorldFeatures:
 
 
 def frame_count(samples: int, config: FeatureConfig) -> int:
-    """Frames that WORLD makes of so many samples: one at the start of each whole period."""
+    """Count WORLD's frames of a recording: one at the start of each whole frame period."""
     return int(1000.0 * samples / config.sample_rate_hz / config.frame_period_ms) + 1
 
 
 def f0(samples: np.ndarray, config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
-    """F0 contour by Harvest, or by DIO refined with StoneMask.
+    """Estimate the F0 contour by Harvest, or by DIO with refinement by StoneMask.
 
     Args:
-        samples: (samples,) at `config.sample_rate_hz`.
-        config: Method and range.
+        samples: Waveform, (samples,) at `config.sample_rate_hz`.
+        config: Method and range of F0.
 
     Returns:
         F0 in Hz, 0 where unvoiced, and the time of each frame in seconds, both (frames,) float64.
     """
     wave = samples.astype(np.float64)
-    search = {"harvest": pyworld.harvest, "dio": pyworld.dio}[config.f0_method]
-    f0_hz, time_s = search(
+    estimate = {"harvest": pyworld.harvest, "dio": pyworld.dio}[config.f0_method]
+    f0_hz, time_s = estimate(
         wave,
         config.sample_rate_hz,
         f0_floor=config.f0_floor_hz,
@@ -75,7 +78,7 @@ def f0(samples: np.ndarray, config: FeatureConfig) -> tuple[np.ndarray, np.ndarr
 def envelope(
     samples: np.ndarray, f0_hz: np.ndarray, time_s: np.ndarray, config: FeatureConfig
 ) -> np.ndarray:
-    """Spectral envelope by CheapTrick, as power, (frames, spectral bins) float64."""
+    """Estimate the spectral envelope by CheapTrick, as power, (frames, spectral bins) float64."""
     power = pyworld.cheaptrick(
         samples.astype(np.float64),
         f0_hz,
@@ -89,14 +92,14 @@ def envelope(
 def aperiodicity(
     samples: np.ndarray, f0_hz: np.ndarray, time_s: np.ndarray, config: FeatureConfig
 ) -> np.ndarray:
-    """Aperiodicity by D4C, between 0 and 1, (frames, spectral bins) float64.
+    """Estimate aperiodicity by D4C, between 0 and 1, (frames, spectral bins) float64.
 
-    A rate too low for D4C is raised by a power of two for this analysis alone; the bins keep
-    their distance in Hz, and those above the rate's own Nyquist frequency are dropped.
+    A sampling rate too low for D4C is raised by a power of two for this analysis alone. Bins keep
+    their distance in Hz, and bins above the original Nyquist frequency are dropped.
     """
     rate_hz, size = config.sample_rate_hz, fft_size(config)
     bins = size // 2 + 1
-    while rate_hz < D4C_LEAST_RATE_HZ:
+    while rate_hz < D4C_MIN_RATE_HZ:
         rate_hz, size = 2 * rate_hz, 2 * size
     raised = resample(samples, config.sample_rate_hz, rate_hz).astype(np.float64)
     return np.ascontiguousarray(
@@ -105,53 +108,56 @@ def aperiodicity(
 
 
 def fft_size(config: FeatureConfig) -> int:
-    """CheapTrick's transform length for a sampling rate and a lowest F0: a power of two."""
+    """Return CheapTrick's transform length for a sampling rate and a lowest F0: a power of two."""
     return int(pyworld.get_cheaptrick_fft_size(config.sample_rate_hz, config.f0_floor_hz))
 
 
 def encode(power: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Mel-cepstra of an envelope as WORLD codes them, (frames, bins) float32."""
+    """Encode an envelope into WORLD's coded mel-cepstra, (frames, bins) float32."""
     coded = pyworld.code_spectral_envelope(power, config.sample_rate_hz, config.mel_cepstra)
     return coded.astype(np.float32)
 
 
 def decode(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Envelope, as power, of mel-cepstra: (frames, spectral bins) float64."""
+    """Decode mel-cepstra into an envelope, as power, (frames, spectral bins) float64."""
     coded = np.ascontiguousarray(mel_cepstra, dtype=np.float64)
     return pyworld.decode_spectral_envelope(coded, config.sample_rate_hz, fft_size(config))
 
 
 def log_power(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Natural logarithm of each frame's power, over both sides of the spectrum, (frames,).
+    """Compute the natural logarithm of each frame's two-sided power, (frames,).
 
-    The zeroth coefficient is the mean of the logarithm instead, which a peak hardly moves.
+    The zeroth coefficient is the mean of the log spectrum instead, which a peak hardly changes.
     """
     power = decode(mel_cepstra, config)
     return np.log(2 * power.sum(axis=1) - power[:, 0] - power[:, -1])
 
 
-def limit_power(mel_cepstra: np.ndarray, most: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Frames as they are, but those that are louder are only as loud as allowed.
+def limit_power(
+    mel_cepstra: np.ndarray, max_log_power: np.ndarray, config: FeatureConfig
+) -> np.ndarray:
+    """Lower the level of frames that are louder than a limit; leave other frames unchanged.
 
     Args:
-        mel_cepstra: (frames, bins).
-        most: What each may have at most, as `log_power` measures it, (frames,).
-        config: The analysis.
+        mel_cepstra: Mel-cepstra, (frames, bins).
+        max_log_power: Upper limit of each frame, as `log_power` measures it, (frames,).
+        config: Settings of the analysis.
 
     Returns:
-        (frames, bins) float32, with other zeroth coefficients where a frame was louder.
+        Mel-cepstra, (frames, bins) float32, with lower zeroth coefficients in frames that were
+        louder.
     """
     limited = mel_cepstra.astype(np.float32)
-    limited[:, 0] -= np.maximum(log_power(mel_cepstra, config) - most, 0.0)
+    limited[:, 0] -= np.maximum(log_power(mel_cepstra, config) - max_log_power, 0.0)
     return limited
 
 
-def synthesize(spoken: WorldFeatures, config: FeatureConfig) -> np.ndarray:
-    """WORLD synthesis, the inverse of `analyse`: whole frame periods, (samples,) float64."""
+def synthesize(features: WorldFeatures, config: FeatureConfig) -> np.ndarray:
+    """Synthesize whole frame periods of samples, (samples,) float64: the inverse of `analyse`."""
     return pyworld.synthesize(
-        np.ascontiguousarray(spoken.f0_hz, np.float64),
-        decode(spoken.spectra, config),
-        spoken.aperiodicity,
+        np.ascontiguousarray(features.f0_hz, np.float64),
+        decode(features.spectra, config),
+        features.aperiodicity,
         config.sample_rate_hz,
         config.frame_period_ms,
     )
@@ -160,11 +166,11 @@ def synthesize(spoken: WorldFeatures, config: FeatureConfig) -> np.ndarray:
 def analyse_for_training(
     samples: np.ndarray, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What training needs of a recording; aperiodicity, the dear part, is not among it.
+    """Analyse F0 and mel-cepstra of a recording, without aperiodicity, which is slow.
 
     Args:
-        samples: (samples,) float32 at `config.sample_rate_hz`.
-        config: The analysis.
+        samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+        config: Settings of the analysis.
 
     Returns:
         F0 in Hz, (frames,) float64, and mel-cepstra, (frames, bins) float32.
@@ -174,11 +180,11 @@ def analyse_for_training(
 
 
 def analyse(samples: np.ndarray, config: FeatureConfig) -> WorldFeatures:
-    """Everything conversion needs of a recording.
+    """Analyse all features of a recording that conversion and synthesis need.
 
     Args:
-        samples: (samples,) float32 at `config.sample_rate_hz`.
-        config: The analysis.
+        samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+        config: Settings of the analysis.
     """
     f0_hz, time_s = f0(samples, config)
     power = envelope(samples, f0_hz, time_s, config)

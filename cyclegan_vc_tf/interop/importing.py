@@ -14,6 +14,7 @@ from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.data.speakers import recordings_table
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.interop import public_files, public_statistics, public_weights
@@ -217,7 +218,7 @@ def _load_statistics(
     for speaker in speakers.values():
         say(speaker.describe(config.features))
     computed = {name: speaker.statistics for name, speaker in speakers.items()}
-    return given or computed, preparation.recordings_table(speakers)
+    return given or computed, recordings_table(speakers)
 
 
 def _summary_lines(

@@ -22,7 +22,7 @@ from cyclegan_vc_tf.audio import audio_files, plots
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.converter import MIN_FRAMES, Converter
 from cyclegan_vc_tf.data import preparation
-from cyclegan_vc_tf.data.preparation import Speaker
+from cyclegan_vc_tf.data.speakers import Speaker
 from cyclegan_vc_tf.evaluation import metrics
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs.run_folder import RunFolder

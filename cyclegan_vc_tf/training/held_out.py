@@ -7,7 +7,7 @@ from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.batch import convert_files, wav_names
 from cyclegan_vc_tf.conversion.converter import Converter
-from cyclegan_vc_tf.data.preparation import Speaker
+from cyclegan_vc_tf.data.speakers import Speaker
 from cyclegan_vc_tf.evaluation.evaluator import Evaluator
 from cyclegan_vc_tf.evaluation.scoring import BOUNDS, METRICS, Scores
 from cyclegan_vc_tf.features import frontend

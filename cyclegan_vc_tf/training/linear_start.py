@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data.preparation import Speaker
+from cyclegan_vc_tf.data.speakers import Speaker
 from cyclegan_vc_tf.features import modulation, normalization, vtln
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.vtln import Voice, sample_frames
@@ -136,7 +136,7 @@ def vtln_kernels(
     """
     kernels = {}
     for direction, stretch in ((Direction.A2B, factor), (Direction.B2A, 1 / factor)):
-        voice, matrix = voices[direction.source], vtln.mel_cepstra_warp_matrix(stretch, config)
+        voice, matrix = voices[direction.source], vtln.warp_matrix(stretch, config)
         std = (voice.spectra @ matrix).std(axis=0)
         scaled = voice.std[:, np.newaxis] * matrix / np.maximum(std, 1e-12)
         stretched = [utterance @ matrix for utterance in voice.utterances]

@@ -17,7 +17,7 @@ from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.data import preparation
 from cyclegan_vc_tf.data.augmentation import Augmentation
 from cyclegan_vc_tf.data.dataset import Crops, training_pairs
-from cyclegan_vc_tf.data.preparation import Speaker
+from cyclegan_vc_tf.data.speakers import Speaker, recordings_table
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs import run_files, run_folder
@@ -84,7 +84,7 @@ def train(
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))
-    corpus = preparation.recordings_table(speakers)
+    corpus = recordings_table(speakers)
     if not resumed:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
         run = run_folder.create_run(run_dir, config, statistics, corpus)

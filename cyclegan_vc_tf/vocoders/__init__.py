@@ -1,1 +1,1 @@
-"""Vocoders: from features back to a waveform."""
+"""Vocoders: synthesis of samples from features by WORLD, Griffin-Lim or MelGAN."""

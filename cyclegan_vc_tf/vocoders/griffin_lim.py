@@ -1,8 +1,4 @@
-"""Log-mel spectra of a recording, as MelGAN's public generator knows them, and back again.
-
-Source: Kumar et al., 2019, arXiv:1910.06711, and its public code: a Hann window as long as the
-transform, magnitudes, Slaney's mel filters, the decimal logarithm.
-"""
+"""Griffin-Lim synthesis of samples from log-mel spectra."""
 
 from functools import lru_cache
 
@@ -12,25 +8,25 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features import log_mel
 
 MAX_LOG_MEL = 3.0
-"""Most that Griffin-Lim takes for a band: a hundred times a tone of full scale."""
+"""Upper limit of a log-mel value: a hundred times the magnitude of a full-scale tone."""
 
 MOMENTUM = 0.99
-"""Of the fast Griffin-Lim algorithm, as librosa has it by default."""
+"""Momentum of the fast Griffin-Lim algorithm; librosa's default."""
 
 
 def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> np.ndarray:
-    """Samples whose spectra are about these: the fast Griffin-Lim algorithm.
+    """Synthesize samples that have about the given spectra, by the fast Griffin-Lim algorithm.
 
-    Magnitudes of the transform are the bands through the filters' pseudo-inverse, none negative;
-    phases begin at random, always the same, and are made consistent in turns.
+    The pseudo-inverse of the mel filters turns bands into magnitudes, and negative ones become
+    zero. Phases start from fixed random values; each iteration makes them more consistent.
 
     Args:
-        spectra: Log-mel, (frames, bins).
-        config: The analysis that they are of.
-        iterations: Turns.
+        spectra: Log-mel spectra, (frames, bins).
+        config: Settings of the analysis that made the spectra.
+        iterations: Number of iterations.
 
     Returns:
-        (frames · hop,) float32.
+        Samples, (frames · hop,) float32.
 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
@@ -52,5 +48,6 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
 
 @lru_cache
 def _inverse_filters(config: FeatureConfig) -> np.ndarray:
-    # librosa's own inversion takes memory by the square of the transform.
-    return np.linalg.pinv(log_mel.filters(config))
+    """Return the pseudo-inverse of the mel filters, (1 + fft_samples // 2, bins)."""
+    # librosa's inversion needs memory that grows with the square of the transform's length.
+    return np.linalg.pinv(log_mel.mel_filters(config))

@@ -1,6 +1,6 @@
-"""The network of MelGAN's generator: log-mel spectra in, samples out.
+"""MelGAN: the generator network, synthesis with it, and its files.
 
-Source: Kumar et al., 2019, arXiv:1910.06711; what the paper leaves open is as in the authors'
+Source: Kumar et al., 2019, arXiv:1910.06711. Details that the paper leaves open follow the authors'
 github.com/descriptinc/melgan-neurips, mel2wav/modules.py.
 """
 
@@ -21,10 +21,19 @@ from cyclegan_vc_tf.system.errors import InputError, join_names
 Shape = tuple[int, ...]
 
 LEAKY_SLOPE = 0.2
-"""Of all leaky rectifiers, below zero."""
+"""Slope of all leaky rectifiers below zero."""
 
 END_KERNEL = 7
-"""Frames that the first convolution sees, and samples that the last one sees."""
+"""Kernel size of the first convolution, in frames, and of the last one, in samples."""
+
+CHUNK_FRAMES = 512
+"""Frames that `synthesize` processes at a time, without the context around them."""
+
+FORMAT = 1
+"""Format number of a vocoder file; it rises when the content of these files changes."""
+
+HEADER = ("melgan", "bins", "channels", "ratios", "dilations")
+"""Keys of the format number and the architecture in a vocoder file, beside the weights."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
@@ -40,11 +49,11 @@ class ReflectionPadding1D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Pads `inputs`.
+        """Pad `inputs`.
 
         Raises:
-            ValueError: There are too few frames. Where the number is not known when a graph is
-                made, TensorFlow finds it when the graph runs.
+            ValueError: There are too few frames. If their number is unknown when the graph is
+                built, TensorFlow raises an error when the graph runs.
         """
         frames = inputs.shape[1]
         if frames is not None and frames <= self.padding:
@@ -55,30 +64,33 @@ class ReflectionPadding1D(keras.layers.Layer):
         return tf.pad(inputs, ((0, 0), (self.padding, self.padding), (0, 0)), mode="REFLECT")
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Twice `padding` frames more."""
+        """Add twice `padding` frames to a shape."""
         batch, frames, channels = input_shape
         return (batch, None if frames is None else frames + 2 * self.padding, channels)
 
     def get_config(self) -> dict[str, Any]:
-        """What the layer is made from."""
+        """Return the arguments that make this layer."""
         return {**super().get_config(), "padding": self.padding}
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 def leaky_relu(inputs: tf.Tensor) -> tf.Tensor:
-    """max(x, 0.2 · x), as `tf.nn.leaky_relu`, whose slope is rounded to float32 in any type."""
+    """Compute max(x, 0.2 · x).
+
+    `tf.nn.leaky_relu` differs: it rounds the slope to float32 for every type of input.
+    """
     return tf.maximum(inputs, LEAKY_SLOPE * inputs)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a generator is built from.
+    """Sizes that define a generator.
 
     Attributes:
-        bins: Of the log-mel spectrum, a frame.
-        channels: At the rate of the samples; each stage before has twice as many.
-        ratios: How many frames each stage makes of one.
-        dilations: Of the residual blocks behind each stage.
+        bins: Bins per frame of the log-mel spectrum.
+        channels: Channels at the rate of the samples; each earlier stage has twice as many.
+        ratios: Upsampling ratio of each stage.
+        dilations: Dilations of the residual blocks after each stage.
     """
 
     bins: int = 80
@@ -87,39 +99,39 @@ class Architecture:
     dilations: tuple[int, ...] = (1, 3, 9)
 
     @classmethod
-    def of(cls, model: keras.Model) -> "Architecture":
-        """What `model`, a generator, was built from."""
+    def from_model(cls, model: keras.Model) -> "Architecture":
+        """Read the architecture of a generator from its layers."""
         layers = {layer.name: layer for layer in model.layers}
 
-        def matching(pattern: str) -> list[Any]:
+        def find_layers(pattern: str) -> list[Any]:
             return [layer for name, layer in layers.items() if re.fullmatch(pattern, name)]
 
         return cls(
             bins=model.input_shape[-1],
             channels=layers["output_conv"].kernel.shape[1],
-            ratios=tuple(layer.strides[0] for layer in matching(r"up_\d+_conv")),
+            ratios=tuple(layer.strides[0] for layer in find_layers(r"up_\d+_conv")),
             dilations=tuple(
-                layer.dilation_rate[0] for layer in matching(r"up_1_residual_\d+_conv")
+                layer.dilation_rate[0] for layer in find_layers(r"up_1_residual_\d+_conv")
             ),
         )
 
     @property
     def hop_samples(self) -> int:
-        """Samples a frame."""
+        """Samples per frame."""
         return math.prod(self.ratios)
 
     @property
-    def shortest(self) -> int:
-        """The fewest frames that can be padded by reflection at every rate."""
-        # The first stage has the fewest frames to mirror, and as far to mirror as the others.
+    def min_frames(self) -> int:
+        """Smallest number of frames that reflection can pad at every rate."""
+        # The first stage has the fewest frames to mirror, and pads as many as later stages.
         return max(END_KERNEL // 2, max(self.dilations, default=0) // self.ratios[0]) + 1
 
     @property
-    def context(self) -> int:
-        """So many frames on either side of a frame decide its samples, and no others do.
+    def context_frames(self) -> int:
+        """Number of frames on either side of a frame that its samples depend on.
 
-        Counted from the samples back: a convolution looks half its kernel further; a sample of a
-        transposed convolution of kernel 2r, stride r comes from two neighbours.
+        The count goes backwards from the samples. A convolution adds half its kernel. A sample of a
+        transposed convolution with kernel 2r and stride r depends on two neighbouring inputs.
         """
         reach = END_KERNEL // 2
         for ratio in reversed(self.ratios):
@@ -127,7 +139,7 @@ class Architecture:
         return reach + END_KERNEL // 2
 
     def weight_shapes(self) -> dict[str, Shape]:
-        """Shapes of all weights in Keras' layouts, by address, such as `up_1_conv/kernel`."""
+        """Return shapes of all weights in Keras' layouts, by address such as `up_1_conv/kernel`."""
         shapes: dict[str, Shape] = {}
 
         def add(layer: str, kernel: Shape, channels: int) -> None:
@@ -136,8 +148,8 @@ class Architecture:
         width = self.channels * 2 ** len(self.ratios)
         add("input_conv", (END_KERNEL, self.bins, width), width)
         for stage, ratio in enumerate(self.ratios, 1):
-            before, width = width, width // 2
-            add(f"up_{stage}_conv", (2 * ratio, width, before), width)
+            input_width, width = width, width // 2
+            add(f"up_{stage}_conv", (2 * ratio, width, input_width), width)
             for number in range(1, len(self.dilations) + 1):
                 block = f"up_{stage}_residual_{number}"
                 add(f"{block}_conv", (3, width, width), width)
@@ -147,24 +159,25 @@ class Architecture:
         return shapes
 
 
-@tf.autograph.experimental.do_not_convert  # No layer has control flow for it to find.
+@tf.autograph.experimental.do_not_convert  # No layer contains Python control flow.
 def melgan_generator(
     bins: int = 80,
     channels: int = 32,
     ratios: tuple[int, ...] = (8, 8, 2, 2),
     dilations: tuple[int, ...] = (1, 3, 9),
 ) -> keras.Model:
-    """MelGAN's generator, without the weight normalisation that it is trained with.
+    """Build MelGAN's generator, without the weight normalisation that its training uses.
 
     Args:
-        bins: Of the log-mel spectrum, a frame.
-        channels: At the rate of the samples; each stage before has twice as many.
-        ratios: How many frames each stage makes of one.
-        dilations: Of the residual blocks behind each stage.
+        bins: Bins per frame of the log-mel spectrum.
+        channels: Channels at the rate of the samples; each earlier stage has twice as many.
+        ratios: Upsampling ratio of each stage.
+        dilations: Dilations of the residual blocks after each stage.
 
     Returns:
-        (batch, frames, bins) → (batch, frames · product of ratios, 1), samples in [-1, 1]; 4
-        frames or more, and more than the largest dilation over the first ratio.
+        Model from (batch, frames, bins) to (batch, frames · product of ratios, 1), samples in
+        [-1, 1]. It needs at least 4 frames, and more frames than the largest dilation divided by
+        the first ratio.
 
     Source: Kumar et al., 2019, arXiv:1910.06711, figure 1.
     """
@@ -188,8 +201,8 @@ def melgan_generator(
         hidden = keras.layers.Conv1DTranspose(filters, 2 * ratio, strides=ratio, name=name)(
             rectify(hidden, f"up_{stage}")
         )
-        # PyTorch's padding r // 2 + r % 2 takes as much from the front; an output padding of r % 2
-        # leaves so much more behind. "same" padding cuts one sample later when r is odd.
+        # PyTorch's padding removes r // 2 + r % 2 frames at both ends; its output padding of r % 2
+        # keeps that many more at the back. "same" padding cuts one sample later for an odd r.
         front = ratio // 2 + ratio % 2
         hidden = keras.layers.Cropping1D((front, ratio - front), name=f"up_{stage}_crop")(hidden)
         for number, dilation in enumerate(dilations, 1):
@@ -205,79 +218,81 @@ def melgan_generator(
     return keras.Model(inputs, outputs, name="melgan_generator")
 
 
-FORMAT = 1
-"""Raised when a file of this package's holds something else."""
+def build(architecture: Architecture, arrays: Mapping[str, np.ndarray]) -> keras.Model:
+    """Build a generator with given weights.
 
-HEADER = ("melgan", "bins", "channels", "ratios", "dilations")
-"""What stands in such a file beside the weights: the format, and the architecture."""
+    Args:
+        architecture: Sizes of the generator.
+        arrays: All weights by address, in Keras' layouts.
+    """
+    model = melgan_generator(**vars(architecture))
+    for address, array in arrays.items():
+        _find_variable(model, address).assign(array)
+    return model
+
+
+def hop_samples(model: keras.Model) -> int:
+    """Return the number of samples that a generator makes from one frame."""
+    return Architecture.from_model(model).hop_samples
+
+
+def synthesize(
+    model: keras.Model, log_mel: np.ndarray, *, chunk_frames: int = CHUNK_FRAMES
+) -> np.ndarray:
+    """Synthesize the samples of a log-mel spectrum of any length.
+
+    A long spectrum is processed in chunks. Each chunk includes the context frames that its samples
+    depend on, so the result equals that of the whole spectrum up to rounding. A spectrum too short
+    for reflection padding is extended by copies of its last frame; their samples are cut off.
+
+    Args:
+        model: MelGAN generator.
+        log_mel: Log-mel spectrum, (frames, bins), scaled as in the model's training.
+        chunk_frames: Frames per chunk.
+
+    Returns:
+        Samples, (frames · hop,) float32 in [-1, 1].
+
+    Raises:
+        InputError: The number of bins is not the model's.
+    """
+    architecture = Architecture.from_model(model)
+    if log_mel.ndim != 2 or log_mel.shape[1] != architecture.bins:
+        raise InputError(
+            f"the log-mel spectrum is {list(log_mel.shape)}; the vocoder takes (frames, "
+            f"{architecture.bins}): use the mel settings that the vocoder was trained with"
+        )
+    frames, hop, context = len(log_mel), architecture.hop_samples, architecture.context_frames
+    if 0 < frames < architecture.min_frames:
+        log_mel = np.pad(log_mel, ((0, architecture.min_frames - frames), (0, 0)), mode="edge")
+    chunks = [np.zeros(0, np.float32)]
+    for start in range(0, frames, chunk_frames):
+        stop, first = min(start + chunk_frames, frames), max(start - context, 0)
+        samples = model(log_mel[np.newaxis, first : stop + context], training=False)[0, :, 0]
+        chunks.append(samples[(start - first) * hop : (stop - first) * hop].numpy())
+    return np.concatenate(chunks).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Of the spectra that a generator was trained on, what its shape does not tell.
+    """Settings of a generator's training spectra that its architecture does not determine.
 
     Attributes:
-        sample_rate_hz: Of the recordings.
-        fft_samples: Of the window.
+        sample_rate_hz: Sampling rate of the recordings, in Hz.
+        fft_samples: Length of the analysis window, in samples.
     """
 
     sample_rate_hz: int = 22_050
     fft_samples: int = 1024
 
 
-CHUNK_FRAMES = 512
-"""How many frames `synthesize` takes at a time, beside the frames around them."""
-
-
-def hop_samples(model: keras.Model) -> int:
-    """Samples that a generator makes of a frame."""
-    return Architecture.of(model).hop_samples
-
-
-def synthesize(
-    model: keras.Model, log_mel: np.ndarray, *, chunk_frames: int = CHUNK_FRAMES
-) -> np.ndarray:
-    """Samples of a log-mel spectrum of any length.
-
-    A long one is taken in chunks, each with all the frames around it that its samples depend on:
-    the samples are those of the whole, to rounding. One that is too short for the reflection
-    padding is made longer by its last frame; the samples of that are cut.
-
-    Args:
-        model: A generator.
-        log_mel: (frames, bins), scaled as for the model's training.
-        chunk_frames: Frames in a chunk.
-
-    Returns:
-        (frames · hop,) float32 in [-1, 1].
-
-    Raises:
-        InputError: `log_mel` has another number of bins than the model takes.
-    """
-    architecture = Architecture.of(model)
-    if log_mel.ndim != 2 or log_mel.shape[1] != architecture.bins:
-        raise InputError(
-            f"the log-mel spectrum is {list(log_mel.shape)}; the vocoder takes (frames, "
-            f"{architecture.bins}): use the mel settings that the vocoder was trained with"
-        )
-    frames, hop, context = len(log_mel), architecture.hop_samples, architecture.context
-    if 0 < frames < architecture.shortest:
-        log_mel = np.pad(log_mel, ((0, architecture.shortest - frames), (0, 0)), mode="edge")
-    pieces = [np.zeros(0, np.float32)]
-    for start in range(0, frames, chunk_frames):
-        stop, first = min(start + chunk_frames, frames), max(start - context, 0)
-        samples = model(log_mel[np.newaxis, first : stop + context], training=False)[0, :, 0]
-        pieces.append(samples[(start - first) * hop : (stop - first) * hop].numpy())
-    return np.concatenate(pieces).astype(np.float32)
-
-
 def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> None:
-    """Writes a generator to a file, whole or not at all.
+    """Write a generator to a vocoder file, completely or not at all.
 
-    The file is NumPy's .npz: arrays in Keras' layouts by address, such as `up_1_conv/kernel`, what
-    the generator is built from, and of what spectra it was trained on.
+    The file is NumPy's .npz. It holds the weights in Keras' layouts by address, such as
+    `up_1_conv/kernel`, the architecture, and the analysis of the training spectra.
     """
-    architecture = Architecture.of(model)
+    architecture = Architecture.from_model(model)
     arrays = dict(zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
     arrays |= {name: np.array(value) for name, value in asdict(analysis).items()}
     for address in architecture.weight_shapes():
@@ -287,27 +302,32 @@ def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> Non
 
 
 def load(path: Path) -> tuple[keras.Model, Analysis]:
-    """The generator in a file that `save` wrote, and of what spectra it was trained on.
+    """Load a generator, and the analysis of its training spectra, from a file written by `save`.
 
     Raises:
-        InputError: The file is not there, is damaged, or is another file.
+        InputError: The file does not exist, is damaged, or is not a vocoder file.
     """
     remedy = "make it with `python -m cyclegan_vc_tf import_vocoder`"
     if not path.is_file():
-        raise InputError(f"{path} is not there or no file; expected a vocoder: {remedy}")
+        raise InputError(
+            f"{path} does not exist or is not a file; expected a vocoder file: {remedy}"
+        )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-        head, rest = (
+        header, analysis = (
             [arrays.pop(key).astype(np.int64, casting="safe").tolist() for key in keys]
             for keys in (HEADER, asdict(Analysis()))
         )
-    # What is raised by damage or another file is up to zipfile, zlib and NumPy.
+    # zipfile, zlib and NumPy raise many types of error for a damaged or different file.
     except Exception as error:
-        raise InputError(f"{path} is no vocoder, or damaged; {remedy}") from error
-    format_number, bins, channels, ratios, dilations = head
+        raise InputError(f"{path} is not a vocoder file, or is damaged; {remedy}") from error
+    format_number, bins, channels, ratios, dilations = header
     if format_number != FORMAT:
-        raise InputError(f"{path} is a vocoder of format {format_number}, not {FORMAT}; {remedy}")
+        raise InputError(
+            f"{path} has format {format_number}; expected format {FORMAT}, of this version; "
+            f"{remedy}"
+        )
     try:
         architecture = Architecture(bins, channels, tuple(ratios), tuple(dilations))
         expected = {key: (key, shape) for key, shape in architecture.weight_shapes().items()}
@@ -315,20 +335,20 @@ def load(path: Path) -> tuple[keras.Model, Analysis]:
             "" if min(dilations, default=1) > 0 else f"dilations {dilations}"
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path} is of no size that a vocoder can be of; {remedy}") from error
+        raise InputError(f"{path} has an unsupported architecture; {remedy}") from error
     if faults:
-        raise InputError(f"{path} is no whole vocoder; {faults}; {remedy}")
-    return build(architecture, arrays), Analysis(*rest)
+        raise InputError(f"{path} is not a complete vocoder; {faults}; {remedy}")
+    return build(architecture, arrays), Analysis(*analysis)
 
 
 def describe_mismatch(
     expected: Mapping[str, tuple[str, Shape]], stored: Mapping[str, np.ndarray]
 ) -> str:
-    """What of stored weights is not as a generator needs it; empty where they fit.
+    """Describe where stored weights differ from a generator's; empty where they fit.
 
     Args:
-        expected: For the address of each weight, its key in `stored` and its shape there.
-        stored: What there is, by key.
+        expected: Key in `stored` and shape of each weight, by its address.
+        stored: Stored arrays by key.
     """
     unset, wrong = [], []
     for address, (key, shape) in expected.items():
@@ -342,23 +362,11 @@ def describe_mismatch(
         elif not np.isfinite(received).all():
             wrong.append(f"{key} holds a value that is not finite")
     unread = sorted(set(stored) - {key for key, _ in expected.values()})
-    faults = {"keys unread": unread, "variables unset": unset, "of another kind": wrong}
+    faults = {"keys unread": unread, "variables unset": unset, "not usable": wrong}
     return "; ".join(f"{fault}: {join_names(names)}" for fault, names in faults.items() if names)
 
 
-def build(architecture: Architecture, arrays: Mapping[str, np.ndarray]) -> keras.Model:
-    """A generator with these weights.
-
-    Args:
-        architecture: What it is built from.
-        arrays: All its weights by address, in Keras' layouts.
-    """
-    model = melgan_generator(**vars(architecture))
-    for address, array in arrays.items():
-        _find_variable(model, address).assign(array)
-    return model
-
-
 def _find_variable(model: keras.Model, address: str) -> tf.Variable:
+    """Return a generator's variable by address."""
     layer, _, kind = address.rpartition("/")
     return getattr(model.get_layer(layer), kind)

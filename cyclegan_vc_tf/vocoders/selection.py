@@ -1,4 +1,4 @@
-"""From features back to samples: WORLD, Griffin-Lim or MelGAN, behind one interface."""
+"""Choice of the vocoder for a run's features, with one interface for all vocoders."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,61 +15,74 @@ from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import griffin_lim
 
 Vocoder = Callable[[Features, int], np.ndarray]
-"""From the features of a recording, and its number of samples, to as many: (samples,) float32."""
+"""Function of the features and the sample count of a recording: returns (samples,) float32."""
+
+Synthesis = Callable[[Features], np.ndarray]
+"""Function of features that returns whole hops of samples, (frames · hop,)."""
 
 
 def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> Vocoder:
-    """What speaks the features of an analysis.
+    """Make the vocoder for the features of an analysis.
 
-    A recording's last, incomplete hop is cut to the samples it had.
+    WORLD synthesizes mel-cepstra; Griffin-Lim or MelGAN synthesize log-mel spectra. The vocoder
+    cuts a recording's last, incomplete hop to the recording's length.
 
     Args:
-        config: The analysis.
-        choice: Of what speaks log-mel spectra; mel-cepstra are spoken by WORLD.
+        config: Settings of the analysis.
+        choice: Settings of the vocoder.
 
     Raises:
-        InputError: What was chosen is not for them.
+        InputError: The chosen vocoder cannot synthesize these features.
     """
     choice.validate(config.spectra)
     if config.spectra == "mel_cepstra":
-        whole = _world(config)
+        synthesize = _make_world(config)
     elif choice.vocoder == "griffin_lim":
-        whole = _griffin_lim(config, choice.griffin_lim_iterations)
+        synthesize = _make_griffin_lim(config, choice.griffin_lim_iterations)
     else:
-        whole = _melgan(config, choice.vocoder_checkpoint)
-    return lambda spoken, samples: fix_length(whole(spoken).astype(np.float32), samples)
+        synthesize = _make_melgan(config, choice.vocoder_checkpoint)
+    return lambda features, samples: fix_length(synthesize(features).astype(np.float32), samples)
 
 
-def _world(config: FeatureConfig) -> Callable[[Features], np.ndarray]:
-    def speak(spoken: Features) -> np.ndarray:
-        if not isinstance(spoken, WorldFeatures):
-            raise TypeError(f"WORLD speaks WorldFeatures; received {type(spoken).__name__}")
-        return world.synthesize(spoken, config)
+def _make_world(config: FeatureConfig) -> Synthesis:
+    """Make WORLD's synthesis for an analysis."""
 
-    return speak
+    def synthesize(features: Features) -> np.ndarray:
+        if not isinstance(features, WorldFeatures):
+            raise TypeError(f"WORLD needs WorldFeatures; received {type(features).__name__}")
+        return world.synthesize(features, config)
 
-
-def _griffin_lim(config: FeatureConfig, iterations: int) -> Callable[[Features], np.ndarray]:
-    return lambda spoken: griffin_lim.synthesize(spoken.spectra, config, iterations)
+    return synthesize
 
 
-def _melgan(config: FeatureConfig, checkpoint: str) -> Callable[[Features], np.ndarray]:
-    # TensorFlow takes seconds to import: workers speak the other two without it.
+def _make_griffin_lim(config: FeatureConfig, iterations: int) -> Synthesis:
+    """Make the Griffin-Lim synthesis for an analysis."""
+    return lambda features: griffin_lim.synthesize(features.spectra, config, iterations)
+
+
+def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
+    """Make the synthesis by a MelGAN generator from a vocoder file.
+
+    Raises:
+        InputError: The file cannot be loaded, or it was trained on other spectra.
+    """
+    # Importing TensorFlow takes seconds, and worker processes use the other vocoders without it.
     from cyclegan_vc_tf.vocoders import melgan
 
     try:
         model, analysis = melgan.load(Path(checkpoint))
     except InputError as error:
         raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
-    speaks = (
+    trained_on = (
         model.input_shape[-1], melgan.hop_samples(model), analysis.fft_samples,
         analysis.sample_rate_hz,
     )  # fmt: skip
-    has = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
-    if speaks != has:
-        said = "{} bands every {} of {} samples at {} Hz"
+    needed = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
+    if trained_on != needed:
+        description = "{} bands every {} of {} samples at {} Hz"
         raise InputError(
-            f"--vocoder_checkpoint {checkpoint} speaks {said.format(*speaks)}; this run has "
-            f"{said.format(*has)}: choose another, or --vocoder=griffin_lim"
+            f"--vocoder_checkpoint {checkpoint} synthesizes {description.format(*trained_on)}; "
+            f"this run has {description.format(*needed)}: choose another file, or "
+            "--vocoder=griffin_lim"
         )
-    return lambda spoken: melgan.synthesize(model, spoken.spectra)
+    return lambda features: melgan.synthesize(model, features.spectra)

@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
+import tensorflow as tf
+import torch
+import torch.nn.functional as F
+
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.presets import PRESETS
-from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models import generators, registry
 from parity.cases import twins
-from parity.cases.case import DTYPES, Case, Shape
-from parity.cases.pairs import Networks
+from parity.cases.case import DTYPES, Case, Shape, single_input
+from parity.cases.pairs import Functions, Networks
 from parity.companion.train_step import MAKE_GENERATOR
 from parity.companion.vc1 import Discriminator
 from parity.companion.vc2 import PatchDiscriminator
@@ -95,6 +100,24 @@ def linear_skip_generator(name: str, config: NetworkConfig, bins: int) -> Case:
     )
 
 
+def linear_skip(bins: int) -> Functions:
+    """Pair the linear skip of a generator, set to a fixed kernel, with torch's convolution."""
+    size = (generators.LINEAR_SKIP_FRAMES, bins, bins)
+    kernel = np.random.default_rng(0).standard_normal(size)
+    config = replace(twins.SMALL, vtln_init=True)
+
+    def ours(features: tf.Tensor) -> tf.Tensor:
+        generator = generators.vc1_generator("generator", bins, config, 0)
+        generators.set_linear_skip(generator, kernel)
+        return generators.linear_skip_output(generator, features)
+
+    def twin(features: torch.Tensor) -> torch.Tensor:
+        weight = torch.from_numpy(kernel.transpose(2, 1, 0).copy()).to(features.dtype)
+        return F.conv1d(features, weight, padding=size[0] // 2)
+
+    return Functions(ours, twin)
+
+
 VC2, VC3, MASK = (twins.SMALLER[variant] for variant in ("vc2", "vc3", "mask"))
 
 NETWORKS = [
@@ -114,11 +137,17 @@ NETWORKS = [
         24,
     ),
     *networks("small, as a public PyTorch port", twins.as_public(twins.SMALL), 24),
-    linear_skip_generator("small, with a start", twins.SMALL, 24),
+    linear_skip_generator("small, with a linear skip", twins.SMALL, 24),
+    Case(
+        "output of a linear skip",
+        ("generators.linear_skip_output", "generators.set_linear_skip"),
+        linear_skip(5),
+        single_input((1, 32, 5), (3, 33, 5), (1, 38, 5)),
+    ),
     networks("small, sigmoid", replace(twins.SMALL, discriminator_sigmoid=True), 24)[1],
     *networks("vc2, small, 24 bins", VC2, 24),
     *networks("vc2, small, 34 bins", VC2, 34),
-    linear_skip_generator("vc2, small, with a start", VC2, 25),
+    linear_skip_generator("vc2, small, with a linear skip", VC2, 25),
     *networks("vc2, small, symmetric padding", replace(VC2, padding="symmetric"), 24),
     *networks(
         "vc2, small, other kernels, widths and epsilon",

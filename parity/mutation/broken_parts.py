@@ -9,7 +9,7 @@ import tensorflow as tf
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.features import normalization
 from cyclegan_vc_tf.interop import public_layouts, public_melgan
-from cyclegan_vc_tf.models import layers, torch_weights
+from cyclegan_vc_tf.models import generators, layers, torch_weights
 from cyclegan_vc_tf.training import losses, optimizer, trainer
 from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import melgan
@@ -46,6 +46,18 @@ PARTS: dict[str, dict[str, Fault]] = {
         "nothing hidden": layer_call(layers.MaskFrames, faults.not_blanked),
         "the mask first": layer_call(layers.MaskFrames, faults.mask_first),
         "no mask backward": layer_call(layers.MaskFrames, faults.mask_without_gradient),
+    },
+    "generators.linear_skip_output": {
+        "features as they are": patch(
+            generators, "linear_skip_output", lambda original, generator, features: features
+        ),
+    },
+    "generators.set_linear_skip": {
+        "kernel reversed": patch(
+            generators,
+            "set_linear_skip",
+            lambda original, generator, kernel: original(generator, kernel[::-1]),
+        ),
     },
     "generators.generate": {
         "no mask": patch(

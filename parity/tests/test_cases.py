@@ -83,8 +83,8 @@ def test_shapes_are_even_and_odd_and_batches_one_and_three() -> None:
             lengths = {shape[-2] % 2 for shape, *_ in case.shapes}
             assert lengths == {0, 1}, case.name
         if case.covers[0].startswith("generators.") and not case.slow:
-            # With a start, the output has to be as long as the input it is added to.
-            remainders = {0} if case.name.endswith("with a start") else {0, 1, 2}
+            # With a linear skip, the output has to be as long as the input it is added to.
+            remainders = {0} if case.name.endswith("with a linear skip") else {0, 1, 2}
             assert {shape[1] % 4 for shape, *_ in case.shapes} == remainders, case.name
         module = case.covers[0].split(".")[0]
         if module in ("layers", "losses") or (

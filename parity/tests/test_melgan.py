@@ -71,7 +71,7 @@ def test_the_samples_are_the_companions(
         model = public_melgan.from_public_state(arrays(module))
         ours = model(spectra).numpy()
     twin = synthesize(module, spectra)
-    assert Architecture.of(model) == architecture
+    assert Architecture.from_model(model) == architecture
     assert ours.dtype == twin.dtype == dtype
     assert ours.shape == twin.shape == (batch, frames * architecture.hop_samples, 1)
     assert 0.05 < np.std(twin) < 0.95, "neither silent nor clipped"

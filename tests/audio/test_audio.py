@@ -1,4 +1,4 @@
-"""Audio in every format, against the samples that were written."""
+"""Tests of audio files in every format against the written samples."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ FORMATS = [
     ("flac", "PCM_24", 1.1 / 2**23),
     ("aiff", "PCM_16", 1.1 / 2**15),
 ]
-"""Ending, subtype, and the largest error: a step of the quantiser."""
+"""Ending, subtype and largest error, which is a quantisation step."""
 
 
 @pytest.mark.parametrize(("ending", "subtype", "step"), FORMATS)
@@ -59,7 +59,7 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> None:
+def test_nan_and_infinite_samples_are_refused(tmp_path: Path, bad: float) -> None:
     samples = np.zeros(1600, np.float32)
     samples[800] = bad
     soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
@@ -69,7 +69,7 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> 
         audio_files.read(tmp_path / "a.wav")
 
 
-def test_files_that_are_no_audio_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_audio_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("not audio at all")
     (tmp_path / "nothing.wav").write_bytes(b"")
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
@@ -102,7 +102,7 @@ def test_resampled_lengths_are_rounded(count: int) -> None:
     assert len(resampled) == max(1, round(count * 16_000 / 44_100))
 
 
-def test_writing_scales_what_would_clip(tmp_path: Path) -> None:
+def test_writing_scales_samples_that_would_clip(tmp_path: Path) -> None:
     assert audio_files.write(tmp_path / "a.wav", np.array([0.5, -2.0, 1.0]), 16_000) == 2.0
     read, _ = soundfile.read(tmp_path / "a.wav")
     np.testing.assert_allclose(read, [0.25, -1.0, 0.5], atol=1e-4)
@@ -128,7 +128,7 @@ def test_only_audio_is_found(tmp_path: Path) -> None:
     assert audio_files.find(tmp_path) == ["a/c.flac", "b.WAV"]
     with pytest.raises(InputError, match="is a file; expected a folder"):
         audio_files.find(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         audio_files.find(tmp_path / "absent")
 
 
@@ -157,14 +157,14 @@ def test_a_folder_that_cannot_be_read_is_refused(
         audio_files.find(tmp_path)
 
 
-def test_silence_is_what_stays_below_80_db_whatever_its_offset() -> None:
+def test_a_recording_below_80_db_is_silent_at_any_offset() -> None:
     hum = np.sin(np.arange(1000) / 10)
     assert audio_files.is_silent(0.25 + 0.9e-4 * hum)
     assert not audio_files.is_silent(0.25 + 1.2e-4 * hum)
 
 
 @pytest.mark.parametrize("loud", [100, 999])
-def test_a_sound_in_any_block_is_no_silence(loud: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_in_any_block_is_not_silence(loud: int, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = np.zeros(1000, np.float32)
     samples[loud] = 0.01
     monkeypatch.setattr(audio_files, "BLOCK_SAMPLES", 300)
@@ -176,26 +176,26 @@ def test_a_sound_in_any_block_is_no_silence(loud: int, monkeypatch: pytest.Monke
 def test_blocks_make_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: int, samples: int
 ) -> None:
-    """Reading, resampling both ways and writing are those of soxr over the whole.
+    """Reading, resampling and writing in blocks equal soxr over the whole recording.
 
-    11,293 samples at 44.1 kHz are 4097 at 16 kHz, a block and one, and these 11,292 at 44.1 kHz;
-    4097 at 32 kHz are 2048 and a half, which soxr rounds up.
+    Edge cases: 11,293 samples at 44.1 kHz become 4097 at 16 kHz, one more than a block, and then
+    11,292 at 44.1 kHz. 4097 samples at 32 kHz become 2048.5 at 16 kHz, which soxr rounds up.
     """
     wave = 8 * np.resize(voice(110.0, 1.0, 1, rate_hz), samples)
     soundfile.write(tmp_path / "a.wav", np.stack([wave, 0.5 * wave], 1), rate_hz, "FLOAT")
-    made = []
+    results = []
     for block in (2**30, 2**12):
         monkeypatch.setattr(audio_files, "BLOCK_SAMPLES", block)
-        spoken, recording = audio_files.read_resampled(tmp_path / "a.wav", 16_000)
-        peak = audio_files.write_resampled(tmp_path / "b.wav", spoken, 16_000, recording)
-        made.append((spoken.tobytes(), peak, (tmp_path / "b.wav").read_bytes()))
+        samples_read, recording = audio_files.read_resampled(tmp_path / "a.wav", 16_000)
+        peak = audio_files.write_resampled(tmp_path / "b.wav", samples_read, 16_000, recording)
+        results.append((samples_read.tobytes(), peak, (tmp_path / "b.wav").read_bytes()))
         assert recording == audio_files.AudioInfo(rate_hz, samples)
         assert soundfile.info(tmp_path / "b.wav").frames == samples
-        expected = soxr.resample(0.75 * wave, rate_hz, 16_000, "HQ")[: len(spoken)]
-        np.testing.assert_allclose(spoken[: len(expected)], expected, atol=1e-6)
-        assert len(spoken) == round(samples * 16_000 / rate_hz)
+        expected = soxr.resample(0.75 * wave, rate_hz, 16_000, "HQ")[: len(samples_read)]
+        np.testing.assert_allclose(samples_read[: len(expected)], expected, atol=1e-6)
+        assert len(samples_read) == round(samples * 16_000 / rate_hz)
         assert peak > 1.0
-    assert made[0] == made[1]
+    assert results[0] == results[1]
 
 
 def test_a_lossy_coding_is_read_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_a_lossy_coding_is_read_as_a_whole(tmp_path: Path, monkeypatch: pytest.M
     np.testing.assert_array_equal(audio_files.read_resampled(tmp_path / "a.mp3", 8_000)[0], slower)
 
 
-def test_a_sample_that_is_no_number_is_found_in_a_later_block(
+def test_a_nan_sample_is_found_in_a_later_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wave = np.zeros(16_000, np.float32)
@@ -221,7 +221,7 @@ def test_a_sample_that_is_no_number_is_found_in_a_later_block(
         audio_files.write(tmp_path / "b.wav", wave, 16_000)
 
 
-def test_a_duration_is_what_a_file_says(tmp_path: Path) -> None:
+def test_a_duration_is_read_from_the_header(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", np.zeros(11_025), 22_050)
     (tmp_path / "b.wav").write_text("no audio")
     assert audio_files.duration_s(tmp_path / "a.flac") == 0.5

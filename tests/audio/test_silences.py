@@ -1,4 +1,4 @@
-"""Cuts: sounds and silences at known times, and librosa's own splitting."""
+"""Tests of segmentation against sounds at known times and librosa's splitting."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ SPLIT = CorpusConfig(split_silence=True)
 
 
 def noise(sounds: list[tuple[float, float]], seconds: float, gain: float = 0.1) -> np.ndarray:
-    """Noise, loud from second to second, and 70 dB below that elsewhere."""
+    """Make noise that is loud between given times, in seconds, and 70 dB lower elsewhere."""
     rng = np.random.default_rng(0)
     wave = rng.standard_normal(round(seconds * RATE_HZ))
     loud = np.full(len(wave), 10 ** (-70 / 20))
@@ -28,7 +28,7 @@ def noise(sounds: list[tuple[float, float]], seconds: float, gain: float = 0.1) 
 
 @pytest.fixture
 def cut_s(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Where samples are cut, in seconds."""
+    """Function that returns the pieces of a wave, in seconds."""
 
     def cut(wave: np.ndarray, corpus: CorpusConfig = SPLIT) -> list[tuple[float, float]]:
         soundfile.write(tmp_path / "a.wav", wave, RATE_HZ, "FLOAT")
@@ -39,12 +39,12 @@ def cut_s(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def near(expected: list[tuple[float, float]]) -> object:
-    """To a moment of 20 ms."""
+    """Compare with a tolerance of one moment, 20 ms."""
     return [pytest.approx(each, abs=0.0201) for each in expected]
 
 
 def test_a_recording_is_cut_in_its_silences(cut_s) -> None:  # type: ignore[no-untyped-def]
-    """Half of --silence_s stays at both ends of a piece; 0.2 s is no silence."""
+    """Half of --silence_s stays at both ends of a piece; 0.2 s is too short for a silence."""
     sounds = [(1.0, 4.0), (4.2, 6.0), (6.5, 9.5), (19.5, 24.0)]
     found = cut_s(noise(sounds, 25.0))
     assert found == near([(0.85, 6.15), (6.35, 9.65), (19.35, 24.15)])
@@ -77,13 +77,13 @@ def test_librosa_finds_the_same_silences(cut_s) -> None:  # type: ignore[no-unty
 def test_silence_is_below_the_recordings_own_level(  # type: ignore[no-untyped-def]
     cut_s, gain: float, silence_db: float, pieces: int
 ) -> None:
-    """The gaps lie 70 dB below the sounds, which fill all but an eleventh of the time."""
+    """The gaps lie 70 dB below the sounds, which fill ten elevenths of the time."""
     wave = noise([(0, 5), (6, 11)], 11.0, gain) + 0.2 * (gain > 0.1)
     corpus = replace(SPLIT, silence_db=silence_db, longest_piece_s=12.0)
     assert len(cut_s(wave, corpus)) == pieces
 
 
-def test_what_is_too_long_is_cut_where_it_is_quietest(cut_s) -> None:  # type: ignore[no-untyped-def]
+def test_long_sounds_are_cut_at_their_quietest_moments(cut_s) -> None:  # type: ignore[no-untyped-def]
     wave = noise([(0.0, 20.0)], 20.0)
     for dip_s in (7.0, 12.0):
         wave[round(dip_s * RATE_HZ) : round((dip_s + 0.04) * RATE_HZ)] *= 0.01
@@ -130,7 +130,7 @@ def test_pieces_never_overlap_nor_grow_too_long(cut_s) -> None:  # type: ignore[
         ({"split_silence": True, "silence_s": 4.0}, "--silence_s is 4.0; expected at most a third"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(changes: dict, message: str) -> None:
+def test_contradictory_settings_are_refused(changes: dict, message: str) -> None:
     CorpusConfig().validate()
     SPLIT.validate()
     with pytest.raises(InputError, match=message):

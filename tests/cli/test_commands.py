@@ -143,7 +143,7 @@ def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
     floor = refused_here("train.py", new, store, *sides, "--f0_floor_hz=300", "--f0_ceiling_hz=200")
     assert "--f0_floor_hz is 300.0; expected less than --f0_ceiling_hz" in floor
     absent = refused_here("train.py", new, store, *sides[:1], f"--target_dir={tmp_path}/absent")
-    assert f"--target_dir {tmp_path}/absent is not there" in absent
+    assert f"--target_dir {tmp_path}/absent does not exist" in absent
     assert "expected a multiple of 4" in refused_here(
         "train.py", new, store, *sides, "--crop_frames=18"
     )
@@ -158,7 +158,7 @@ def test_trainings_that_cannot_begin(tmp_path: Path, corpus: Path) -> None:
     silent.mkdir()
     soundfile.write(silent / "a.wav", np.zeros(9000), 16_000)
     reason = refused_here("train.py", new, store, *sides[:1], f"--target_dir={silent}")
-    assert "has nothing that can be used (a.wav is silent)" in reason
+    assert "has no usable recording (a.wav is silent)" in reason
     assert not (tmp_path / "new").exists(), "nothing half-made is left"
 
 

@@ -1,4 +1,4 @@
-"""Archives from elsewhere: whole, safe, or refused before anything is written."""
+"""Tests of archives: complete and safe ones are read, others refused before any writing."""
 
 import io
 import stat
@@ -18,7 +18,7 @@ KINDS = ("a.zip", "a.tar", "a.tar.bz2")
 
 
 def write(path: Path, files: dict[str, bytes], link: tuple[str, str] | None = None) -> Path:
-    """An archive of files, a folder and perhaps a symbolic link."""
+    """Make an archive with files, a folder and optionally a symbolic link."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("corpus/", b"")
@@ -97,28 +97,28 @@ def test_what_is_cut_off_or_damaged_is_no_whole_archive(tmp_path: Path, kind: st
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", b"RIFF" * 100):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="it is no whole archive"):
+        with pytest.raises(InputError, match="it is not a complete archive"):
             archives.list_files(path)
     path.write_bytes(b"\n<!DOCTYPE html><html>busy</html>")
-    with pytest.raises(InputError, match="it is a web page, no archive"):
+    with pytest.raises(InputError, match="it is a web page, not an archive"):
         archives.list_files(path)
     if kind != "a.tar":
         # Plain tar has no checksums of contents.
         middle = whole.index(b"corpus/b.wav") + 20 if kind == "a.zip" else len(whole) // 2
         path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
-        with pytest.raises(InputError, match="it is no whole archive"):
+        with pytest.raises(InputError, match="it is not a complete archive"):
             archives.list_files(path)
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
 def test_damage_in_a_later_block_of_bzip2_is_seen(tmp_path: Path, place: float) -> None:
-    """Also in a header, which tarfile takes for the archive's end."""
+    """Damage in a header, which tarfile treats as the end of the archive, is detected too."""
     noise = np.random.default_rng(0).bytes(3_000_000)
     path = write(tmp_path / "a.tar.bz2", {f"{each}.wav": noise for each in range(2)})
     data = bytearray(path.read_bytes())
     data[int(len(data) * place)] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match="it is no whole archive"):
+    with pytest.raises(InputError, match="it is not a complete archive"):
         archives.list_files(path)
 
 
@@ -126,7 +126,7 @@ def test_a_damaged_header_of_a_tar_file_is_seen(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tar", FILES)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"corpus/a.wav", b"corpus/x.wav", 1))
-    with pytest.raises(InputError, match=r"it is no whole archive \(a damaged header\)"):
+    with pytest.raises(InputError, match=r"it is not a complete archive \(a damaged header\)"):
         archives.list_files(path)
 
 

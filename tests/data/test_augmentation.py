@@ -1,4 +1,4 @@
-"""Augmentation against what each change means, in numbers of its own."""
+"""Tests of augmentation against the definition of each change."""
 
 from types import SimpleNamespace
 
@@ -22,24 +22,24 @@ LOG_MEL = FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
 
 
 def bell(peak_hz: float, frames: int = 1) -> np.ndarray:
-    """Coded mel-cepstra of an envelope with one bell, 26 dB high, (frames, 24)."""
+    """Make coded mel-cepstra of an envelope with one bell, 26 dB high, (frames, 24)."""
     hertz = np.linspace(0, 8000, world.fft_size(WORLD) // 2 + 1)
     power = np.exp(6.0 * np.exp(-0.5 * ((hertz - peak_hz) / 300) ** 2) - 10.0)
     return world.encode(np.tile(power, (frames, 1)), WORLD).astype(np.float64)
 
 
 def band(peak_hz: float, frames: int = 1) -> np.ndarray:
-    """Log-mel spectra with one bell on the mel scale, (frames, 80)."""
+    """Make log-mel spectra with one bell on the mel scale, (frames, 80)."""
     peaks = librosa.mel_frequencies(82, fmin=0, fmax=11_025)[1:-1]
     return np.tile(2 * np.exp(-0.5 * ((peaks - peak_hz) / 300) ** 2) - 4, (frames, 1))
 
 
 def varied(config: FeatureConfig, spectra: np.ndarray, count: int, **flags: float) -> list:
     augmentation = Augmentation(AugmentationConfig(**flags), config)  # type: ignore[arg-type]
-    return [augmentation.vary(spectra, np.random.default_rng(seed)) for seed in range(count)]
+    return [augmentation.perturb(spectra, np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_gain_is_a_factor_of_all_power_alike() -> None:
+def test_gain_is_one_factor_for_all_power() -> None:
     spectra = bell(1500, frames=3)
     before = world.decode(spectra, WORLD)
     levels = []
@@ -56,7 +56,7 @@ def test_gain_is_a_factor_of_all_power_alike() -> None:
         assert np.ptp(decibels) < 1e-9 and abs(decibels.mean()) <= 6
 
 
-def test_noise_has_the_ratio_that_is_asked_for() -> None:
+def test_noise_has_the_requested_ratio() -> None:
     power = np.random.default_rng(0).exponential(size=(40, 30))
     added = add_noise(power, 10.0) - power
     assert np.ptp(added) < 1e-12
@@ -98,10 +98,10 @@ def test_a_peak_moves_by_no_more_than_the_warp_and_both_ways(
 
 
 def test_bands_move_by_the_factor() -> None:
-    moved = band(1500)[0] @ vtln.log_mel_warp_matrix(1.3, LOG_MEL)
+    moved = band(1500)[0] @ vtln.warp_matrix(1.3, LOG_MEL)
     centres = librosa.mel_frequencies(82, fmin=0, fmax=11_025)[1:-1]
     assert centres[np.argmax(moved)] == pytest.approx(1950, abs=60)
-    assert vtln.log_mel_warp_matrix(1.0, LOG_MEL) == pytest.approx(np.eye(80), abs=1e-9)
+    assert vtln.warp_matrix(1.0, LOG_MEL) == pytest.approx(np.eye(80), abs=1e-9)
 
 
 def test_tempo_is_the_slope_of_a_ramp() -> None:
@@ -109,12 +109,12 @@ def test_tempo_is_the_slope_of_a_ramp() -> None:
     augmentation = Augmentation(AugmentationConfig(augment_time_warp=0.25), WORLD)
     slopes = []
     for seed in range(200):
-        crop = augmentation.cut(ramp, 100, 64, np.random.default_rng(seed))
+        crop = augmentation.cut_crop(ramp, 100, 64, np.random.default_rng(seed))
         assert crop.shape == (64, 1) and crop[0, 0] == 100
         assert np.ptp(np.diff(crop[:, 0])) < 1e-9
         slopes.append(np.diff(crop[:, 0]).mean())
     assert 0.74 < min(slopes) < 0.77 and 1.23 < max(slopes) < 1.26
-    late = augmentation.cut(ramp, 336, 64, np.random.default_rng(3))
+    late = augmentation.cut_crop(ramp, 336, 64, np.random.default_rng(3))
     assert len(late) == 64 and late.max() <= 399
 
 
@@ -123,17 +123,17 @@ def test_short_utterances_lose_nothing_to_tempo(length: int) -> None:
     ramp = np.arange(float(length))[:, np.newaxis]
     augmentation = Augmentation(AugmentationConfig(augment_time_warp=0.25), WORLD)
     for seed in range(50):
-        crop = augmentation.cut(ramp, 0, 64, np.random.default_rng(seed))
+        crop = augmentation.cut_crop(ramp, 0, 64, np.random.default_rng(seed))
         assert 1 <= len(crop) <= 64 and crop[0, 0] == 0
         # The last frame, or as near to it as a step reaches.
         assert crop[-1, 0] > length - 1 - 1.25 or len(crop) == 64
 
 
-def test_hidden_frames_are_one_run_of_any_length_anywhere() -> None:
+def test_masked_frames_are_one_run_of_any_length_anywhere() -> None:
     augmentation = Augmentation(AugmentationConfig(augment_mask_frames=8), WORLD)
     lengths, firsts = set(), set()
     for seed in range(500):
-        crop = augmentation.hide(np.ones((20, 2)), np.random.default_rng(seed))
+        crop = augmentation.mask_frames(np.ones((20, 2)), np.random.default_rng(seed))
         frames = np.flatnonzero(crop[:, 0] == 0)
         np.testing.assert_array_equal(crop[:, 0], crop[:, 1])
         lengths.add(len(frames))
@@ -184,14 +184,14 @@ def test_seed_speaker_and_visit_each_make_a_difference_at_one_place() -> None:
     np.testing.assert_array_equal(crops(ALL).read(0, 5, 0), made[0])
 
 
-def test_without_any_amount_nothing_happens() -> None:
+def test_augmentation_without_amounts_changes_nothing() -> None:
     nothing = Augmentation(AugmentationConfig(), WORLD)
     for visit in range(8):
         number = tf.constant(visit, tf.int64)
         np.testing.assert_array_equal(crops(nothing).visit(number), crops(None).visit(number))
 
 
-def test_a_crop_cannot_be_hidden_whole() -> None:
+def test_a_mask_of_a_whole_crop_is_refused() -> None:
     config = RunConfig(augmentation=AugmentationConfig(augment_mask_frames=128))
     with pytest.raises(InputError, match="--augment_mask_frames is 128; expected fewer"):
         registry.validate_config(config)

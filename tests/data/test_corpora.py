@@ -1,4 +1,4 @@
-"""The rows of public corpora."""
+"""Tests of the table of public corpora."""
 
 import re
 
@@ -16,7 +16,9 @@ def test_every_speaker_has_training_and_held_out_recordings_once(corpus: corpora
     for speaker in corpus.speakers:
         sides = [side for each in corpus.archives_of([speaker]) for side in sorted(each.sides)]
         assert sorted(sides) == [HELD_OUT, TRAIN]
-    assert corpus.pair(()) == corpus.usual and set(corpus.usual) < set(corpus.speakers)
+    assert corpus.pair(()) == corpus.default_pair and set(corpus.default_pair) < set(
+        corpus.speakers
+    )
     assert corpus.pair(corpus.speakers[1::-1]) == (corpus.speakers[1], corpus.speakers[0])
     names = [each.name for each in corpus.archives]
     assert len(set(names)) == len(names)
@@ -25,7 +27,7 @@ def test_every_speaker_has_training_and_held_out_recordings_once(corpus: corpora
 
 
 def test_speakers_are_those_of_the_challenges() -> None:
-    """Ten of 2016; of 2018 eight sources and four targets; seven of ARCTIC's first release."""
+    """Ten speakers of 2016; eight sources and four targets of 2018; seven of ARCTIC."""
     assert [len(each.speakers) for each in ROWS] == [10, 12, 7]
     assert {"VCC2SF4", "VCC2SM4", "VCC2TF2", "VCC2TM2"} < set(
         corpora.find_corpus("vcc2018").speakers
@@ -45,5 +47,5 @@ def test_the_last_fifty_sentences_of_arctic_are_held_out() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(InputError, match="--corpus is 'vctk'; expected one of vcc2016, vcc2018"):
         corpora.find_corpus("vctk")
-    with pytest.raises(InputError, match="'bdl', who does not speak in vcc2016"):
+    with pytest.raises(InputError, match="'bdl', who is not a speaker of vcc2016"):
         corpora.find_corpus("vcc2016").pair(("SF1", "bdl"))

@@ -1,4 +1,4 @@
-"""Summaries: recordings whose length, level, F0 and clipped samples are known."""
+"""Tests of summaries of recordings with known length, level, F0 and clipped samples."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ RATE_HZ = 16_000
 
 
 def pulses(f0_hz: float, seconds: float) -> np.ndarray:
-    """Harmonics of one F0, of power 1."""
+    """Make harmonics of one F0, with power 1."""
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     wave = sum(np.cos(2 * np.pi * n * f0_hz * time_s) for n in range(1, 20))
     return wave / np.std(wave)
@@ -28,7 +28,7 @@ def pulses(f0_hz: float, seconds: float) -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two pure voices at two levels, one clipped; four files that cannot be used."""
+    """Folder with two voices at two levels, one clipped, and four unusable files."""
     place = tmp_path / "anna"
     place.mkdir()
     quiet = 10 ** (-40.5 / 20) * pulses(125.0, 2.0)
@@ -54,13 +54,13 @@ def prepare(folder: Path, settings: CorpusConfig, config: FeatureConfig = DIO) -
 
 
 def filled(histogram: dict) -> list[tuple[float, float, int]]:
-    """Bins with something in them: from, to, how many."""
+    """List the bins that are not empty: lower edge, upper edge, count."""
     edges, counts = histogram["edges"], histogram["counts"]
     assert len(edges) == len(counts) + 1
     return [(*edges[n : n + 2], count) for n, count in enumerate(counts) if count]
 
 
-def test_the_numbers_are_those_of_the_recordings(folder: Path, settings: CorpusConfig) -> None:
+def test_the_numbers_fit_the_recordings(folder: Path, settings: CorpusConfig) -> None:
     store = prepare(folder, settings)
     summary = json.loads((store.folder / "summary.json").read_text())
     assert (summary["recordings"], summary["utterances"]) == (2, 2)
@@ -94,7 +94,7 @@ def test_the_numbers_are_those_of_the_recordings(folder: Path, settings: CorpusC
     assert (store.folder / "summary.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_table_says_it_in_lines(folder: Path, settings: CorpusConfig) -> None:
+def test_the_table_lists_the_numbers(folder: Path, settings: CorpusConfig) -> None:
     summary = corpus_summary.read(prepare(folder, settings).folder)
     lines = [line.split(maxsplit=1) for line in corpus_summary.format_table(summary).splitlines()]
     assert ["hours", "0.00"] in lines
@@ -127,7 +127,7 @@ def test_a_summary_follows_its_store(
 def test_a_picture_that_fails_leaves_no_summary(
     folder: Path, settings: CorpusConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The numbers are written last, so that one without the other is made again."""
+    """The numbers are written last, so a missing picture is drawn again."""
 
     def fail(path: Path, summary: object) -> None:
         raise OSError(28, "No space left on device", str(path))
@@ -187,7 +187,7 @@ def test_the_command_prints_the_table_and_where_the_picture_is(tmp_path: Path) -
     assert all(path.is_file() for path in pictures)
 
 
-def test_neither_the_door_nor_a_worker_imports_what_draws() -> None:
+def test_neither_the_command_nor_a_worker_imports_plotting_packages() -> None:
     code = (
         "import sys, cyclegan_vc_tf.cli.prepare, cyclegan_vc_tf.data.preparation\n"
         "print(sorted({'librosa', 'matplotlib', 'sklearn', 'tensorflow'} & {*sys.modules}))\n"

@@ -1,4 +1,4 @@
-"""Training pairs: what a step sees, counted and compared."""
+"""Tests of training pairs: crops of each step, counted and compared."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ UNIT = Statistics(np.zeros(2), np.ones(2), 5.0, 0.2)
 
 
 def crops(lengths: list[int], speaker: int = 0, seed: int = 0, crop_frames: int = 4) -> Crops:
-    """Crops of utterances whose frames say which utterance and which frame they are."""
+    """Make crops of utterances with frames that encode their utterance and frame number."""
     ends = np.cumsum(lengths)
     frames = [(number, frame) for number, length in enumerate(lengths) for frame in range(length)]
     array = np.array(frames, np.float32)

@@ -1,4 +1,4 @@
-"""Public corpora: from a server on this machine to features, and everything that may go wrong.
+"""Tests of public corpora: from a local server to features, and all failures.
 
 The archives are made here, in the layout that public projects read; the real ones are not at hand.
 """
@@ -38,11 +38,11 @@ NAMES = {
     "vcc2018": (["10001", "10081", "20001"], ["30001", "30035"]),
     "arctic": (["arctic_a0001", "arctic_a0593", "arctic_b0489"], ["arctic_b0490", "arctic_b0539"]),
 }
-"""Of training and held-out recordings."""
+"""Names of training and held-out recordings, by corpus."""
 
 
 class Server(ThreadingHTTPServer):
-    """Serves archives by their names, after an answer of its own for one of them if need be."""
+    """Server of archives by name, which can simulate a failure."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -53,7 +53,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """What the addresses of its files begin with."""
+        """Common beginning of the addresses of its files."""
         return f"http://127.0.0.1:{self.server_port}/mirror/"
 
 
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Answers, or makes the server's trouble."""
+        """Answer a request, or simulate the server's failure."""
         name = self.path.removeprefix("/mirror/")
         self.server.asked.append(name)
         data = self.server.files.get(name)
@@ -87,12 +87,12 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, *about: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> list[list[bytes]]:
-    """The wav files of two made-up voices."""
+    """Wav files of two synthetic voices."""
     folder = tmp_path_factory.mktemp("voices")
     return [
         [path.read_bytes() for path in sorted(write_voices(folder / str(hz), hz, 5).iterdir())]
@@ -124,7 +124,7 @@ def tarred(files: dict[str, bytes], links: dict[str, str] | None = None) -> byte
 
 
 def recordings(corpus: str, voices: list[list[bytes]]) -> dict[tuple[str, str], dict[str, bytes]]:
-    """What is published: by side and speaker, each recording's bytes by its name."""
+    """Return the published recordings: bytes by name, by side and speaker."""
     found = {}
     for speaker, wavs in zip(SPEAKERS[corpus], voices, strict=True):
         train, held_out = NAMES[corpus]
@@ -134,7 +134,7 @@ def recordings(corpus: str, voices: list[list[bytes]]) -> dict[tuple[str, str], 
 
 
 def published(corpus: str, voices: list[list[bytes]]) -> dict[str, bytes]:
-    """The archives of a corpus, by name."""
+    """Return the archives of a corpus, by name."""
 
     def within(top: str, side: str, folder: str = "", only: str = "") -> dict[str, bytes]:
         return {
@@ -174,7 +174,7 @@ def published(corpus: str, voices: list[list[bytes]]) -> dict[str, bytes]:
 def serve(
     voices: list[list[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Server]]:
-    """A server for each corpus that is asked for; checksums are those of what it serves."""
+    """Servers by corpus, with the checksums of the served archives in the table."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
 
@@ -203,7 +203,7 @@ def serve(
 
 @pytest.fixture
 def prepare(tmp_path: Path):
-    """Runs the command on a corpus folder of this test."""
+    """Function that runs the command on a corpus folder of this test."""
 
     def run(corpus: str, server: Server, *more: str) -> subprocess.CompletedProcess:
         return run_here("prepare", *arguments(corpus, server, tmp_path), *more)
@@ -219,7 +219,7 @@ def arguments(corpus: str, server: Server, tmp_path: Path) -> list[str]:
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:
-    """The one line that the command refuses with."""
+    """Return the single error line of the command."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     # Progress bars aside.
     lines = [each for each in done.stderr.splitlines() if each and "/s]" not in each]
@@ -315,10 +315,10 @@ def test_another_speaker_comes_out_of_the_archives_that_are_there(
 
 
 TROUBLES = {
-    "cut": "the connection broke off before the end",
+    "cut": "the connection ended before the file was complete",
     "404": "the server answers 404 Not Found",
-    "page": "it is a web page, no archive",
-    "silent": "the server is silent for 0.3 s",
+    "page": "it is a web page, not an archive",
+    "silent": "the server sent nothing for 0.3 s",
 }
 
 
@@ -363,12 +363,12 @@ def test_no_server_at_all_and_an_archive_that_is_put_there_by_hand(
 
 
 def test_a_wrong_checksum(serve, prepare, voices, tmp_path: Path) -> None:
-    """Of what is published, and of what came the first time."""
+    """Both the published checksum and that of the first download are verified."""
     arctic, name = serve["arctic"], "cmu_us_slt_arctic.tar.bz2"
     right, arctic.files[name] = arctic.files[name], arctic.files["cmu_us_bdl_arctic.tar.bz2"]
     expected, received = (hashlib.sha256(each).hexdigest() for each in (right, arctic.files[name]))
     line = refusal(prepare("arctic", arctic))
-    assert f"its SHA-256 is {received}; expected {expected}, what is published" in line
+    assert f"its SHA-256 is {received}; expected {expected}, the published value" in line
     assert tree(tmp_path) == {"corpus/lock"}
     arctic.files[name] = right
     assert prepare("arctic", arctic).returncode == 0
@@ -383,7 +383,8 @@ def test_a_wrong_checksum(serve, prepare, voices, tmp_path: Path) -> None:
     record = folder / "archives" / f"{name}.sha256"
     line = refusal(prepare("vcc2016", vcc))
     assert (
-        f"expected {hashlib.sha256(right).hexdigest()}, the first download's, in {record}" in line
+        f"expected {hashlib.sha256(right).hexdigest()}, the first download's value, in {record}"
+        in line
     )
     assert not (folder / "archives" / name).exists()
     vcc.files[name] = right
@@ -409,7 +410,7 @@ def test_the_published_checksums_are_asked_of_a_mirror_too(
     line = refusal(prepare("arctic", server))
     # The sum of the archive of festvox.org, as torchaudio.datasets.CMUARCTIC has it.
     published = "7c173297916acf3cc7fcab2713be4c60b27312316765a90934651d367226b4ea"
-    assert f"expected {published}, what is published" in line
+    assert f"expected {published}, the published value" in line
     assert tree(tmp_path) == {"corpus/lock"}
 
 
@@ -497,7 +498,7 @@ def command(corpus: str, server: Server, tmp_path: Path) -> list[str]:
 
 
 def test_a_download_that_the_system_cuts_at_a_size(serve, prepare, voices, tmp_path: Path) -> None:
-    """What a full disk does, done by the system: no file may be larger than 32 KiB."""
+    """A limit of 32 KiB per file simulates a full disk."""
     server = serve["vcc2016"]
     assert len(server.files["vcc2016_training.zip"]) > 40_000
     line = shlex.join(command("vcc2016", server, tmp_path))
@@ -545,7 +546,7 @@ def test_a_call_that_is_stopped_in_a_download(
 def test_a_speaker_of_whom_one_folder_is_missing_is_made_anew(
     side: str, serve, prepare, voices, tmp_path: Path
 ) -> None:
-    """As after a kill between the two renames."""
+    """Simulate a kill between the two renames."""
     server = serve["arctic"]
     assert prepare("arctic", server).returncode == 0
     shutil.rmtree(tmp_path / "corpus" / side / "bdl")
@@ -561,7 +562,7 @@ def test_what_is_refused_before_any_download(serve, prepare, tmp_path: Path) -> 
     def said(*more: str) -> str:
         return refusal(prepare("vcc2016", server, *more))
 
-    assert "--speakers has 'SF9', who does not speak in vcc2016; expected two of SF1, SF2, " in (
+    assert "--speakers has 'SF9', who is not a speaker of vcc2016; expected two of SF1, SF2, " in (
         said("--speakers=SF1,SF9")
     )
     for speakers in ("SF1", "SF1,SF1", "SF1,TF1,TF2"):

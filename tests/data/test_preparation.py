@@ -1,4 +1,4 @@
-"""Preparation: against direct analysis, and what is done again after which change."""
+"""Tests of preparation against direct analysis, and of the work repeated after changes."""
 
 import dataclasses
 import os
@@ -17,9 +17,8 @@ from conftest import REPOSITORY, run_command, voice, write_voices
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data import feature_store, preparation
+from cyclegan_vc_tf.data import analysis_worker, feature_store, preparation, speakers
 from cyclegan_vc_tf.data.feature_store import FeatureStore
-from cyclegan_vc_tf.data.preparation import analyse_file
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
@@ -43,13 +42,13 @@ def prepare(folder: Path, settings: CorpusConfig, config: FeatureConfig = DIO) -
 
 @pytest.fixture
 def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the recordings that are analysed from here on, in this process."""
+    """Names of recordings that are analysed in this process after this call."""
     names: list[str] = []
 
     def in_this_process(folder, pending, store_dir, config, corpus):  # type: ignore[no-untyped-def]
         for recording in pending:
             names.append(recording.name)
-            analyse_file(folder, store_dir, config, corpus, recording)
+            analysis_worker.analyse_file(folder, store_dir, config, corpus, recording)
 
     monkeypatch.setattr(preparation, "_analyse_all", in_this_process)
     return names
@@ -73,8 +72,8 @@ def test_a_second_run_does_no_work(
 ) -> None:
     first = prepare(recordings, settings)
     before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*.*")}
-    for name in ("_analyse_all", "analyse_file"):
-        monkeypatch.setattr(preparation, name, None)
+    monkeypatch.setattr(preparation, "_analyse_all", None)
+    monkeypatch.setattr(analysis_worker, "analyse_file", None)
     monkeypatch.setattr(feature_store, "pack", None)
     again = prepare(recordings, settings)
     assert [each.sha256 for each in again.utterances] == [each.sha256 for each in first.utterances]
@@ -104,7 +103,7 @@ def test_a_changed_or_added_file_redoes_only_itself(
 
 
 def test_a_changed_setting_is_another_store(tmp_path: Path) -> None:
-    """One that the spectra do not depend on is not."""
+    """A setting that the spectra do not depend on makes no other store."""
     world = {"frame_period_ms": 4.0, "mel_cepstra": 30, "f0_method": "harvest",
              "f0_floor_hz": 60.0, "f0_ceiling_hz": 500.0}  # fmt: skip
     mel = {"mel_bins": 40, "fft_samples": 512, "hop_samples": 128}
@@ -133,7 +132,7 @@ def test_a_changed_setting_is_another_store(tmp_path: Path) -> None:
 def test_work_that_was_done_before_a_kill_is_kept(
     recordings: Path, settings: CorpusConfig, analysed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = analyse_file
+    done = analysis_worker.analyse_file
 
     def killed_at_the_third(folder, store_dir, config, corpus, recording):  # type: ignore[no-untyped-def]
         if recording.name == "02.wav":
@@ -141,7 +140,7 @@ def test_work_that_was_done_before_a_kill_is_kept(
         done(folder, store_dir, config, corpus, recording)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(preparation, "analyse_file", killed_at_the_third)
+        patch.setattr(analysis_worker, "analyse_file", killed_at_the_third)
         prepare(recordings, settings)
     analysed.clear()
     # What changed in between is done again all the same.
@@ -289,27 +288,25 @@ def test_file_names_may_be_any_bytes(tmp_path: Path) -> None:
 
 def test_the_split_is_stable() -> None:
     names = [f"{index:04}.wav" for index in range(2000)]
-    training, held_out = preparation.split_held_out(names, 0.1)
+    training, held_out = speakers.split_held_out(names, 0.1)
     # A binomial of 2000 tries: 200, give or take five deviations of 13.4.
     assert 133 <= len(held_out) <= 267
     assert sorted(training + held_out) == names
     # Neither other files nor another ending move a sentence to the other side.
-    assert set(preparation.split_held_out(names[::3], 0.1)[1]) == set(held_out) & set(names[::3])
-    flac = preparation.split_held_out([name.replace(".wav", ".flac") for name in names], 0.1)[1]
+    assert set(speakers.split_held_out(names[::3], 0.1)[1]) == set(held_out) & set(names[::3])
+    flac = speakers.split_held_out([name.replace(".wav", ".flac") for name in names], 0.1)[1]
     assert flac == [name.replace(".wav", ".flac") for name in held_out]
     # sha256("0000") begins with 9af15b33: 0.605 of the way, so held out above that alone.
-    assert preparation.split_held_out(["0000.wav", names[1]], 0.60)[0][0] == "0000.wav"
-    assert preparation.split_held_out(["0000.wav", *names], 0.61)[1][0] == "0000.wav"
-    assert preparation.split_held_out(["a.wav"], 1.0) == (["a.wav"], [])
+    assert speakers.split_held_out(["0000.wav", names[1]], 0.60)[0][0] == "0000.wav"
+    assert speakers.split_held_out(["0000.wav", *names], 0.61)[1][0] == "0000.wav"
+    assert speakers.split_held_out(["a.wav"], 1.0) == (["a.wav"], [])
 
 
 def test_a_speaker_with_nothing_usable_is_an_error(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path)
     for path in Path(corpus.source_dir).iterdir():
         soundfile.write(path, np.zeros(4000), 16_000)
-    with pytest.raises(
-        InputError, match=r"source has nothing that can be used \(00\.wav is silent"
-    ):
+    with pytest.raises(InputError, match=r"source has no usable recording \(00\.wav is silent"):
         preparation.prepare(corpus, DIO)
 
 
@@ -318,7 +315,7 @@ def test_folders_that_hold_no_audio_are_refused_before_any_work(
 ) -> None:
     corpus = corpus_of(tmp_path)
     shutil.rmtree(corpus.target_dir)
-    with pytest.raises(InputError, match=r"--target_dir .* is not there"):
+    with pytest.raises(InputError, match=r"--target_dir .* does not exist"):
         preparation.prepare(corpus, DIO)
     Path(corpus.target_dir).mkdir()
     (Path(corpus.target_dir) / "readme.md").touch()
@@ -330,7 +327,7 @@ def test_folders_that_hold_no_audio_are_refused_before_any_work(
 
 
 def workers_of(features_dir: str) -> list[int]:
-    """Processes that were started by multiprocessing with this folder in their environment."""
+    """List processes started by multiprocessing with this folder in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -384,7 +381,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -
 
 
 def test_a_log_mel_band_that_hardly_changes_has_a_least_deviation(tmp_path: Path) -> None:
-    """16 kHz recordings at 22.05 kHz: the top bands are at the floor, but for a cut-off end."""
+    """At 22.05 kHz, the top bands of 16 kHz recordings are at the floor except at abrupt ends."""
     folder = tmp_path / "anna"
     folder.mkdir()
     for number in range(8):

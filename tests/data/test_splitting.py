@@ -1,4 +1,4 @@
-"""Preparation with --split_silence: pieces in the store; where files count, whole files."""
+"""Tests of preparation with --split_silence: pieces in the store, whole files elsewhere."""
 
 import json
 import os
@@ -17,9 +17,8 @@ from conftest import REPOSITORY, voice, write_voices
 from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data import feature_store, preparation
+from cyclegan_vc_tf.data import analysis_worker, feature_store, preparation, speakers
 from cyclegan_vc_tf.data.feature_store import FeatureStore
-from cyclegan_vc_tf.data.preparation import analyse_file
 from cyclegan_vc_tf.features import frontend
 
 DIO = FeatureConfig(f0_method="dio")
@@ -27,14 +26,14 @@ MEL = FeatureConfig(spectra="log_mel")
 RATE_HZ = 16_000
 
 SOUNDS_S = ((0.5, 3.0), (3.6, 6.6), (9.0, 11.2))
-"""Voiced, in 14 s."""
+"""Voiced parts of a recording of 14 s, in seconds."""
 
 CUTS_S = ((0.34, 3.16), (3.44, 6.76), (8.84, 11.36))
-"""Half of 0.3 s of silence, which is eight moments of 20 ms, stays on either side."""
+"""Expected pieces: half of 0.3 s of silence, eight moments of 20 ms, stays at both ends."""
 
 
 def write_long(path: Path, f0_hz: float = 120.0, seed: int = 0, rate_hz: int = RATE_HZ) -> Path:
-    """A recording with sounds at known times."""
+    """Make a recording with sounds at known times."""
     wave = 1e-5 * np.random.default_rng(seed).standard_normal(14 * rate_hz)
     for begin_s, end_s in SOUNDS_S:
         place = slice(round(begin_s * rate_hz), round(end_s * rate_hz))
@@ -46,7 +45,7 @@ def write_long(path: Path, f0_hz: float = 120.0, seed: int = 0, rate_hz: int = R
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two long recordings and a short one."""
+    """Folder with two long recordings and a short one."""
     for number, name in enumerate(("a.wav", "c.flac")):
         write_long(tmp_path / "anna" / name, seed=number)
     soundfile.write(tmp_path / "anna" / "b.wav", voice(120.0, 1.0, seed=9), RATE_HZ)
@@ -60,13 +59,13 @@ def settings(tmp_path: Path) -> CorpusConfig:
 
 @pytest.fixture
 def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files that are analysed from here on, in this process."""
+    """Names of files that are analysed in this process after this call."""
     names: list[str] = []
 
     def in_this_process(folder, pending, store_dir, config, corpus):  # type: ignore[no-untyped-def]
         for recording in pending:
             names.append(recording.name)
-            analyse_file(folder, store_dir, config, corpus, recording)
+            analysis_worker.analyse_file(folder, store_dir, config, corpus, recording)
 
     monkeypatch.setattr(preparation, "_analyse_all", in_this_process)
     return names
@@ -198,7 +197,7 @@ def test_whole_files_are_held_out(tmp_path: Path, settings: CorpusConfig) -> Non
         held_out_fraction=0.6,
     )
     prepared = preparation.prepare(corpus, DIO)
-    kept = preparation.recordings_table(prepared)
+    kept = speakers.recordings_table(prepared)
     for name, speaker in prepared.items():
         files = {f"{number}.wav" for number in range(4)}
         assert speaker.held_out and set(speaker.held_out) < files
@@ -226,12 +225,12 @@ def test_one_file_is_not_held_out_and_a_held_out_folder_is(
     source, target = preparation.prepare(corpus, DIO).values()
     assert (source.held_out, len(source.training)) == (["00.wav", "01.wav"], 3)
     assert (target.held_out, len(target.training)) == ([], 3)
-    assert "nothing is held out, for that would be whole files" in target.describe(DIO)
+    assert "nothing is held out, because only whole files can be held out" in target.describe(DIO)
     assert "nothing is held out" not in source.describe(DIO)
 
 
 def contents(store: Path) -> dict[str, bytes]:
-    """Every file of a store, but for the lock."""
+    """Read every file of a store except the lock."""
     return {
         path.relative_to(store).as_posix(): path.read_bytes()
         for path in store.rglob("*")
@@ -242,7 +241,7 @@ def contents(store: Path) -> dict[str, bytes]:
 def test_a_preparation_killed_at_any_moment_goes_on(
     tmp_path: Path, settings: CorpusConfig, analysed: list[str]
 ) -> None:
-    """SIGKILL, over and over; what was finished is never done again, and the store is the same."""
+    """After repeated SIGKILL, finished work is not repeated and the store is equal."""
     folder = tmp_path / "anna"
     for number in range(6):
         write_long(folder / f"{number}.wav", seed=number)

@@ -224,7 +224,7 @@ def test_a_melgan_of_other_spectra_is_refused(
     )  # fmt: skip
     assert done.returncode == 2
     assert (
-        f"speaks {expected}; this run has 80 bands every 256 of 1024 samples at 16000"
+        f"synthesizes {expected}; this run has 80 bands every 256 of 1024 samples at 16000"
         in done.stderr
     )
 

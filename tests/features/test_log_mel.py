@@ -1,4 +1,4 @@
-"""Log-mel spectra against librosa and their formula, and Griffin-Lim by what comes out of it."""
+"""Tests of log-mel spectra against librosa and the formula, and of Griffin-Lim's output."""
 
 import dataclasses
 
@@ -19,12 +19,12 @@ WAVE = voice(130.0, 1.0, seed=7)
 
 
 def slaney_hz(mels: np.ndarray) -> np.ndarray:
-    """Mel to Hz: 200/3 Hz a mel up to 1 kHz, from there on a factor of 6.4 in 27."""
+    """Convert mel to Hz: 200/3 Hz per mel up to 1 kHz, above it a factor of 6.4 per 27 mel."""
     return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
 
 
 def formula_filters(config: FeatureConfig) -> np.ndarray:
-    """Triangles between neighbouring edges, each of an area of 1 in Hz."""
+    """Make triangles between neighbouring edges, each of unit area in Hz."""
     nyquist_hz = config.sample_rate_hz / 2
     top = 15 + 27 * np.log(nyquist_hz / 1000) / np.log(6.4)
     edges_hz = slaney_hz(np.linspace(0, top, config.mel_bins + 2))
@@ -37,7 +37,7 @@ def formula_filters(config: FeatureConfig) -> np.ndarray:
 
 
 def formula(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """log10(max(filters · |DFT of each window|, 1e-5)), written out."""
+    """Compute log10(max(filters · |DFT of each window|, 1e-5)) step by step."""
     size, hop = config.fft_samples, config.hop_samples
     front = (size - hop) // 2
     behind = size - hop - front
@@ -59,7 +59,7 @@ def formula(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     ],
     ids=str,
 )
-def test_log_mel_is_its_formula_and_librosas(changes: dict) -> None:
+def test_log_mel_equals_its_formula_and_librosa(changes: dict) -> None:
     config = dataclasses.replace(CONFIG, **changes)
     whole = WAVE[: len(WAVE) // config.hop_samples * config.hop_samples].astype(np.float64)
     spectra = log_mel.log_mel(whole, config)
@@ -82,7 +82,7 @@ def test_log_mel_is_its_formula_and_librosas(changes: dict) -> None:
 
 
 def test_a_change_of_any_setting_changes_the_spectra() -> None:
-    """So that none is ignored: the store's key counts on every one of them."""
+    """The key of a feature store depends on every setting, so none may be without effect."""
     changes = {"sample_rate_hz": 22_050, "mel_bins": 40, "fft_samples": 512, "hop_samples": 250}
     assert {*changes, "spectra"} == set(CONFIG.used)
     spectra = log_mel.log_mel(WAVE, CONFIG)
@@ -104,32 +104,34 @@ def test_a_tone_is_in_its_band_and_silence_at_the_floor() -> None:
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 255, 256, 257, 1000, 4096])
 def test_every_sample_is_in_a_frame(samples: int) -> None:
-    spoken = frontend.analyse(WAVE[4000 : 4000 + samples], CONFIG)
+    features = frontend.analyse(WAVE[4000 : 4000 + samples], CONFIG)
     expected = -(-samples // 256)
-    assert spoken.spectra.shape == (expected, 80)
+    assert features.spectra.shape == (expected, 80)
     assert frontend.frame_count(samples, CONFIG) == expected
     f0_hz, spectra = frontend.analyse_for_training(WAVE[4000 : 4000 + samples], CONFIG)
-    np.testing.assert_array_equal(spectra, spoken.spectra)
+    np.testing.assert_array_equal(spectra, features.spectra)
     np.testing.assert_array_equal(f0_hz, np.zeros(expected))
 
 
 @pytest.mark.parametrize("speaker", ["heart", "michael"])
-def test_griffin_lim_speaks_the_spectra_again(speaker: str) -> None:
-    """A sentence's bands are within 1.5 dB on average, and iterations are what does it."""
+def test_griffin_lim_synthesizes_the_spectra(speaker: str) -> None:
+    """The bands of a sentence are within 1.5 dB on average, because of the iterations."""
     wave, _ = audio_files.read(REPOSITORY / "data/demo/held_out" / speaker / "089.flac")
-    spoken = frontend.analyse(wave, CONFIG)
-    apart_db = {}
+    features = frontend.analyse(wave, CONFIG)
+    distance_db = {}
     for iterations in (1, 60):
-        speak = selection.make_vocoder(CONFIG, VocoderConfig(griffin_lim_iterations=iterations))
-        again = speak(spoken, len(wave))
+        vocoder = selection.make_vocoder(CONFIG, VocoderConfig(griffin_lim_iterations=iterations))
+        again = vocoder(features, len(wave))
         assert again.shape == wave.shape and again.dtype == np.float32
-        apart_db[iterations] = 20 * np.mean(np.abs(log_mel.log_mel(again, CONFIG) - spoken.spectra))
-    assert apart_db[60] < 1.5
-    assert apart_db[1] > 1.5 * apart_db[60]
+        distance_db[iterations] = 20 * np.mean(
+            np.abs(log_mel.log_mel(again, CONFIG) - features.spectra)
+        )
+    assert distance_db[60] < 1.5
+    assert distance_db[1] > 1.5 * distance_db[60]
 
 
-def test_griffin_lim_is_librosas_fast_one() -> None:
-    """With the least-squares magnitudes, librosa's momentum and its first seed of phases."""
+def test_griffin_lim_equals_librosa_s_fast_algorithm() -> None:
+    """Expected: least-squares magnitudes, librosa's default momentum, phases from seed 0."""
     wave, _ = audio_files.read(REPOSITORY / "data/demo/held_out/heart/089.flac")
     spectra = log_mel.log_mel(wave, CONFIG)
     bands = 10.0 ** spectra.T.astype(np.float64)
@@ -143,14 +145,14 @@ def test_griffin_lim_is_librosas_fast_one() -> None:
     np.testing.assert_allclose(ours, expected[: len(ours)], atol=1e-3)
 
 
-def test_bands_beyond_all_measure_do_not_break_griffin_lim() -> None:
+def test_extreme_bands_do_not_break_griffin_lim() -> None:
     spectra = np.full((8, 80), 400.0, np.float32)
     assert np.isfinite(griffin_lim.synthesize(spectra, CONFIG, 4)).all()
 
 
 @pytest.mark.parametrize("fft_samples", [4096, 8192])
-def test_long_windows_take_no_memory_by_their_square(fft_samples: int) -> None:
-    """Half a gigabyte more is enough: in a process that may have no more."""
+def test_memory_does_not_grow_with_the_square_of_the_window(fft_samples: int) -> None:
+    """A process limited to half a gigabyte more memory succeeds."""
     code = (
         "import numpy as np, resource\n"
         "from cyclegan_vc_tf.vocoders import griffin_lim\n"
@@ -166,7 +168,7 @@ def test_long_windows_take_no_memory_by_their_square(fft_samples: int) -> None:
 
 
 def test_griffin_lim_is_in_time_with_its_source() -> None:
-    """A click stays where it is, to a quarter of a hop."""
+    """A click moves by less than a quarter of a hop."""
     wave = 1e-3 * np.random.default_rng(0).standard_normal(16_000)
     wave[7000:7040] += 0.8
     again = selection.make_vocoder(CONFIG)(frontend.analyse(wave, CONFIG), len(wave))
@@ -174,9 +176,9 @@ def test_griffin_lim_is_in_time_with_its_source() -> None:
     assert abs(int(np.argmax(level)) - 7020) < 64
 
 
-def test_griffin_lim_says_the_same_each_time() -> None:
-    spoken = frontend.analyse(WAVE[:8000], CONFIG)
-    first, again = (selection.make_vocoder(CONFIG)(spoken, 8000) for _ in range(2))
+def test_griffin_lim_is_deterministic() -> None:
+    features = frontend.analyse(WAVE[:8000], CONFIG)
+    first, again = (selection.make_vocoder(CONFIG)(features, 8000) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -195,12 +197,12 @@ def test_griffin_lim_says_the_same_each_time() -> None:
         ),
     ],
 )
-def test_settings_that_make_no_spectra_are_refused(changes: dict, message: str) -> None:
+def test_settings_that_give_no_spectra_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         frontend.validate(dataclasses.replace(CONFIG, **changes))
 
 
-def test_the_papers_settings_are_not() -> None:
+def test_the_settings_of_the_papers_are_accepted() -> None:
     for sample_rate_hz in (16_000, 22_050):
         for bins in (24, 34, 36, 80, 128):
             frontend.validate(
@@ -208,20 +210,20 @@ def test_the_papers_settings_are_not() -> None:
             )
 
 
-def test_a_vocoder_of_log_mel_does_not_speak_world() -> None:
-    spoken = frontend.analyse(WAVE[:8000], CONFIG)
-    with pytest.raises(TypeError, match="WORLD speaks WorldFeatures; received MelFeatures"):
-        selection.make_vocoder(FeatureConfig())(spoken, 8000)
+def test_world_refuses_log_mel_features() -> None:
+    features = frontend.analyse(WAVE[:8000], CONFIG)
+    with pytest.raises(TypeError, match="WORLD needs WorldFeatures; received MelFeatures"):
+        selection.make_vocoder(FeatureConfig())(features, 8000)
 
 
-def test_melgan_needs_a_file_and_world_has_no_choice() -> None:
+def test_melgan_needs_a_file_and_world_takes_no_vocoder_settings() -> None:
     choice = VocoderConfig(vocoder="melgan")
     with pytest.raises(InputError, match="--vocoder_checkpoint is not given"):
         selection.make_vocoder(CONFIG, choice)
-    with pytest.raises(InputError, match=r"WORLD synthesizes this run.s mel-cepstra"):
+    with pytest.raises(InputError, match="WORLD synthesizes this run's mel-cepstra"):
         selection.make_vocoder(FeatureConfig(), choice)
 
 
-def test_the_power_of_log_mel_is_not_limited() -> None:
+def test_limit_power_is_refused_for_log_mel() -> None:
     with pytest.raises(InputError, match="--limit_power cannot be given"):
         selection.make_vocoder(CONFIG, VocoderConfig(limit_power=True))

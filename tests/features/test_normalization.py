@@ -1,4 +1,4 @@
-"""Statistics against NumPy, and the F0 map against hand-worked numbers."""
+"""Tests of statistics against NumPy and of the F0 map against numbers worked out by hand."""
 
 import numpy as np
 import pytest

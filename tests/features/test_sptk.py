@@ -1,4 +1,4 @@
-"""Mel-cepstra against SPTK's own, and against envelopes whose mel-cepstra are known."""
+"""Tests of mel-cepstra against SPTK and against envelopes with known mel-cepstra."""
 
 import importlib
 import warnings
@@ -14,14 +14,14 @@ RATES_HZ = (8_000, 16_000, 22_050, 44_100, 48_000)
 
 
 def sptk(module: str = "pysptk") -> Any:
-    """SPTK's binding, which warns of a package that it imports."""
+    """Import SPTK's binding without the warning about a package that it imports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(module)
 
 
 def resonances(count: int, bins: int, seed: int) -> np.ndarray:
-    """Power of all-pole filters with two random resonances each, (count, bins)."""
+    """Compute the power of all-pole filters with two random resonances each, (count, bins)."""
     rng = np.random.default_rng(seed)
     frames = []
     for _ in range(count):
@@ -59,20 +59,20 @@ def test_mel_cepstra_are_sptk_s(rate_hz: int, fft_samples: int, order: int) -> N
 
 
 @pytest.mark.parametrize(("rate_hz", "alpha"), [(8_000, 0.312), (16_000, 0.41), (48_000, 0.554)])
-def test_cosines_on_the_bent_axis_are_told_apart(rate_hz: int, alpha: float) -> None:
-    """The definition: log |H| is the sum of c(m) cos(m bent frequency); constants of SPTK's."""
+def test_cosines_on_the_warped_axis_give_their_coefficients(rate_hz: int, alpha: float) -> None:
+    """By definition, log |H| is the sum of c(m) cos(m · warped frequency); constants from SPTK."""
     omega = np.linspace(0, np.pi, 1025)
-    bent = omega + 2 * np.arctan2(alpha * np.sin(omega), 1 - alpha * np.cos(omega))
+    warped = omega + 2 * np.arctan2(alpha * np.sin(omega), 1 - alpha * np.cos(omega))
     expected = np.random.default_rng(3).standard_normal((4, sptk_module.DEFAULT_ORDER + 1))
     log_amplitude = expected @ np.cos(
-        np.arange(sptk_module.DEFAULT_ORDER + 1)[:, np.newaxis] * bent
+        np.arange(sptk_module.DEFAULT_ORDER + 1)[:, np.newaxis] * warped
     )
     found = sptk_module.mel_cepstra(np.exp(2 * log_amplitude), rate_hz)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 def test_level_is_in_the_zeroth_coefficient_alone() -> None:
-    """Ten times the amplitude adds ln 10 to it."""
+    """Ten times the amplitude adds ln 10 to the zeroth coefficient."""
     power = resonances(3, 513, seed=0)
     difference = sptk_module.mel_cepstra(100 * power, 16_000) - sptk_module.mel_cepstra(
         power, 16_000
@@ -81,7 +81,7 @@ def test_level_is_in_the_zeroth_coefficient_alone() -> None:
     np.testing.assert_allclose(difference[:, 1:], 0, atol=1e-12)
 
 
-def test_the_order_is_a_cut() -> None:
+def test_a_lower_order_truncates_the_coefficients() -> None:
     power = resonances(3, 513, seed=1)
     assert sptk_module.mel_cepstra(power, 16_000).shape == (3, 25)
     np.testing.assert_allclose(
@@ -91,7 +91,7 @@ def test_the_order_is_a_cut() -> None:
     )
 
 
-def test_the_envelopes_given_are_left_as_they_were() -> None:
+def test_the_given_envelopes_are_not_changed() -> None:
     power = resonances(2, 257, seed=2)
     before = power.copy()
     first = sptk_module.mel_cepstra(power, 16_000)

@@ -1,4 +1,4 @@
-"""Stretching a spectrum and finding by how much."""
+"""Tests of frequency warping and of the estimate of its factor."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ BINS = CONFIG.sample_rate_hz / 2
 
 
 def voice(formants_hz: np.ndarray) -> np.ndarray:
-    """Coded mel-cepstra of envelopes with bells at three formants, (frames, 24)."""
+    """Make coded mel-cepstra of envelopes with bells at three formants, (frames, 24)."""
     hertz = np.linspace(0, BINS, world.fft_size(CONFIG) // 2 + 1)
     distances = (hertz - formants_hz[:, :, np.newaxis]) / 300.0
     log_power = 6.0 * np.exp(-0.5 * distances**2).sum(axis=1) - 10.0
@@ -27,20 +27,20 @@ def peak_hz(mel_cepstra: np.ndarray) -> float:
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_a_formant_moves_by_the_factor(factor: float) -> None:
-    """The peak of one bell at 1500 Hz; the coefficients resolve about 100 Hz there."""
+    """One bell at 1500 Hz, where the coefficients resolve about 100 Hz."""
     one = voice(np.array([[1500.0, 1500.0, 1500.0]]))[0]
-    moved = one @ vtln.mel_cepstra_warp_matrix(factor, CONFIG)
+    moved = one @ vtln.warp_matrix(factor, CONFIG)
     assert peak_hz(one) == pytest.approx(1500, abs=60)
     assert peak_hz(moved) == pytest.approx(factor * 1500, abs=100)
 
 
-def test_no_stretch_is_no_change() -> None:
+def test_a_factor_of_one_changes_nothing() -> None:
     # WORLD samples the mel axis anew on the way there and back, which costs up to 2 %.
-    assert vtln.mel_cepstra_warp_matrix(1.0, CONFIG) == pytest.approx(np.eye(24), abs=0.03)
+    assert vtln.warp_matrix(1.0, CONFIG) == pytest.approx(np.eye(24), abs=0.03)
 
 
 def formants(seed: int) -> np.ndarray:
-    """Vowels, some of each, (frames, 3) in Hz; and a little of everything in between."""
+    """Draw formants of four vowels with small variations, (frames, 3) in Hz."""
     random = np.random.default_rng(seed)
     vowels = np.array([[300, 2300, 3000], [700, 1200, 2600], [320, 800, 2300], [500, 1500, 2500]])
     return vowels[random.integers(0, 4, 1500)] * random.uniform(0.95, 1.05, (1500, 1))
@@ -53,16 +53,16 @@ def test_the_factor_of_two_voices_is_found_without_parallel_speech(factor: float
     assert vtln.estimate_vtln_factor(voices, CONFIG) == pytest.approx(factor, abs=0.06)
 
 
-def test_voices_without_structure_give_a_factor_and_no_warning() -> None:
-    """Noise, whose mixture has not converged after its 30 steps; here, warnings are errors."""
+def test_noise_gives_a_factor_and_no_warning() -> None:
+    """A mixture of noise has not converged after 30 steps; warnings are errors in tests."""
     noise = np.random.default_rng(0).standard_normal((2, 1500, 24))
     voices = [Voice(each, [each], each.std(axis=0)) for each in noise]
     sides = dict(zip("AB", voices, strict=True))
     assert vtln.estimate_vtln_factor(sides, CONFIG) in vtln.VTLN_FACTORS
 
 
-def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
-    """Voices that move equally fast: nothing is smoothed away but a few percent."""
+def test_the_initial_kernel_of_a_generator_is_the_normalized_stretch() -> None:
+    """Voices with equal modulation spectra: smoothing removes only a few percent."""
     spectra = voice(formants(0))
     each = Voice(spectra, [spectra], spectra.std(axis=0))
     kernels = linear_start.vtln_kernels({"A": each, "B": each}, 1.2, 5, CONFIG)
@@ -74,7 +74,7 @@ def test_what_a_generator_begins_with_is_the_stretch_normalized() -> None:
         assert there.mean(axis=0) == pytest.approx(0, abs=1e-9)
         assert there.std(axis=0) == pytest.approx(1, abs=1e-6)
     there = normalized @ kernels["A2B"].sum(axis=0)
-    stretched = spectra @ vtln.mel_cepstra_warp_matrix(1.2, CONFIG)
+    stretched = spectra @ vtln.warp_matrix(1.2, CONFIG)
     assert there == pytest.approx((stretched - stretched.mean(axis=0)) / stretched.std(axis=0))
 
 

@@ -1,4 +1,4 @@
-"""WORLD features against signals whose F0 and spectrum are known."""
+"""Tests of WORLD features against signals with known F0 and spectrum."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ METHODS = ("harvest", "dio")
 
 
 def pulses(f0_hz: float, seconds: float, sample_rate_hz: int) -> np.ndarray:
-    """A band-limited pulse train: all harmonics below Nyquist, of one amplitude."""
+    """Make a band-limited pulse train: all harmonics below Nyquist with equal amplitude."""
     time_s = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
     harmonics = np.arange(1, int(0.49 * sample_rate_hz / f0_hz) + 1)
     wave = np.cos(2 * np.pi * f0_hz * np.outer(time_s, harmonics)).sum(axis=1)
@@ -55,19 +55,19 @@ def test_frame_counts_agree_at_every_rate(method: str, rate_hz: int) -> None:
     config = FeatureConfig(sample_rate_hz=rate_hz, f0_method=method)
     for samples in (rate_hz // 3, rate_hz // 3 + 1, int(0.4567 * rate_hz)):
         wave = voice(150.0, samples / rate_hz, seed=2, sample_rate_hz=rate_hz)[:samples]
-        spoken = world.analyse(wave, config)
+        features = world.analyse(wave, config)
         # One frame every 5 ms, the first at time 0.
         expected = int(np.floor(len(wave) * 200 / rate_hz)) + 1
-        frames = {len(spoken.f0_hz), len(spoken.spectra), len(spoken.aperiodicity)}
+        frames = {len(features.f0_hz), len(features.spectra), len(features.aperiodicity)}
         assert frames == {expected} == {world.frame_count(len(wave), config)}
-        bins = world.decode(spoken.spectra, config).shape[1]
-        assert spoken.aperiodicity.shape[1] == bins
-        assert len(selection.make_vocoder(config)(spoken, len(wave))) == len(wave)
+        bins = world.decode(features.spectra, config).shape[1]
+        assert features.aperiodicity.shape[1] == bins
+        assert len(selection.make_vocoder(config)(features, len(wave))) == len(wave)
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_aperiodicity_is_the_same_twice(rate_hz: int) -> None:
-    """Below 15.8 kHz plain D4C reads memory nobody wrote, and differs from call to call."""
+    """Below 15.8 kHz, plain D4C reads uninitialized memory and differs from call to call."""
     config = FeatureConfig(sample_rate_hz=rate_hz, f0_method="dio")
     wave = voice(150.0, 0.5, seed=3, sample_rate_hz=rate_hz)
     f0_hz, time_s = world.f0(wave, config)
@@ -107,7 +107,7 @@ def test_mel_cepstra_of_many_dimensions_give_back_the_envelope() -> None:
     assert np.abs(error_db[:, 5:400]).mean() < 1.0
 
 
-def test_power_is_that_of_the_whole_spectrum() -> None:
+def test_power_covers_both_sides_of_the_spectrum() -> None:
     """Parseval: an impulse of height h has the power h² in each of a transform's points."""
     config = FeatureConfig()
     impulse = np.zeros(world.fft_size(config))
@@ -119,7 +119,7 @@ def test_power_is_that_of_the_whole_spectrum() -> None:
     np.testing.assert_allclose(world.log_power(flat, config), expected, rtol=1e-5)
 
 
-def test_a_peak_has_the_power_that_the_mean_of_the_logarithm_hides() -> None:
+def test_power_of_a_peak_is_counted_although_it_hardly_changes_c0() -> None:
     config = FeatureConfig(mel_cepstra=60)
     bins = world.fft_size(config) // 2 + 1
     flat, peaked = np.ones(bins), np.ones(bins)
@@ -133,7 +133,7 @@ def test_a_peak_has_the_power_that_the_mean_of_the_logarithm_hides() -> None:
     assert both_sides.sum() > 40 * 2 * bins
 
 
-def test_what_is_louder_than_allowed_is_made_just_as_loud() -> None:
+def test_frames_louder_than_the_limit_are_lowered_to_it() -> None:
     config = FeatureConfig()
     coded = np.random.default_rng(0).normal(0.0, 1.0, (5, 24)).astype(np.float32)
     loud = world.log_power(coded, config)
@@ -151,16 +151,16 @@ def test_what_is_louder_than_allowed_is_made_just_as_loud() -> None:
     )
 
 
-def test_world_speaks_a_voice_again() -> None:
+def test_world_synthesizes_a_voice() -> None:
     config = FeatureConfig()
     wave = voice(120.0, 1.0, seed=6)
-    spoken = world.analyse(wave, config)
-    again = world.analyse(selection.make_vocoder(config)(spoken, len(wave)), config)
-    both = (spoken.f0_hz > 0) & (again.f0_hz > 0)
+    features = world.analyse(wave, config)
+    again = world.analyse(selection.make_vocoder(config)(features, len(wave)), config)
+    both = (features.f0_hz > 0) & (again.f0_hz > 0)
     assert both.mean() > 0.9
-    assert np.median(np.abs(again.f0_hz[both] / spoken.f0_hz[both] - 1)) < 0.005
+    assert np.median(np.abs(again.f0_hz[both] / features.f0_hz[both] - 1)) < 0.005
     power, again_power = (
-        np.mean(world.decode(each.spectra, config)[both], axis=0) for each in (spoken, again)
+        np.mean(world.decode(each.spectra, config)[both], axis=0) for each in (features, again)
     )
     assert np.abs(10 * np.log10(again_power / power)[10:350]).mean() < 3.0
 
@@ -168,15 +168,15 @@ def test_world_speaks_a_voice_again() -> None:
 def test_training_needs_no_aperiodicity(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FeatureConfig(f0_method="dio")
     wave = voice(120.0, 0.4, seed=7)
-    spoken = world.analyse(wave, config)
+    features = world.analyse(wave, config)
     monkeypatch.setattr(world.pyworld, "d4c", None)
     f0_hz, mel_cepstra = world.analyse_for_training(wave, config)
-    np.testing.assert_array_equal(f0_hz, spoken.f0_hz)
-    np.testing.assert_array_equal(mel_cepstra, spoken.spectra)
+    np.testing.assert_array_equal(f0_hz, features.f0_hz)
+    np.testing.assert_array_equal(mel_cepstra, features.spectra)
 
 
 def test_digital_silence_is_near_quiet_speech() -> None:
-    """Without a floor, digital silence lies at -36.7 and 16-bit rounding noise near -24."""
+    """Without the floor, c0 is -36.7 for digital silence and -24 for 16-bit rounding noise."""
     config = FeatureConfig(f0_method="dio")
     rng = np.random.default_rng(8)
     rounding = (rng.uniform(-0.5, 0.5, 8000) / 2**15).astype(np.float32)
@@ -190,13 +190,13 @@ def test_digital_silence_is_near_quiet_speech() -> None:
 def test_the_shortest_recordings_are_analysed(count: int, method: str) -> None:
     config = FeatureConfig(f0_method=method)
     wave = np.random.default_rng(9).standard_normal(count).astype(np.float32) / 10
-    spoken = world.analyse(wave, config)
-    assert np.isfinite(spoken.spectra).all()
-    assert np.isfinite(selection.make_vocoder(config)(spoken, count)).all()
+    features = world.analyse(wave, config)
+    assert np.isfinite(features.spectra).all()
+    assert np.isfinite(selection.make_vocoder(config)(features, count)).all()
 
 
 def test_a_change_of_any_setting_changes_the_features() -> None:
-    """So that none is ignored: the store's key counts on every one of them."""
+    """The key of a feature store depends on every setting, so none may be without effect."""
     base = FeatureConfig(f0_method="dio")
     wave = voice(160.0, 0.4, seed=10)
     f0_hz, mel_cepstra = world.analyse_for_training(wave, base)

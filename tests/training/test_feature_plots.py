@@ -10,6 +10,7 @@ from tensorboard.plugins import projector
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.data import speakers as prepared_speakers
 from cyclegan_vc_tf.evaluation import metrics
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import run_folder
@@ -87,7 +88,7 @@ def prepared(
     speakers = preparation.prepare(corpus, config.features)
     assert speakers["B"].held_out and speakers["B"].training
     statistics = {name: speaker.statistics for name, speaker in speakers.items()}
-    recordings = preparation.recordings_table(speakers)
+    recordings = prepared_speakers.recordings_table(speakers)
     run = run_folder.create_run(tmp_path / "run", config, statistics, recordings)
     converters = {
         way: Halved(statistics[way[0]], statistics[way[2]], config) for way in ("A2B", "B2A")

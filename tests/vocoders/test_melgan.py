@@ -1,4 +1,4 @@
-"""MelGAN's generator against NumPy and numbers worked out by hand, its files, its public names."""
+"""Tests of MelGAN: the generator against NumPy and hand-computed numbers, files, public names."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ State = dict[str, np.ndarray]
 
 
 def random_weights(architecture: Architecture = SMALL, seed: int = 0) -> State:
-    """Weights that carry a signal through all stages, by address, and biases that are not zero."""
+    """Make weights by address that pass a signal through all stages, with non-zero biases."""
     rng = np.random.default_rng(seed)
     return {
         address: (0.1 if len(shape) == 1 else 1.2 / np.sqrt(np.prod(shape[:2])))
@@ -39,7 +39,7 @@ def log_mel(frames: int, bins: int = SMALL.bins) -> np.ndarray:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    """Keras builds in float64 for the length of a test."""
+    """Build Keras models in float64 during a test."""
     keras.mixed_precision.set_global_policy("float64")
     keras.backend.set_floatx("float64")
     yield
@@ -48,13 +48,13 @@ def float64() -> Iterator[None]:
 
 
 class Reference:
-    """The generator in NumPy, straight from the sums: (frames, bins) → (samples,)."""
+    """Generator in NumPy, from the defining sums: (frames, bins) → (samples,)."""
 
     def __init__(self, model: keras.Model) -> None:
         self.layers = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
     def convolve(self, x: np.ndarray, name: str, pad: int = 0, dilation: int = 1) -> np.ndarray:
-        """Each tap of the kernel on the frames it sees, added up."""
+        """Add up each tap of the kernel times its input frames."""
         kernel, bias = self.layers[name]
         x = np.pad(x, ((pad, pad), (0, 0)), mode="reflect")
         length = len(x) - (len(kernel) - 1) * dilation
@@ -62,7 +62,7 @@ class Reference:
         return sum(taps) + bias
 
     def raise_rate(self, x: np.ndarray, name: str, ratio: int) -> np.ndarray:
-        """torch: stride r, kernel 2r, padding p = r // 2 + r % 2 takes p samples from the front."""
+        """PyTorch with stride r, kernel 2r, padding p = r // 2 + r % 2 cuts p first samples."""
         kernel, bias = self.layers[name]
         full = np.zeros(((len(x) + 1) * ratio, kernel.shape[1]))
         for frame, values in enumerate(x):
@@ -73,7 +73,7 @@ class Reference:
     def __call__(
         self, x: np.ndarray, ratios: tuple[int, ...], dilations: tuple[int, ...]
     ) -> np.ndarray:
-        """Speaks (frames, bins)."""
+        """Synthesize samples from (frames, bins)."""
 
         def leaky(x: np.ndarray) -> np.ndarray:
             return np.where(x > 0, x, 0.2 * x)
@@ -99,8 +99,8 @@ class Reference:
     ids=str,
 )
 @pytest.mark.usefixtures("float64")
-def test_the_generator_is_the_sums_written_out(architecture: Architecture) -> None:
-    """To 1e-12: float64's 1e-16 times the length of the longest sums."""
+def test_the_generator_equals_the_defining_sums(architecture: Architecture) -> None:
+    """Tolerance 1e-12: float64's 1e-16 times the length of the longest sums."""
     model, x = build(architecture), log_mel(7, architecture.bins).astype(np.float64)
     expected = Reference(model)(x, architecture.ratios, architecture.dilations)
     received = model(x[np.newaxis]).numpy()
@@ -148,7 +148,7 @@ def test_the_public_generator_has_as_many_weights_as_the_paper_says() -> None:
     assert rates + blocks + ends == 4_260_257
     model = melgan_generator()
     assert model.count_params() == 4_260_257
-    assert Architecture.of(model) == Architecture()
+    assert Architecture.from_model(model) == Architecture()
     assert melgan.hop_samples(model) == 256
     shapes = {}
     for layer in model.layers:
@@ -163,7 +163,7 @@ def test_an_architecture_is_found_in_its_model() -> None:
         Architecture(4, 3, (5, 3, 2), (2, 7, 1)),
         Architecture(4, 1, (2,), ()),
     ):
-        assert Architecture.of(melgan_generator(**vars(architecture))) == architecture
+        assert Architecture.from_model(melgan_generator(**vars(architecture))) == architecture
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_layer_that_is_not_there_has_no_public_name(layer: str) -> None:
     ],
 )
 def test_a_weight_is_its_direction_at_its_length(length: str, direction: str) -> None:
-    """(3, 4) is 5 long, (1, 2, 2) is 3; a direction of zero has no length to be brought to."""
+    """Norms: (3, 4) has 5, (1, 2, 2) has 3; a zero direction cannot be scaled to a norm."""
     state = {
         f"module.model.1.{length}": np.array([[[10.0]], [[-2.0]]]),
         f"module.model.1.{direction}": np.array(
@@ -243,7 +243,7 @@ def test_lengths_that_do_not_fit_are_refused(change: dict, said: str) -> None:
 
 
 def public_state(architecture: Architecture = SMALL) -> State:
-    """Random weights as the public implementation has them, with their norms apart."""
+    """Make random weights in the public layout, with separate norms."""
     state = {}
     for address, value in random_weights(architecture).items():
         layer, _, kind = address.rpartition("/")
@@ -261,7 +261,7 @@ def public_state(architecture: Architecture = SMALL) -> State:
 def test_a_public_state_says_what_to_build(bins: int) -> None:
     architecture = Architecture(bins, 3, (3, 2, 4), (1, 3, 9))
     model = public_melgan.from_public_state(public_state(architecture))
-    assert Architecture.of(model) == architecture
+    assert Architecture.from_model(model) == architecture
     expected = random_weights(architecture)
     assert len(model.weights) == len(expected)
     for address, value in expected.items():
@@ -328,7 +328,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
     melgan.save(model, path)
     loaded, analysis = melgan.load(path)
     assert analysis == melgan.Analysis(22_050, 1024), "the public ones'"
-    assert Architecture.of(loaded) == SMALL
+    assert Architecture.from_model(loaded) == SMALL
     for ours, theirs in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.name)
     x = log_mel(6)
@@ -338,7 +338,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A vocoder's file."""
+    """Bytes of a vocoder file."""
     path = tmp_path_factory.mktemp("saved") / "vocoder.npz"
     melgan.save(build(), path)
     return path.read_bytes()
@@ -355,31 +355,40 @@ def rewritten(path: Path, change: Callable[[State], object]) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (lambda path: path.unlink(), "is not there or no file"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is no vocoder, or damaged"),
-        (lambda path: path.write_bytes(path.read_bytes()[:300]), "is no vocoder, or damaged"),
-        (lambda path: path.write_bytes(b""), "is no vocoder, or damaged"),
+        (lambda path: path.unlink(), "does not exist or is not a file"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-30]),
+            "is not a vocoder file, or is damaged",
+        ),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:300]),
+            "is not a vocoder file, or is damaged",
+        ),
+        (lambda path: path.write_bytes(b""), "is not a vocoder file, or is damaged"),
         (
             lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)),
-            "is no vocoder, or damaged",
+            "is not a vocoder file, or is damaged",
         ),
-        (lambda path: np.savez(path, mean=np.zeros(3)), "is no vocoder, or damaged"),
+        (lambda path: np.savez(path, mean=np.zeros(3)), "is not a vocoder file, or is damaged"),
         (
             lambda path: np.savez(path, melgan=np.array([{}], object)),
-            "is no vocoder, or damaged",
+            "is not a vocoder file, or is damaged",
         ),
-        (lambda path: rewritten(path, lambda a: a.update(melgan=np.array(2))), "format 2, not 1"),
+        (
+            lambda path: rewritten(path, lambda a: a.update(melgan=np.array(2))),
+            "has format 2; expected format 1",
+        ),
         (
             lambda path: rewritten(path, lambda a: a.update(bins=np.array(6))),
             r"input_conv/kernel is float32\[7, 5, 8\], expected float\[7, 6, 8\]",
         ),
         (
             lambda path: rewritten(path, lambda a: a.update(ratios=np.array(3))),
-            "is of no size that a vocoder can be of",
+            "has an unsupported architecture",
         ),
         (
             lambda path: rewritten(path, lambda a: a.update(dilations=np.array([1, 0]))),
-            r"no whole vocoder; dilations \[1, 0\]",
+            r"not a complete vocoder; dilations \[1, 0\]",
         ),
         (
             lambda path: rewritten(path, lambda a: a.pop("up_2_conv/bias")),
@@ -391,7 +400,7 @@ def rewritten(path: Path, change: Callable[[State], object]) -> None:
         ),
     ],
 )
-def test_a_file_that_is_no_vocoder_is_refused_in_a_line(
+def test_a_file_that_is_not_a_vocoder_is_refused_in_one_line(
     tmp_path: Path, saved: bytes, harm: Callable[[Path], object], said: str
 ) -> None:
     path = tmp_path / "vocoder.npz"
@@ -404,10 +413,10 @@ def test_a_file_that_is_no_vocoder_is_refused_in_a_line(
     assert "\n" not in str(refused.value)
 
 
-def test_a_damaged_byte_is_seen_or_makes_no_difference(
+def test_a_damaged_byte_is_detected_or_changes_nothing(
     tmp_path: Path, saved: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without building what is read, which takes its time."""
+    """Loading skips building the model, which is slow."""
     monkeypatch.setattr(melgan, "build", lambda architecture, arrays: (architecture, arrays))
     path, refused, rng = tmp_path / "vocoder.npz", 0, np.random.default_rng(1)
     for place in rng.integers(len(saved), size=200):
@@ -433,7 +442,7 @@ def test_a_damaged_byte_is_seen_or_makes_no_difference(
 )
 @pytest.mark.parametrize("chunk_frames", [3, 16])
 def test_chunks_are_parts_of_the_whole(architecture: Architecture, chunk_frames: int) -> None:
-    """To float32's rounding, which the samples are rounded to."""
+    """Tolerance: rounding to float32."""
     model, x = build(architecture), log_mel(45)
     whole = model(x[np.newaxis]).numpy()[0, :, 0]
     samples = melgan.synthesize(model, x, chunk_frames=chunk_frames)
@@ -453,7 +462,7 @@ def test_no_frame_further_than_the_context_matters_and_the_next_to_last_does(
     difference = np.abs(model(x[np.newaxis]) - model(changed[np.newaxis]))[0, :, 0]
     (moved,) = np.nonzero(difference.reshape(61, -1).max(axis=1) > 1e-14)
     reach = max(middle - moved[0], moved[-1] - middle)
-    assert architecture.context - 1 <= reach <= architecture.context
+    assert architecture.context_frames - 1 <= reach <= architecture.context_frames
 
 
 def test_a_long_recording_goes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,14 +475,14 @@ def test_a_long_recording_goes_in_chunks(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(type(model), "call", counted)
     assert len(melgan.synthesize(model, log_mel(1200))) == 1200 * 6
-    assert max(lengths) <= melgan.CHUNK_FRAMES + 2 * SMALL.context
+    assert max(lengths) <= melgan.CHUNK_FRAMES + 2 * SMALL.context_frames
     assert len(lengths) == 3
 
 
 @pytest.mark.parametrize("frames", [0, 1, 3, 4, 5])
 def test_a_short_one_is_spoken_with_its_last_frame_held(frames: int) -> None:
     model, x = build(), log_mel(frames)
-    assert SMALL.shortest == 4
+    assert SMALL.min_frames == 4
     samples = melgan.synthesize(model, x)
     assert samples.shape == (frames * 6,)
     if frames:
@@ -491,7 +500,7 @@ def test_a_short_one_is_spoken_with_its_last_frame_held(frames: int) -> None:
     ],
 )
 def test_the_shortest_input_is_the_shortest(architecture: Architecture, frames: int) -> None:
-    assert architecture.shortest == frames
+    assert architecture.min_frames == frames
     if architecture.channels == 1:
         model = build(architecture)
         assert model(log_mel(frames)[np.newaxis]).shape[1] == frames * architecture.hop_samples
@@ -500,7 +509,7 @@ def test_the_shortest_input_is_the_shortest(architecture: Architecture, frames: 
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (8,), (1, 8, 5)])
-def test_a_spectrum_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
+def test_a_spectrum_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"the vocoder takes \(frames, 5\)"):
         melgan.synthesize(build(), np.zeros(shape, np.float32))
 
@@ -508,7 +517,7 @@ def test_a_spectrum_of_another_kind_is_refused(shape: tuple[int, ...]) -> None:
 def test_without_pytorch_a_file_of_it_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is not there is said to be just that."""
+    """A file that does not exist is reported before the missing package."""
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match="is not there or no file"):
         torch_files.read(tmp_path / "public.pt")
