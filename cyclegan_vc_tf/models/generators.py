@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.models.layers import (
+    BinsByFrames,
     Convolutions,
     MaskFrames,
     NearestResize,
@@ -128,7 +129,8 @@ def vc2_generator(
         inputs = [features, keras.Input((None, 1), name="mask")]
         filled = keras.layers.Reshape((-1, bins + missing), name="filled")(picture)
         picture = MaskFrames(name="masked")([filled, inputs[1]])
-    picture = keras.layers.Permute((2, 1, 3), name="bins_by_frames")(picture)
+    # TFAN looks at the picture in three places, beside the encoder.
+    picture, *tfan_pictures = BinsByFrames(4 if adaptive else 1, name="bins_by_frames")(picture)
 
     rows, width = (bins + missing) // BIN_MULTIPLE, make.widths[2]
     hidden = make.downwards(picture)
@@ -139,7 +141,7 @@ def vc2_generator(
     hidden = make.residuals(make.norm(hidden, "fold"))
     hidden = make.convolve(hidden, width * rows, (1,), (1,), "unfold_conv")
     if adaptive:
-        order = keras.layers.Permute((2, 1, 3), name="frames_by_bins")(picture)
+        order = keras.layers.Permute((2, 1, 3), name="frames_by_bins")(tfan_pictures[0])
         frames = keras.layers.Reshape((-1, bins + missing), name="frames")(order)
         hidden = make.tfan(hidden, frames, "unfold")
     else:
@@ -151,7 +153,9 @@ def vc2_generator(
         # The shuffle makes a quarter of the channels, and a gated linear unit halves them.
         hidden = make.before_shuffle(hidden, index, 4)
         hidden = PixelShuffle2D(name=f"{block}_shuffle")(hidden)
-        hidden = make.tfan(hidden, picture, block) if adaptive else make.norm(hidden, block)
+        hidden = (
+            make.tfan(hidden, tfan_pictures[index], block) if adaptive else make.norm(hidden, block)
+        )
         hidden = make.up_gate(hidden, block)
     hidden = make.convolve(hidden, 1, make.kernels[6], (1, 1), "output_conv")
     if missing:

@@ -11,6 +11,7 @@ from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.models.generators import generate, linear_skip_output
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
+from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
 from cyclegan_vc_tf.training import losses
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
 
@@ -86,13 +87,13 @@ class Trainer:
         products = MatmulContext(self.config.precision)
         with products.in_use():
             terms, critics, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
-            generator_loss = tf.add_n(
+            generator_loss = sum_in_order(
                 [
                     tf.cast(weights[loss_group(name)], loss.dtype) * loss
                     for name, loss in terms.items()
                 ]
             )
-            discriminator_loss = tf.add_n(list(critics.values()))
+            discriminator_loss = sum_in_order(list(critics.values()))
         # Fakes do not depend on the discriminators' variables: with respect to those, one forward
         # pass serves both losses, as if the fakes were detached for the second.
         generator_gradients = products.gradients(generator_loss, of_generators)
@@ -152,8 +153,13 @@ class Trainer:
         else:
             fake_b = generate(self.generators[Direction.A2B], real_a, mask_a, training=True)
             fake_a = generate(self.generators[Direction.B2A], real_b, mask_b, training=True)
-        cycled_a = generate(self.generators[Direction.B2A], fake_b, training=True)
-        cycled_b = generate(self.generators[Direction.A2B], fake_a, training=True)
+        # A fake is cycled and scored, and may be compared with its source. Its gradients are added
+        # in that order.
+        uses = 3 if self.config.self_regularization_weight else 2
+        forward_b, fake_b, *compared_b = fan_out(fake_b, uses)
+        forward_a, fake_a, *compared_a = fan_out(fake_a, uses)
+        cycled_a = generate(self.generators[Direction.B2A], forward_b, training=True)
+        cycled_b = generate(self.generators[Direction.A2B], forward_a, training=True)
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
         fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
         real_scores, fake_scores = {}, {}
@@ -178,8 +184,8 @@ class Trainer:
         )
         if self.config.self_regularization_weight:
             for direction, real, fake in (
-                (Direction.A2B, real_a, fake_b),
-                (Direction.B2A, real_b, fake_a),
+                (Direction.A2B, real_a, compared_b[0]),
+                (Direction.B2A, real_b, compared_a[0]),
             ):
                 start = linear_skip_output(self.generators[direction], real)
                 distance = losses.self_regularization_loss(start, fake)
