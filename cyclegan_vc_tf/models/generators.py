@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.models.generator_blocks import BIN_MULTIPLE, GeneratorBlocks
-from cyclegan_vc_tf.models.layers import MaskFrames, PixelShuffle1D, without_autograph
+from cyclegan_vc_tf.models.layers import BinsByFrames, MaskFrames, PixelShuffle1D, without_autograph
 
 LINEAR_SKIP = "linear_skip"
 """Name of the layer that adds a linear map of a generator's input to its output."""
@@ -112,12 +112,16 @@ def vc3_generator(name: str, bins: int, config: NetworkConfig, seed: int) -> ker
     """
     make = GeneratorBlocks(name, config, seed)
     features = keras.Input((None, bins), name="features")
-    picture = _to_bins_by_frames(_to_picture(features))
-    hidden = make.encode(picture)
-    order = keras.layers.Permute((2, 1, 3), name="frames_by_bins")(picture)
-    frames = keras.layers.Reshape((-1, picture.shape[1]), name="frames")(order)
+    # The encoder and three TFANs take the picture.
+    pictures = BinsByFrames(4, name="bins_by_frames")(_to_picture(features))
+    of_block = {"unfold": pictures[1], "up_1": pictures[2], "up_2": pictures[3]}
+    hidden = make.encode(pictures[0])
+    order = keras.layers.Permute((2, 1, 3), name="frames_by_bins")(of_block["unfold"])
+    frames = keras.layers.Reshape((-1, order.shape[2]), name="frames")(order)
     hidden = make.tfan(hidden, frames, "unfold")
-    outputs = make.decode(hidden, bins, lambda hidden, block: make.tfan(hidden, picture, block))
+    outputs = make.decode(
+        hidden, bins, lambda hidden, block: make.tfan(hidden, of_block[block], block)
+    )
     return _model(name, config, features, features, outputs)
 
 

@@ -136,12 +136,12 @@ def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Ten
     places = [*places, *[tf.zeros_like(places[0])] * missing]
     phases = []
     for phase in range(axis.stride):
-        shifted = []
-        for lap, values in enumerate(places[phase :: axis.stride]):
-            zeros = [(0, 0)] * len(values.shape)
-            zeros[number] = (lap, laps - 1 - lap)
-            shifted.append(tf.pad(values, zeros) if laps > 1 else values)
-        phases.append(tf.add_n(shifted))
+        total, *others = places[phase :: axis.stride]
+        for lap, shifted in enumerate(others, 1):
+            # Padding between two additions keeps their order: a plain chain of additions would
+            # become one AddN, whose order depends on thread timing.
+            total = _pad_axis(total, number, 0, 1) + _pad_axis(shifted, number, lap, 0)
+        phases.append(total)
     length = (axis.windows + laps - 1) * axis.stride
     shape = phases[0].shape.as_list()
     sums = tf.reshape(
@@ -150,11 +150,16 @@ def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Ten
     )
     front = axis.zeros[0]
     behind = max(0, front + axis.size - length)
-    zeros = [(0, 0)] * len(shape)
-    zeros[number] = (0, behind)
     begin, size = [0] * len(shape), [-1] * len(shape)
     begin[number], size[number] = front, axis.size
-    return tf.slice(tf.pad(sums, zeros) if behind else sums, begin, size)
+    return tf.slice(_pad_axis(sums, number, 0, behind) if behind else sums, begin, size)
+
+
+def _pad_axis(tensor: tf.Tensor, number: int, front: int, behind: int) -> tf.Tensor:
+    """Add zeros in front of one axis of a tensor and behind it."""
+    zeros = [(0, 0)] * len(tensor.shape)
+    zeros[number] = (front, behind)
+    return tf.pad(tensor, zeros)
 
 
 def _batched_matmul(x: tf.Tensor, y: tf.Tensor, **adjoints: bool) -> tf.Tensor:

@@ -11,6 +11,7 @@ from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.models.generators import generate, linear_skip_output
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
+from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
 from cyclegan_vc_tf.training import loss_terms, losses
 from cyclegan_vc_tf.training.loss_terms import StepTensors
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
@@ -89,10 +90,10 @@ class Trainer:
         products = MatmulContext(self.config.training.precision)
         with products.in_use():
             terms, discriminator_losses, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
-            generator_loss = tf.add_n(
+            generator_loss = sum_in_order(
                 [tf.cast(weights[groups[name]], loss.dtype) * loss for name, loss in terms.items()]
             )
-            discriminator_loss = tf.add_n(list(discriminator_losses.values()))
+            discriminator_loss = sum_in_order(list(discriminator_losses.values()))
         # Fakes do not depend on the discriminators' variables: with respect to these, one forward
         # pass serves both losses, as if the fakes were detached for the second.
         generator_gradients = products.gradients(generator_loss, generator_variables)
@@ -183,14 +184,25 @@ class Trainer:
         else:
             fake_b = generate(self.generators[Direction.A2B], real_a, mask_a, training=True)
             fake_a = generate(self.generators[Direction.B2A], real_b, mask_b, training=True)
-        cycled_a = generate(self.generators[Direction.B2A], fake_b, training=True)
-        cycled_b = generate(self.generators[Direction.A2B], fake_a, training=True)
+        # Generators, discriminators and losses take the fakes and what is made of them. Each gets
+        # tensors of its own, so that their gradients are added in one order.
+        forward_b, scored_b, fake_b = fan_out(fake_b, 3)
+        forward_a, scored_a, fake_a = fan_out(fake_a, 3)
+        cycled_a = generate(self.generators[Direction.B2A], forward_b, training=True)
+        cycled_b = generate(self.generators[Direction.A2B], forward_a, training=True)
+        scored_cycled_a, cycled_a = fan_out(cycled_a, 2)
+        scored_cycled_b, cycled_b = fan_out(cycled_b, 2)
         reals = {"A": real_a, "B": real_b, "cycled_A": real_a, "cycled_B": real_b}
-        fakes = {"A": fake_a, "B": fake_b, "cycled_A": cycled_a, "cycled_B": cycled_b}
+        scored = {
+            "A": scored_a,
+            "B": scored_b,
+            "cycled_A": scored_cycled_a,
+            "cycled_B": scored_cycled_b,
+        }
         real_scores: Tensors = {}
         fake_scores: Tensors = {}
         for name, discriminator in self.discriminators.items():
-            both = discriminator(tf.concat([reals[name], fakes[name]], 0), training=True)
+            both = discriminator(tf.concat([reals[name], scored[name]], 0), training=True)
             real_scores[name], fake_scores[name] = tf.split(both, 2)
         linear: Tensors = {}
         if loss_terms.is_group_used("regularization", self.config):

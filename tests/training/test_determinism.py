@@ -1,0 +1,160 @@
+"""A training step adds in one order: in its graph, and beside busy processes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import REPOSITORY, run_command, variables
+from tensorflow.python.eager import context
+
+from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.models import ordered_sum
+from cyclegan_vc_tf.training.trainer import Trainer
+
+FRAMES = 32
+
+
+def every_loss(variant: str, precision: str = "float32", channels: int = 4) -> RunConfig:
+    """Settings of a variant with every loss weight on, and small networks."""
+    preset = PRESETS[variant]
+    has_skip = preset.features.spectra == "mel_cepstra"
+    return replace(
+        preset,
+        network=replace(preset.network, channels=channels, residual_blocks=2, vtln_init=has_skip),
+        training=replace(
+            preset.training,
+            crop_frames=FRAMES,
+            precision=precision,
+            self_regularization_weight=1.0,
+        ),
+    )
+
+
+def batch(config: RunConfig) -> list[tf.Tensor]:
+    """One crop of each speaker, and masks where the variant has them."""
+    rng = np.random.default_rng(0)
+    shape = (1, FRAMES, config.features.bins)
+    crops = [tf.constant(rng.standard_normal(shape), tf.float32) for _ in "AB"]
+    masks = [tf.ones((1, FRAMES, 1))] * 2 if config.network.variant == "mask" else []
+    return [*crops, *masks]
+
+
+def sums_of_three(function: tf.types.experimental.GenericFunction, *inputs: tf.Tensor) -> list[str]:
+    """Names of nodes that add three or more terms, in the graph that Grappler has optimised."""
+    context.enable_run_metadata()
+    try:
+        function(*inputs)
+        graphs = context.export_run_metadata().function_graphs
+    finally:
+        context.disable_run_metadata()
+    found = []
+    for graph in graphs:
+        optimized = graph.post_optimization_graph
+        nodes = [*optimized.node, *(n for f in optimized.library.function for n in f.node_def)]
+        assert nodes
+        found += [
+            node.name
+            for node in nodes
+            if node.op == "AccumulateNV2" or (node.op == "AddN" and node.attr["N"].i > 2)
+        ]
+    return found
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("variant", PRESETS)
+def test_no_sum_of_a_step_depends_on_thread_timing(variant: str, precision: str) -> None:
+    config = every_loss(variant, precision)
+    trainer = Trainer(config)
+    assert sums_of_three(trainer.train_step, *batch(config)) == []
+
+
+def test_a_chain_of_additions_is_seen() -> None:
+    """Grappler makes one AddN of a chain: this is what must not happen in a step."""
+    chain = tf.function(lambda x, y, z: tf.sin(x) + tf.sin(y) + tf.sin(z))
+    assert sums_of_three(chain, *(tf.ones((4, 4)) for _ in range(3)))
+
+
+def test_a_sum_in_order_is_none() -> None:
+    summed = tf.function(lambda *x: ordered_sum.sum_in_order([tf.sin(each) for each in x]))
+    assert sums_of_three(summed, *(tf.ones((4, 4)) for _ in range(5))) == []
+
+
+def test_terms_are_added_from_the_first_to_the_last() -> None:
+    """2**24 + 1 + 1 is 2**24 in float32 from the left, and 2**24 + 2 from the right."""
+    terms = [tf.constant([value], tf.float32) for value in (2.0**24, 1.0, 1.0)]
+    assert ordered_sum.sum_in_order(terms).numpy() == 2.0**24
+    assert ordered_sum.sum_in_order(terms[::-1]).numpy() == 2.0**24 + 2
+
+
+def test_gradients_of_all_uses_are_added() -> None:
+    """d/dx (x² + 3x + sin x) = 2x + 3 + cos x."""
+    point = tf.Variable([0.5, -2.0], dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        first, second, third = ordered_sum.fan_out(tf.identity(point), 3)
+        total = tf.reduce_sum(first**2) + tf.reduce_sum(3 * second) + tf.reduce_sum(tf.sin(third))
+    wanted = 2 * point.numpy() + 3 + np.cos(point.numpy())
+    np.testing.assert_allclose(tape.gradient(total, point), wanted, rtol=1e-15)
+
+
+@contextmanager
+def busy_processes(count: int = 4) -> Iterator[None]:
+    """Processes that take all the time they can get, beside what is tested."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def assert_equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> None:
+    """Compare two lists of arrays bit for bit."""
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("variant", PRESETS)
+def test_a_step_is_the_same_each_time_beside_busy_processes(variant: str) -> None:
+    config = every_loss(variant, channels=16)
+    trainer = Trainer(config)
+    state = [
+        trainer.step,
+        *trainer.generator_optimizer.variables,
+        *trainer.discriminator_optimizer.variables,
+        *(weight for network in trainer.networks.values() for weight in network.weights),
+    ]
+    initial, inputs, results = [each.numpy() for each in state], batch(config), []
+    with busy_processes():
+        for _ in range(8):
+            for variable, value in zip(state, initial, strict=True):
+                variable.assign(value)
+            report, _ = trainer.train_step(*inputs)
+            results.append([*(each.numpy() for each in state), *map(np.asarray, report.values())])
+    for result in results[1:]:
+        assert_equal(result, results[0])
+
+
+def test_two_trainings_are_the_same_beside_busy_processes(tmp_path: Path, corpus: Path) -> None:
+    """Ten steps in two processes, without `--deterministic`."""
+    flags = [
+        f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
+        f"--features_dir={tmp_path / 'features'}", "--f0_method=dio", "--channels=16",
+        "--residual_blocks=2", "--crop_frames=32", "--steps=10", "--convert_every=0",
+        "--self_regularization_weight=1", "--vtln_init",
+    ]  # fmt: skip
+    with busy_processes():
+        for name in ("one", "two"):
+            done = run_command(str(REPOSITORY / "train.py"), *flags, f"--run_dir={tmp_path / name}")
+            assert done.returncode == 0, done.stderr
+    one, two = (variables(tmp_path / name, 10) for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, two[name], err_msg=name)
