@@ -160,9 +160,9 @@ def _output_name(frames: int) -> str:
 
 CHANGES = {
     "karkirowle": (),
-    "jackaduma_vc2": ("value_and_gate", "channel_major_shuffle"),
-    "mask_gantastic3": ("value_and_gate", "channel_major_shuffle"),
-    "leimao": ("value_and_gate", "value_and_gate_before_shuffle"),
+    "jackaduma_vc2": ("concat_value_and_gate", "channel_to_block_major"),
+    "mask_gantastic3": ("concat_value_and_gate", "channel_to_block_major"),
+    "leimao": ("concat_value_and_gate", "interleave_value_and_gate"),
 }
 """Changes of layout that generators of a project need, by name."""
 
