@@ -8,7 +8,7 @@ Contenders are separate processes, which measure in turns. The table, in Markdow
 seconds and processor seconds per step over all rounds, and the speed-up over the companion's eager
 float32 step with its quartiles over the rounds. Below the table are the machine and the limit: the
 operations of a step at the machine's rate of matrix products, and Adam's traffic at its rate of
-copies. Both rates are measured in the same run. The exit status is 2 for wrong flags.
+copies. Both rates are measured in this run. The exit status is 2 for wrong flags.
 """
 
 import argparse

@@ -46,7 +46,7 @@ def exact(evidence: Evidence) -> Figure:
     )
     axes.set_xlabel("step")
     axes.set_ylabel("relative difference")
-    axes.set_title("TensorFlow and PyTorch, float64, the same weights and crops")
+    axes.set_title("TensorFlow and PyTorch, float64, equal weights and crops")
     axes.legend()
     return figure
 

@@ -1,4 +1,4 @@
-"""Report of the suite: Markdown, a web page of the same text, and pictures."""
+"""Report of the suite: Markdown, a web page and pictures."""
 
 import base64
 import re

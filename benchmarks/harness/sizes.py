@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 
-# TensorFlow logs the machine's features at length, in this process and in those started from it.
+# TensorFlow logs the machine's features at length, in this process and in its children.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

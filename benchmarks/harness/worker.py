@@ -1,9 +1,9 @@
 """Worker processes that make steps on request, and the protocol of their pipes.
 
-Contenders have separate processes, so that thread pools, allocators and settings are those of a
-training. A request is a line `{"steps": 3}` on the worker's standard input. The worker's first line
-has facts and means that it is ready. Each further line has the times of a request's steps. A line
-with the reason of a failure is the last one.
+Contenders have separate processes, with the thread pools, allocators and settings of a training. A
+request is a line `{"steps": 3}` on the worker's standard input. The worker's first line has facts
+and means that it is ready. Each further line has the times of a request's steps. A line with the
+reason of a failure is the last one.
 """
 
 import json

@@ -29,7 +29,7 @@ class Row:
         worst: Quantity with the largest distance, and its shape.
         absolute: Largest absolute difference of that quantity.
         distance: Absolute difference over the scale. The scale is the quantity's largest value; of
-            a zero gradient, the largest gradient of the same layer's kernel or scale.
+            a zero gradient, the largest gradient of the kernel or scale beside it.
         tolerance: Largest `distance` that is allowed.
         passed: Whether every quantity was within its tolerance.
         compared: Number of quantities.
@@ -89,7 +89,8 @@ def zero_gradient_size(quantity: Quantity, by_name: Mapping[str, Quantity]) -> t
         The largest absolute value of both sides, and its ratio to the largest gradient of the
         kernel. Where there is no kernel, the absolute value stands for the ratio.
     """
-    absolute = max(_largest(quantity.ours), _largest(quantity.twin))
+    # Unlike `max`, NumPy's maximum of a number and NaN is NaN.
+    absolute = float(np.maximum(_largest(quantity.ours), _largest(quantity.twin)))
     layer, _, parameter = quantity.name.rpartition(".")
     kernel = by_name.get(f"{layer}.weight") if parameter == "bias" else None
     scale = _largest(kernel.twin) if kernel else 0.0

@@ -184,7 +184,7 @@ class LeimaoModel:
 
     def save(self, prefix: str) -> None:
         """Write `prefix`.index, `prefix`.data-…, `prefix`.meta and a file `checkpoint`."""
-        # Outside its graph, in eager code, a saver would be built anew.
+        # Outside its graph, in eager code, a saver would be built again.
         with self.graph.as_default():
             self.saver.save(self.session, prefix)
 

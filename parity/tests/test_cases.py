@@ -20,6 +20,10 @@ from parity.cases.public_cases import CHANGES
 
 MODULES = (layers, losses, generators, discriminators, normalization, optimizer)
 
+INITIAL = {"generators.set_linear_skip", "generators.linear_skip_output"}
+"""Functions of a generator's initial linear map, which no paper has. tests/training tests them, and
+cases compare generators with the map."""
+
 
 def public_names(module: types.ModuleType) -> set[str]:
     """Functions and classes that a module defines under names without an underscore."""
@@ -34,7 +38,7 @@ def public_names(module: types.ModuleType) -> set[str]:
 
 def uncovered_names() -> set[str]:
     covered = {name for case in CASES for name in case.covers}
-    return set().union(*(public_names(module) for module in MODULES)) - covered
+    return set().union(*(public_names(module) for module in MODULES)) - covered - INITIAL
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_another_shape_and_a_missing_gradient_are_rows_that_fail() -> None:
 
 
 def test_the_sentence_of_a_failure_has_the_figure_that_was_compared() -> None:
-    """A difference of 1e-9 in 2, of 24 inputs whose largest value is not 1."""
+    """The factors differ by 1e-9 of 2, and the largest input is not 1."""
     row, _ = compare(made_up(1e-9), "float64")
     assert row.distance == pytest.approx(5e-10, rel=1e-3)
     assert row.absolute != pytest.approx(row.distance, rel=0.05)

@@ -1,4 +1,4 @@
-"""MelGAN beside its PyTorch companion: the same samples from the same public weights."""
+"""MelGAN and its PyTorch companion make equal samples from equal public weights."""
 
 import os
 import subprocess
@@ -204,7 +204,7 @@ def truncated(path: Path, zipped: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda path: None, "is not there or no file"),
         (lambda path: path.mkdir(), "is not there or no file"),
@@ -231,10 +231,12 @@ def truncated(path: Path, zipped: bool) -> None:
         ),
     ],
 )
-def test_wrong_files_are_refused(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
+def test_wrong_files_are_refused(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
     path = tmp_path / "public.pt"
     make(path)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         torch_files.read(path)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -127,10 +127,10 @@ def test_a_bare_state_a_trained_fork_and_several_devices(tmp_path: Path) -> None
     for given in (str(named), f"generator_A2B={other}"):
         found = public_files.read([given])
         assert list(found) == ["generator_A2B"]
-        told = public_weights.translate(
+        translated = public_weights.translate(
             LAYOUTS["karkirowle"], "generator_A2B", found["generator_A2B"].state
         )
-        values.append(told.values)
+        values.append(translated.values)
     for address, value in values[0].items():
         np.testing.assert_array_equal(values[1][address], value)
     run = import_files(tmp_path, [str(named)])
@@ -155,7 +155,7 @@ def with_(key: str, value: torch.Tensor) -> Callable[[dict[str, Any]], object]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (without("block.0.conv.bias"), r"variables unset: input_conv/bias \(block\.0\.conv\.bias"),
         (with_("block.99.weight", torch.zeros(3)), r"keys unread: block\.99\.weight"),
@@ -173,13 +173,13 @@ def with_(key: str, value: torch.Tensor) -> Callable[[dict[str, Any]], object]:
     ],
 )
 def test_weights_that_do_not_fit_are_refused(
-    change: Callable[[dict[str, Any]], object], said: str, tmp_path: Path
+    change: Callable[[dict[str, Any]], object], message: str, tmp_path: Path
 ) -> None:
     state = dict(networks("karkirowle")["generator_A2B"].state_dict())
     change(state)
     path = tmp_path / "generator_A2B.pt"
     torch.save(state, path)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         importing.import_run(tmp_path / "run", [str(path)], [], keep_settings)
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == [path]
@@ -207,7 +207,7 @@ def bomb(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (
             lambda path: torch.save({"a": Command(path.parent)}, path),
@@ -236,11 +236,11 @@ def bomb(path: Path) -> None:
 )
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_hostile_files_are_refused(
-    make: Callable[[Path], object], said: str, tmp_path: Path
+    make: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "generator_A2B.pt"
     make(path)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         importing.import_run(tmp_path / "run", [str(path)], [], keep_settings)
     assert "\n" not in str(refused.value) and str(path) in str(refused.value)
     assert list(tmp_path.iterdir()) == [path], "nothing was run, and nothing is left"

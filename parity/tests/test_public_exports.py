@@ -125,7 +125,7 @@ def test_an_export_replaces_files_alone_and_as_a_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(tmp_path, config_of(PUBLIC), 0)
-    for output, said in (
+    for output, message in (
         (run.path / "config.json", "lies in the run folder; expected another place"),
         (tmp_path, "is no file; expected a file to write"),
         (Path("/dev/null"), "is no file; expected a file to write"),
@@ -133,7 +133,7 @@ def test_an_export_replaces_files_alone_and_as_a_whole(
         done = run_command(
             "-m", "cyclegan_vc_tf", "export", f"--run_dir={run.path}", f"--output={output}"
         )
-        assert done.returncode == 2 and said in done.stderr
+        assert done.returncode == 2 and message in done.stderr
         assert len(done.stderr.splitlines()) == 1
     path = tmp_path / "there.pt"
     path.write_text("what was there")

@@ -153,18 +153,18 @@ def test_everything_that_can_fail_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--report=here.txt"], "--report is 'here.txt'; expected a name that ends in .md"),
         (["--quik"], "unrecognized arguments: --quik"),
     ],
 )
-def test_a_wrong_flag_is_refused_before_any_work(flags: list[str], said: str) -> None:
+def test_a_wrong_flag_is_refused_before_any_work(flags: list[str], message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "parity", *flags], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"python -m parity: error: {said}"
+    assert done.stderr.splitlines()[-1] == f"python -m parity: error: {message}"
     assert "Traceback" not in done.stderr
 
 
@@ -174,7 +174,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(
     monkeypatch.setattr(evidence, "gather", lambda **given: pytest.fail("work was done"))
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.md").mkdir()
-    for path, said in (
+    for path, message in (
         (tmp_path / "file" / "parity.md", "File exists"),
         (Path("/proc/parity.md"), "its folder cannot be written to"),
         (tmp_path / "folder.md", "it is a folder; expected a file"),
@@ -182,7 +182,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_work(
         with pytest.raises(SystemExit) as ended:
             run(monkeypatch, f"--report={path}")
         assert ended.value.code == 2
-        assert said in capsys.readouterr().err.splitlines()[-1]
+        assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_without_the_long_study_nothing_is_begun(

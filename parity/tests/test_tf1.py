@@ -31,7 +31,7 @@ def finished(done: subprocess.CompletedProcess) -> str:
 
 
 @pytest.fixture
-def voices(tmp_path: Path) -> dict[str, Path]:
+def recordings(tmp_path: Path) -> dict[str, Path]:
     """Folders with three short recordings of both demo speakers."""
     folders = {}
     for name in ("heart", "michael"):
@@ -44,16 +44,16 @@ def voices(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_a_tensorflow_1_run_converts_and_trains_without_torch(
-    tmp_path: Path, voices: dict[str, Path], python_without_torch: Python
+    tmp_path: Path, recordings: dict[str, Path], python_without_torch: Python
 ) -> None:
     """The number of frames is a multiple of 4, so that nothing is padded."""
     public, run_dir, rate_hz = LeimaoModel(channels=2, residual_blocks=1), tmp_path / "run", 16_000
     public.save(f"{tmp_path}/sf1_tm1.ckpt")
     rng = np.random.default_rng(7)
-    told = {f"mean_{each}": rng.normal(-5, 2, (24, 1)) for each in "AB"}
-    told |= {f"std_{each}": rng.uniform(0.5, 2, (24, 1)) for each in "AB"}
+    moments = {f"mean_{each}": rng.normal(-5, 2, (24, 1)) for each in "AB"}
+    moments |= {f"std_{each}": rng.uniform(0.5, 2, (24, 1)) for each in "AB"}
     log_f0 = {"mean_A": 5.2, "std_A": 0.2, "mean_B": 4.7, "std_B": 0.15}
-    np.savez(tmp_path / "mcep_normalization.npz", **told)
+    np.savez(tmp_path / "mcep_normalization.npz", **moments)
     np.savez(tmp_path / "logf0s_normalization.npz", **log_f0)
     statistics = [f"{tmp_path}/{each}_normalization.npz" for each in ("mcep", "logf0s")]
     printed = finished(
@@ -86,9 +86,9 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     aperiodicity = pyworld.d4c(double, f0_hz, time_s, rate_hz)
     coded = pyworld.code_spectral_envelope(envelope, rate_hz, 24).T
     assert coded.shape[1] == 200
-    normalized = (coded - told["mean_A"]) / told["std_A"]
+    normalized = (coded - moments["mean_A"]) / moments["std_A"]
     made = public.convert("A2B", normalized[np.newaxis].astype(np.float32))[0]
-    coded = np.ascontiguousarray((made * told["std_B"] + told["mean_B"]).T, np.float64)
+    coded = np.ascontiguousarray((made * moments["std_B"] + moments["mean_B"]).T, np.float64)
     voiced = f0_hz > 0
     logarithm = np.log(f0_hz, where=voiced, out=np.zeros_like(f0_hz))
     z = (logarithm - log_f0["mean_A"]) / log_f0["std_A"]
@@ -106,8 +106,8 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     # Both rates are zero, so that two steps keep the weights of the checkpoint.
     printed = finished(
         python_without_torch(
-            "train.py", f"--run_dir={run_dir}", f"--source_dir={voices['heart']}",
-            f"--target_dir={voices['michael']}", "--held_out_fraction=0",
+            "train.py", f"--run_dir={run_dir}", f"--source_dir={recordings['heart']}",
+            f"--target_dir={recordings['michael']}", "--held_out_fraction=0",
             f"--features_dir={tmp_path}/features",
         )
     )  # fmt: skip
@@ -119,9 +119,9 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     # The run has recordings now, and keeps them and the given statistics.
     run = run_folder.open_run(run_dir)
     assert len(run.recordings["A"]) == 3
-    np.testing.assert_array_equal(run.statistics["B"].mean, told["mean_B"].ravel())
+    np.testing.assert_array_equal(run.statistics["B"].mean, moments["mean_B"].ravel())
     done = python_without_torch(
-        "train.py", f"--run_dir={run_dir}", f"--source_dir={voices['michael']}", "--steps=3"
+        "train.py", f"--run_dir={run_dir}", f"--source_dir={recordings['michael']}", "--steps=3"
     )
     assert done.returncode == 2
     assert "--source_dir " in done.stderr and "has other training recordings" in done.stderr

@@ -32,7 +32,7 @@ def test_another_initialiser_in_the_networks_is_seen(monkeypatch: pytest.MonkeyP
     normal = keras.initializers.RandomNormal(stddev=0.05, seed=0)
     monkeypatch.setattr(layers.Convolutions, "initializer", lambda self, name: normal)
     with warnings.catch_warnings():
-        # Keras says that one object draws the same numbers each time.
+        # Keras warns that one object draws equal numbers at each call.
         warnings.simplefilter("ignore", UserWarning)
         assert measure_trap(trap).right > trap.tolerance
 

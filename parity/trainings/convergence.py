@@ -182,7 +182,7 @@ def settings(arm: Arm) -> dict[str, object]:
 
 
 def has_todays_settings(stored: dict, arm: Arm) -> bool:
-    """Return whether stored settings are those of an arm. Missing settings have their default."""
+    """Return whether stored settings match an arm. Missing settings have their default."""
     own = {"pairing": arm.pairing, "what": arm.what}
     config = {name: value for name, value in stored.items() if name not in own}
     try:

@@ -124,8 +124,8 @@ def bias_before_a_norm() -> Distances:
         if re.fullmatch(NORMED_BIASES, quantity.name.removeprefix("gradient of "))
     ]
     return (
-        max(zero_gradient_size(quantity, by_name)[1] for quantity in biases),
-        max(difference(quantity.ours, quantity.twin)[1] for quantity in biases),
+        float(np.max([zero_gradient_size(quantity, by_name)[1] for quantity in biases])),
+        float(np.max([difference(quantity.ours, quantity.twin)[1] for quantity in biases])),
     )
 
 

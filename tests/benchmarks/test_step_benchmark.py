@@ -209,7 +209,7 @@ def test_memory_is_in_millions_of_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("import a_package_that_is_not_there", "No module named 'a_package_that_is_not_there'"),
         ("raise SystemExit(3)", "ended with status 3"),
@@ -221,11 +221,11 @@ def test_memory_is_in_millions_of_bytes() -> None:
         ),
     ],
 )
-def test_a_worker_that_fails_says_why_in_a_line(module: Path, source: str, said: str) -> None:
+def test_a_worker_that_fails_says_why_in_a_line(module: Path, source: str, message: str) -> None:
     module.write_text(source)
     with Worker("a_worker") as failing, pytest.raises(WorkerError) as found:
         failing.ready()
-    assert said in str(found.value)
+    assert message in str(found.value)
     assert "\n" not in str(found.value)
     assert len(str(found.value)) <= worker.MAX_REASON + 1
 
@@ -356,7 +356,7 @@ def test_one_contender_from_the_command_to_its_file(
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         ("--rounds=0", "--rounds: '0'; expected a whole number of at least 1"),
         ("--frames=10", "--frames: '10'; expected a multiple of 4 of at least 4"),
@@ -366,12 +366,12 @@ def test_one_contender_from_the_command_to_its_file(
     ],
 )
 def test_wrong_flags_are_refused_in_a_line(
-    flag: str, said: str, capsys: pytest.CaptureFixture[str]
+    flag: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         train_step.main([flag])
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_without_tensorflow_loaded_the_benchmark_starts() -> None:

@@ -39,7 +39,7 @@ def test_an_item_that_kills_its_worker_costs_itself_alone(tmp_path: Path, retry:
 
 
 def die_once(folder: Path, number: int) -> int:
-    """Return the process; the number 1 kills the first one, and waits until others have ended."""
+    """Return the process number; the item 1 kills the first process that takes it."""
     marker = folder / "died"
     if number == 1 and not marker.exists():
         marker.touch()
