@@ -10,7 +10,6 @@ Folders are converted recursively, one process per core, keeping their structure
 from absl import flags
 
 from cyclegan_vc_tf import api
-from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import ConvertConfig
@@ -32,6 +31,7 @@ def convert(values: flags.FlagValues) -> int:
     source = paths.required("input", config.input)
     output = paths.required("output", config.output)
     with startup.fast_import():
+        from cyclegan_vc_tf.audio import audio_files
         from cyclegan_vc_tf.conversion.recordings import plan_outputs
 
     outputs = plan_outputs(source, output)

@@ -190,7 +190,8 @@ class VoiceConverter:
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:
-            Recordings that failed, each with a reason, and wav files that were scaled down.
+            Recordings that failed, each with a reason; warnings about recordings; and wav files
+            that were scaled down.
 
         Raises:
             InputError: The folder has no recording, a recording would be overwritten, or the
@@ -228,7 +229,8 @@ class VoiceConverter:
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:
-            Recordings that failed, each with a reason, and wav files that were scaled down.
+            Recordings that failed, each with a reason; warnings about recordings; and wav files
+            that were scaled down.
 
         Raises:
             InputError: The direction or the F0 options are not usable.
