@@ -142,4 +142,8 @@ def training_pairs(
         num_parallel_calls=2,
         deterministic=True,
     )
-    return examples.batch(batch_size, drop_remainder=True).prefetch(8)
+    options = tf.data.Options()
+    # No parameter is tuned here. The tuner's thread may sleep for a minute before an iterator can
+    # end, and a training that is stopped would wait for it.
+    options.autotune.enabled = False
+    return examples.batch(batch_size, drop_remainder=True).prefetch(8).with_options(options)

@@ -153,3 +153,9 @@ def test_masks_come_behind_both_crops_and_the_crops_stay_as_they_are() -> None:
         assert mask_a.shape == mask_b.shape == (2, 4, 1)
     expected = sides[1].mask(tf.constant(7, tf.int64), 2)
     np.testing.assert_array_equal(masked[0][3][1], expected, err_msg="step 3, second of two")
+
+
+def test_no_tuner_delays_the_end_of_an_iterator() -> None:
+    """The tuner sleeps for up to a minute between two looks, and an iterator may wait for it."""
+    pairs = training_pairs(crops([10] * 3), crops([10] * 3, speaker=1), 1, 0, 3)
+    assert pairs.options().autotune.enabled is False
