@@ -44,7 +44,8 @@ def read(files: Sequence[str], bins: int, has_f0: bool) -> dict[str, Statistics]
             _check(path, speaker, pair, bins, is_f0)
             if speaker in pairs:
                 raise InputError(
-                    f"--statistics {path} gives those of {speaker} once more; leave one file out"
+                    f"--statistics {path} gives the statistics of {speaker} a second time; leave "
+                    "one file out"
                 )
             if is_f0 and not has_f0:
                 raise InputError(

@@ -285,7 +285,7 @@ def check_resume_recordings(run: RunFolder, corpus: Mapping[str, Any]) -> None:
 
     Args:
         run: The run; one without recordings may get any.
-        corpus: Table of the recordings found now, as `preparation.recordings_table` returns it.
+        corpus: Table of the recordings found now, as `speakers.recordings_table` returns it.
 
     Raises:
         InputError: A recording was added, removed or changed.

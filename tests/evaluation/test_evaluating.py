@@ -48,8 +48,8 @@ def held_out(run_dir: Path, speaker: str) -> list[Path]:
     return [Path(corpus["held_out_folder"], name) for name in corpus["held_out"]]
 
 
-def test_speech_is_no_distance_from_itself(run_dir: Path, tmp_path: Path) -> None:
-    """References that are the sources: the source is perfect, and what changes it is not."""
+def test_speech_has_no_distance_from_itself(run_dir: Path, tmp_path: Path) -> None:
+    """With the sources as references, the source system is perfect and the others are not."""
     for speaker, other in (("A", "B"), ("B", "A")):
         (tmp_path / other).mkdir()
         for path in held_out(run_dir, speaker):
@@ -65,7 +65,9 @@ def test_speech_is_no_distance_from_itself(run_dir: Path, tmp_path: Path) -> Non
         assert source["global_variance_ratio"] == pytest.approx(1)
         assert systems["world_target"].summary["mcd_db"] > 0.5
         assert systems["converted"].summary["mcd_db"] > systems["world_target"].summary["mcd_db"]
-        assert systems["f0_only"].summary["log_f0_rmse"] > 0.3, "from one speaker's range away"
+        assert systems["f0_only"].summary["log_f0_rmse"] > 0.3, (
+            "the other speaker's range is far away"
+        )
     assert set(done.not_measured) == set(NEURAL)
 
 
@@ -94,7 +96,7 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "expected"),
     [
         (["--run_dir=nowhere"], "not a run folder"),
         (["--whisper_model=nowhere", "--transcripts=x"], "has no model.bin"),
@@ -102,12 +104,12 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
         (["--step=7"], "has no checkpoint of step 7; expected one of [2]"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_in_a_line(
-    run_dir: Path, flags: list[str], said: str
+def test_impossible_evaluations_are_refused_in_a_line(
+    run_dir: Path, flags: list[str], expected: str
 ) -> None:
     done = run_here("evaluate", f"--run_dir={run_dir}", *flags)
     assert done.returncode == 2
-    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert expected in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a run is evaluated on, and what is refused in one line."""
+"""Recordings of an evaluation, and refusals in one line."""
 
 import json
 from pathlib import Path
@@ -18,8 +18,8 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-def run_of(folder: Path, corpus: dict[str, Any]) -> RunFolder:
-    """A run as far as its recordings go."""
+def make_run(folder: Path, corpus: dict[str, Any]) -> RunFolder:
+    """A run with a table of recordings only."""
     (folder / "run").mkdir()
     (folder / "run" / "corpus.json").write_text(json.dumps(corpus))
     return RunFolder(folder / "run", RunConfig(), {}, {})
@@ -27,7 +27,7 @@ def run_of(folder: Path, corpus: dict[str, Any]) -> RunFolder:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A and B hold out a sentence each of their own and two of the same, in other formats."""
+    """A run with two held-out sentences of both speakers, and one of each speaker alone."""
     held_out = {
         "A": ["day/1.wav", "day/2.wav", "only_a.wav"],
         "B": ["day/1.flac", "day/2.mp3", "only_b.flac"],
@@ -41,13 +41,13 @@ def run(tmp_path: Path) -> RunFolder:
             "held_out_folder": str(tmp_path / f"held_{speaker}"),
             "held_out": names,
         }
-    return run_of(tmp_path, corpus)
+    return make_run(tmp_path, corpus)
 
 
-def refusal(*arguments: Any, of: Any = evaluation_sets.load_evaluation_sets) -> str:
-    """What is said instead, which has to fit in one line."""
+def refusal(*arguments: Any, function: Any = evaluation_sets.load_evaluation_sets) -> str:
+    """Return the message of the error, which must fit in one line."""
     with pytest.raises(InputError) as refused:
-        of(*arguments)
+        function(*arguments)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -55,13 +55,13 @@ def refusal(*arguments: Any, of: Any = evaluation_sets.load_evaluation_sets) -> 
 def test_both_directions_have_their_recordings(run: RunFolder, tmp_path: Path) -> None:
     sets = evaluation_sets.load_evaluation_sets(run)
     assert list(sets) == ["A2B", "B2A"]
-    there, back = sets.values()
-    assert there.sources == back.references == {
+    a2b, b2a = sets.values()
+    assert a2b.sources == b2a.references == {
         "day/1": tmp_path / "held_A/day/1.wav",
         "day/2": tmp_path / "held_A/day/2.wav",
         "only_a": tmp_path / "held_A/only_a.wav",
     }  # fmt: skip
-    assert back.sources == there.references == {
+    assert b2a.sources == a2b.references == {
         "day/1": tmp_path / "held_B/day/1.flac",
         "day/2": tmp_path / "held_B/day/2.mp3",
         "only_b": tmp_path / "held_B/only_b.flac",
@@ -73,12 +73,12 @@ def test_both_directions_have_their_recordings(run: RunFolder, tmp_path: Path) -
         ]
         for speaker in "AB"
     ]
-    assert [there.source_enrolment, there.target_enrolment] == voices
-    assert [back.source_enrolment, back.target_enrolment] == voices[::-1]
+    assert [a2b.source_enrolment, a2b.target_enrolment] == voices
+    assert [b2a.source_enrolment, b2a.target_enrolment] == voices[::-1]
 
 
 def test_recordings_are_parallel_by_their_names_without_endings(run: RunFolder) -> None:
-    """In the order of the sources; a name in another folder is another."""
+    """Names are in the order of the sources, and folders belong to a name."""
     sets = evaluation_sets.load_evaluation_sets(run)
     assert [each.parallel for each in sets.values()] == [["day/1", "day/2"]] * 2
     apart = evaluation_sets.EvaluationSet(
@@ -90,33 +90,33 @@ def test_recordings_are_parallel_by_their_names_without_endings(run: RunFolder) 
     assert apart.parallel == ["b", "a"]
 
 
-def test_recordings_that_differ_in_their_endings_alone_are_all_there(tmp_path: Path) -> None:
+def test_names_that_differ_only_in_their_endings_keep_them(tmp_path: Path) -> None:
     corpus = {}
     for speaker, names in (("A", ["1.wav", "1.flac", "2.wav"]), ("B", ["1.wav", "2.flac"])):
         touch(tmp_path / speaker, *names)
         about = {"folder": "x", "training": {}, "held_out_folder": str(tmp_path / speaker)}
         corpus[speaker] = about | {"held_out": names}
-    one = evaluation_sets.load_evaluation_sets(run_of(tmp_path, corpus))["A2B"]
+    one = evaluation_sets.load_evaluation_sets(make_run(tmp_path, corpus))["A2B"]
     assert list(one.sources) == ["1.wav", "1.flac", "2"]
     assert one.parallel == ["2"]
 
 
-def test_references_may_lie_elsewhere(run: RunFolder, tmp_path: Path) -> None:
-    """In A what the held-out sentences of B are in A's voice, and the other way round."""
+def test_references_may_be_in_another_folder(run: RunFolder, tmp_path: Path) -> None:
+    """Folder A holds the held-out sentences of B in A's voice, and folder B those of A."""
     folder = tmp_path / "references"
     touch(folder / "A", "only_b.wav", "notes.txt")
     touch(folder / "B", "only_a.wav", "day/2.wav")
-    there, back = evaluation_sets.load_evaluation_sets(run, str(folder)).values()
-    assert there.references == {
+    a2b, b2a = evaluation_sets.load_evaluation_sets(run, str(folder)).values()
+    assert a2b.references == {
         "only_a": folder / "B/only_a.wav", "day/2": folder / "B/day/2.wav"
     }  # fmt: skip
-    assert there.parallel == ["day/2", "only_a"]
-    assert back.references == {"only_b": folder / "A/only_b.wav"}
-    assert back.parallel == ["only_b"]
-    assert list(there.sources) == ["day/1", "day/2", "only_a"]
+    assert a2b.parallel == ["day/2", "only_a"]
+    assert b2a.references == {"only_b": folder / "A/only_b.wav"}
+    assert b2a.parallel == ["only_b"]
+    assert list(a2b.sources) == ["day/1", "day/2", "only_a"]
 
 
-def test_a_name_with_dots_loses_its_ending_alone(tmp_path: Path) -> None:
+def test_a_name_with_dots_loses_only_its_ending(tmp_path: Path) -> None:
     touch(tmp_path / "A", "take.1.wav")
     touch(tmp_path / "B", "take.1.wav")
     corpus = {
@@ -128,39 +128,39 @@ def test_a_name_with_dots_loses_its_ending_alone(tmp_path: Path) -> None:
         }
         for speaker in "AB"
     }
-    assert evaluation_sets.load_evaluation_sets(run_of(tmp_path, corpus))["A2B"].parallel == [
+    assert evaluation_sets.load_evaluation_sets(make_run(tmp_path, corpus))["A2B"].parallel == [
         "take.1"
     ]
 
 
-def test_references_that_are_not_there_are_refused(run: RunFolder, tmp_path: Path) -> None:
+def test_missing_references_are_refused(run: RunFolder, tmp_path: Path) -> None:
     touch(tmp_path / "references/A", "x.wav")
-    said = refusal(run, str(tmp_path / "references"))
-    assert str(tmp_path / "references/B") in said and "not there" in said
+    message = refusal(run, str(tmp_path / "references"))
+    assert str(tmp_path / "references/B") in message and "not there" in message
 
 
-def test_a_held_out_recording_that_is_gone_is_refused(run: RunFolder, tmp_path: Path) -> None:
+def test_a_missing_held_out_recording_is_refused(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "held_B/day/2.mp3").unlink()
     assert str(tmp_path / "held_B/day/2.mp3") in refusal(run)
 
 
-def test_a_run_that_held_nothing_out_is_refused(run: RunFolder) -> None:
+def test_a_run_without_held_out_recordings_is_refused(run: RunFolder) -> None:
     corpus = json.loads((run.path / "corpus.json").read_text())
     corpus["B"]["held_out"] = []
     (run.path / "corpus.json").write_text(json.dumps(corpus))
-    said = refusal(run)
-    assert str(run.path) in said and "of B" in said and "--held_out_fraction" in said
+    message = refusal(run)
+    assert str(run.path) in message and "of B" in message and "--held_out_fraction" in message
 
 
 def test_an_imported_run_without_recordings_is_refused(tmp_path: Path) -> None:
-    run = run_of(tmp_path, {speaker: {"training": {}} for speaker in "AB"})
-    said = refusal(run)
-    assert str(run.path) in said and "imported" in said
+    run = make_run(tmp_path, {speaker: {"training": {}} for speaker in "AB"})
+    message = refusal(run)
+    assert str(run.path) in message and "imported" in message
 
 
 def test_transcripts_are_sentences_by_name(tmp_path: Path) -> None:
-    """A sentence may hold tabs, an empty line says nothing, the last needs no end."""
-    table = tmp_path / "said.tsv"
+    """Sentences may hold tabs, empty lines are skipped, and the last line needs no line end."""
+    table = tmp_path / "transcripts.tsv"
     text = "a\tOne, two.\n\n day/2 \t Größe\tof it \n \t \r\nempty\t\nlast\tno end"
     table.write_bytes(text.encode())
     assert evaluation_sets.read_transcripts(table) == {
@@ -169,14 +169,14 @@ def test_transcripts_are_sentences_by_name(tmp_path: Path) -> None:
 
 
 def test_a_line_without_a_tab_is_refused_by_its_number(tmp_path: Path) -> None:
-    table = tmp_path / "said.tsv"
+    table = tmp_path / "transcripts.tsv"
     table.write_text("a\tone\n\nb two\nc three\n")
-    said = refusal(table, of=evaluation_sets.read_transcripts)
-    assert f"--transcripts {table}" in said and "line 3" in said and "no tab" in said
+    message = refusal(table, function=evaluation_sets.read_transcripts)
+    assert f"--transcripts {table}" in message and "line 3" in message and "no tab" in message
 
 
 def test_transcripts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin1.tsv").write_bytes("a\tGröße\n".encode("latin-1"))
     for path in (tmp_path / "nothing.tsv", tmp_path, tmp_path / "latin1.tsv"):
-        said = refusal(path, of=evaluation_sets.read_transcripts)
-        assert f"--transcripts {path} cannot be read" in said
+        message = refusal(path, function=evaluation_sets.read_transcripts)
+        assert f"--transcripts {path} cannot be read" in message

@@ -1,4 +1,4 @@
-"""Reports read back by others: an HTML parser, a CSV reader, JSON, a sound decoder, TensorFlow."""
+"""Reports, read back by an HTML parser, a CSV reader, JSON, a WAV decoder and TensorFlow."""
 
 import base64
 import csv
@@ -26,7 +26,7 @@ RATE_HZ = 16_000
 
 
 def scores(offset: float) -> Scores:
-    """Values that tell metrics and systems apart; words were not measured, one value is NaN."""
+    """Scores with distinct values; the word error rate is missing, and one value is NaN."""
     names = [NAME, "two", "three"]
     utterances = {
         name: {
@@ -68,7 +68,7 @@ def evaluation() -> Evaluation:
 
 
 class Page(HTMLParser):
-    """Elements of a page with their attributes, text of its cells, and everything that is said."""
+    """Elements of a page with their attributes, the text of cells, and all text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Notes an element, and a row or cell that begins."""
+        """Record an element, and start a row or a cell."""
         self.elements.append((tag, dict(attrs)))
         if tag not in ("meta", "link", "img"):
             self.open.append(tag)
@@ -90,17 +90,17 @@ class Page(HTMLParser):
             self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
-        """Sees that it closes what was opened last."""
+        """Check that the end tag closes the last open element."""
         assert self.open.pop() == tag, "elements are closed in the order they were opened"
 
     def handle_data(self, data: str) -> None:
-        """Notes what is said."""
+        """Record text."""
         self.texts.append(data)
         if {"td", "th"} & set(self.open):
             self.rows[-1][-1] += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Attributes of every element of a kind."""
+        """Return the attributes of all elements with a tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
@@ -113,7 +113,7 @@ def page(evaluation: Evaluation, tmp_path: Path) -> Page:
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
-def test_settings_are_no_curves(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_settings_are_not_drawn_as_curves(evaluation: Evaluation, tmp_path: Path) -> None:
     for name, there in (("weight/cycle", False), ("score/real_A", True)):
         report.write_html(evaluation, tmp_path / "page.html", {name: ([1, 2], [3.0, 2.0])})
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -135,9 +135,9 @@ def test_a_page_refers_to_nothing_outside_and_runs_nothing(page: Page, tmp_path:
 
 
 def test_names_are_shown_as_they_are(page: Page) -> None:
-    said = "".join(page.texts)
+    text_shown = "".join(page.texts)
     for name in (NAME, HEARD, REASON, "run <em>&</em>"):
-        assert name in said
+        assert name in text_shown
     assert any(cell.get("title") == REASON for cell in page.all("td"))
 
 
@@ -198,8 +198,8 @@ def test_pictures_can_be_decoded(page: Page) -> None:
         assert pixels.min() < 100 and pixels.max() == 255
 
 
-def test_a_page_of_an_evaluation_of_little(tmp_path: Path) -> None:
-    """Nothing measured, no example, a name that is no text."""
+def test_a_page_of_an_empty_evaluation(tmp_path: Path) -> None:
+    """An evaluation without values, with a name that is not valid text."""
     nothing = Scores(dict.fromkeys(METRICS), {"\udcff": dict.fromkeys(UTTERANCE_METRICS)}, {})
     examples = {"A2B": {"\udcff": {"source": np.zeros(800)}}}
     little = Evaluation("little", 1, RATE_HZ, {"A2B": {"converted": nothing}}, {}, examples)
@@ -230,7 +230,7 @@ def test_distributions_show_every_value_under_its_system(evaluation: Evaluation)
 
 
 def test_a_running_mean_lies_over_its_curve() -> None:
-    """That of a straight line is the line itself."""
+    """The running mean of a straight line is the line itself."""
     steps = list(range(0, 2000, 10))
     curves = {"line": (steps, [3.0 * step for step in steps]), "few": ([1, 2], [0.5, 0.25])}
     line, few = figures.plot_training_curves(curves).axes
@@ -279,7 +279,7 @@ def test_json_holds_every_mean_and_no_nan(evaluation: Evaluation, tmp_path: Path
 
 
 def test_curves_are_those_of_the_event_files(tmp_path: Path) -> None:
-    """Of several files, in whatever order; what is no scalar is left alone."""
+    """Files may be in any order, and other summaries than scalars are ignored."""
     for suffix, steps in ((".a", (30, 40)), (".b", (10, 20))):
         writer = tf.summary.create_file_writer(str(tmp_path), filename_suffix=suffix)
         with writer.as_default():

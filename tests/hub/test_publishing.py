@@ -1,4 +1,4 @@
-"""Runs made small to be passed on, and the models that come with the package."""
+"""Published runs, and the pretrained models of the package."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def publish(run: run_folder.RunFolder, output: Path) -> run_folder.RunFolder:
     return run_folder.open_run(output)
 
 
-def test_generators_are_what_half_precision_leaves_of_them(
+def test_generators_are_rounded_to_half_precision(
     run: run_folder.RunFolder, tmp_path: Path
 ) -> None:
     published = publish(run, tmp_path / "published")
@@ -61,7 +61,7 @@ def test_generators_are_what_half_precision_leaves_of_them(
             np.testing.assert_array_equal(variable.numpy(), expected)
 
 
-def test_it_is_as_loud_as_it_was_measured(run: run_folder.RunFolder, tmp_path: Path) -> None:
+def test_the_power_limit_is_kept(run: run_folder.RunFolder, tmp_path: Path) -> None:
     chosen = VocoderConfig(limit_power=True, griffin_lim_iterations=5)
     published = publish(
         run.with_settings(dataclasses.replace(run.config, vocoder=chosen)), tmp_path / "published"
@@ -69,7 +69,7 @@ def test_it_is_as_loud_as_it_was_measured(run: run_folder.RunFolder, tmp_path: P
     assert published.config.vocoder == VocoderConfig(limit_power=True)
 
 
-def test_it_converts_through_the_command_and_knows_nobody_s_folders(
+def test_a_published_run_converts_and_has_no_paths(
     run: run_folder.RunFolder, tmp_path: Path
 ) -> None:
     about = tmp_path / "about.md"
@@ -93,16 +93,18 @@ def test_it_converts_through_the_command_and_knows_nobody_s_folders(
         assert "Converted 1 of 1 with step 3" in done.stdout, done.stderr
 
 
-def test_what_it_cannot_do_is_said_in_a_line(run: run_folder.RunFolder, tmp_path: Path) -> None:
+def test_a_published_run_refuses_other_commands_in_a_line(
+    run: run_folder.RunFolder, tmp_path: Path
+) -> None:
     published = publish(run, tmp_path / "published")
     with pytest.raises(InputError, match="published with step 3 only"):
         published.pick("2")
-    for door, said in (
+    for command, message in (
         ("train.py", "is a published run"),
         ("evaluate", "was imported or published"),
     ):
-        done = run_here(door, f"--run_dir={published.path}")
-        assert done.returncode == 2 and said in done.stderr.splitlines()[-1]
+        done = run_here(command, f"--run_dir={published.path}")
+        assert done.returncode == 2 and message in done.stderr.splitlines()[-1]
     with pytest.raises(InputError, match="is not empty"):
         publish(run, tmp_path / "published")
     done = run_here("publish", f"--run_dir={run.path}", f"--output={tmp_path / 'other'}")
@@ -195,10 +197,10 @@ def test_the_command_in_a_model_s_card_evaluates_it(
 
 @pytest.mark.parametrize("name", pretrained.names())
 @pytest.mark.parametrize("direction", ["A2B", "B2A"])
-def test_a_pretrained_model_makes_the_other_voice(
+def test_a_pretrained_model_converts_to_the_target_voice(
     name: str, direction: str, tmp_path: Path
 ) -> None:
-    """Of a held-out sentence: F0 goes to the target's range (107 and 191 Hz in the mean)."""
+    """The F0 of a held-out sentence moves to the target's mean (107 and 191 Hz)."""
     speaker, f0_hz = {"A2B": ("heart", 107), "B2A": ("michael", 191)}[direction]
     recording = sorted((REPOSITORY / "data" / "demo" / "held_out" / speaker).iterdir())[0]
     done = run_here(

@@ -1,4 +1,4 @@
-"""What a run folder holds is what was put into it, and what is broken in it is named."""
+"""Inspection of run folders: contents, and each kind of damage."""
 
 import fcntl
 import json
@@ -37,7 +37,7 @@ LOSSES = {
 
 @pytest.fixture(scope="module")
 def learned(small_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a training leaves beside its settings: checkpoints of steps 3 and 4, and losses."""
+    """Files of a training besides its settings: checkpoints of steps 3 and 4, and losses."""
     folder = tmp_path_factory.mktemp("learned")
     trainer = Trainer(small_config)
     for step in (3, 4):
@@ -73,13 +73,13 @@ def run(
 
 
 def _sha256sum(path: Path) -> str:
-    """By the system's own command."""
+    """The hash that the command sha256sum prints."""
     with os.popen(f"sha256sum '{path}'") as printed:
         return printed.read().split()[0]
 
 
 def inspected(run: run_folder.RunFolder, status: int) -> list[str]:
-    """The lines that the command prints."""
+    """Run the command, and return the lines that it prints."""
     done = run_here("inspect_run", f"--run_dir={run.path}")
     assert done.returncode == status, done.stdout + done.stderr
     assert done.stderr == ""
@@ -92,7 +92,7 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
-    for said in (
+    for expected_text in (
         "vc1 (Kaneko and Kameoka, 2017, arXiv:1711.11293)",
         "speaker A       5 recordings, 1 held out, ",
         "24 mel-cepstra per 5 ms, 16000 Hz; F0 by dio, 71 to 800 Hz",
@@ -103,7 +103,7 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
         "of steps 3, 4; last 4",
         "versions        not recorded",
     ):
-        assert any(said in line for line in lines), (said, done.stdout)
+        assert any(expected_text in line for line in lines), (expected_text, done.stdout)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["problems"] == []
     assert found["losses"]["identity_B"] == {"step": 100, "value": 0.25, "change": None}
@@ -117,7 +117,7 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
 
 
 def test_parameters_are_those_of_the_checkpoint(run: run_folder.RunFolder) -> None:
-    """Counted without networks that take memory."""
+    """The counts agree with the values in the checkpoint."""
     saved = variables(run.path, 4)
     for name, count in inspector.inspect(run.path).facts["parameters"].items():
         values = [value for key, value in saved.items() if key.startswith(f"{name}/")]
@@ -175,7 +175,7 @@ def deeper_config(run: run_folder.RunFolder) -> None:
 
 
 def other_names(run: run_folder.RunFolder) -> None:
-    """Of values of the same shapes."""
+    """Rename networks in a checkpoint, with equal shapes."""
     trainer = Trainer(run.config)
     saved = tf.train.Checkpoint(
         step=trainer.step,
@@ -286,7 +286,7 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "expected_text"),
     [
         (damage_config, "config.json cannot be read (Expecting property name"),
         (lose_config, "config.json is missing; restore it from a copy of the run, or repeat"),
@@ -319,20 +319,20 @@ def change_a_recording(run: run_folder.RunFolder) -> None:
         (change_a_recording, "1 of 5 training recordings of A changed since the run began, "),
     ],
 )
-def test_each_damage_is_said_in_a_line_with_what_to_do(
-    run: run_folder.RunFolder, break_it: object, said: str
+def test_each_damage_is_reported_in_a_line_with_its_remedy(
+    run: run_folder.RunFolder, break_it: object, expected_text: str
 ) -> None:
     break_it(run)  # type: ignore[operator]
     lines = inspected(run, status=1)
     damages = [line for line in lines if line.startswith("damaged: ")]
-    assert any(said in line for line in damages), damages
+    assert any(expected_text in line for line in damages), damages
     assert all("; " in line for line in damages)
     expected = 2 if break_it in (other_config, deeper_config) else 1
-    assert len(damages) == expected, "nothing else is wrong but of each of two checkpoints"
-    assert len(lines) - len(damages) > 5, "what can be read is said all the same"
+    assert len(damages) == expected, "no other damage is reported; settings damage both checkpoints"
+    assert len(lines) - len(damages) > 5, "readable parts are shown all the same"
 
 
-def test_what_a_training_is_writing_is_no_damage(run: run_folder.RunFolder) -> None:
+def test_files_of_a_running_training_are_not_damage(run: run_folder.RunFolder) -> None:
     for break_it in (data_alone, cut_events, killed_writer_of_a_checkpoint):
         break_it(run)
     with (run.path / ".lock").open("a") as file:
@@ -342,7 +342,7 @@ def test_what_a_training_is_writing_is_no_damage(run: run_folder.RunFolder) -> N
     assert sum(line.startswith("damaged: ") for line in lines) == 3
 
 
-def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+def test_other_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     for path in (tmp_path, tmp_path / "absent", tmp_path / "thesis.doc"):
         done = run_here("inspect_run", f"--run_dir={path}")
@@ -362,7 +362,7 @@ def test_evaluations_and_versions_are_shown(run: run_folder.RunFolder) -> None:
     assert not any("from step" in line for line in lines) and "before" not in versions
 
 
-def test_versions_are_noted_where_they_change(
+def test_versions_are_recorded_where_they_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = Versions(tmp_path / "versions.json")
@@ -380,8 +380,8 @@ def test_versions_are_noted_where_they_change(
         known.note(80)
 
 
-def test_a_training_notes_its_versions(corpus: Path, tmp_path: Path) -> None:
-    """At its beginning; of one from before that, where it goes on."""
+def test_a_training_records_its_versions(corpus: Path, tmp_path: Path) -> None:
+    """A training records versions at its first step, and an old run where it resumes."""
     again = [f"--run_dir={tmp_path / 'run'}", "--convert_every=0"]
     done = run_here(
         "train.py", *again, f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
@@ -431,7 +431,7 @@ def test_imported_runs_are_inspected(run: run_folder.RunFolder) -> None:
 
 
 @pytest.mark.parametrize("variant", PRESETS)
-def test_the_longest_of_everything_fits_too(variant: str) -> None:
+def test_the_longest_facts_fit_too(variant: str) -> None:
     names = ["A2B", "B2A", "A2B2A", "B2A2B"]
     loss = {"step": 400_000, "value": -0.0123456, "change": -0.123}
     losses = {f"adversarial_{name}": loss for name in names}

@@ -1,6 +1,6 @@
-"""Import of TensorFlow 1 checkpoints, which needs no PyTorch; what every import refuses.
+"""Import of TensorFlow 1 checkpoints, which needs no PyTorch, and refusals of all imports.
 
-What the networks compute is compared with the projects' in parity/.
+The suite in parity/ compares the outputs of imported networks with those of the projects.
 """
 
 import json
@@ -23,7 +23,7 @@ SMALL = ("--crop_frames=16", "--f0_method=dio", "--steps=2", "--log_every=1", "-
 
 
 def shapes_of_tensorflow_1(channels: int, blocks: int, bins: int) -> dict[str, tuple[int, ...]]:
-    """Every variable of the project's networks: its name and shape."""
+    """Return name and shape of each variable of the project's networks."""
     c, shapes = channels, {}
 
     def convolution(name: str, *sizes: int) -> None:
@@ -62,7 +62,7 @@ def shapes_of_tensorflow_1(channels: int, blocks: int, bins: int) -> dict[str, t
 
 
 def values_of_tensorflow_1() -> dict[str, np.ndarray]:
-    """A small run's variables, all different, with what the project's Adam keeps beside them."""
+    """Return random variables of a small run, with those of the project's Adam."""
     rng, values = np.random.default_rng(3), {}
     for name, shape in shapes_of_tensorflow_1(2, 1, 24).items():
         for each in (name, f"{name}/Adam", f"{name}/Adam_1"):
@@ -78,7 +78,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save_statistics(folder: Path, bins: int = 24) -> dict[str, np.ndarray]:
-    """The files of the TensorFlow 1 project: (bins, 1) arrays, and scalars of ln F0."""
+    """Write the TensorFlow 1 project's files: (bins, 1) arrays, and scalars of ln F0."""
     rng = np.random.default_rng(7)
     frames = {
         "mean_A": rng.normal(-5, 2, (bins, 1)), "std_A": rng.uniform(0.5, 2, (bins, 1)),
@@ -106,7 +106,7 @@ def as_it_is(base: RunConfig) -> RunConfig:
 
 
 def write(prefix: Path, values: Mapping[str, np.ndarray]) -> Path:
-    """Any variables as a checkpoint of TensorFlow 1's format."""
+    """Write variables as a checkpoint in TensorFlow 1's format."""
     names = list(values)
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -117,7 +117,7 @@ def write(prefix: Path, values: Mapping[str, np.ndarray]) -> Path:
     return prefix
 
 
-def test_the_steps_it_was_trained_for_are_gone_on_from(checkpoint: Path, tmp_path: Path) -> None:
+def test_training_continues_from_the_given_step(checkpoint: Path, tmp_path: Path) -> None:
     run = imported(tmp_path, checkpoint, step=250_000)
     assert run.checkpoints.steps() == [250_000]
     assert variables(run.path, 250_000)["step/.ATTRIBUTES/VARIABLE_VALUE"] == 250_000
@@ -145,22 +145,22 @@ def test_statistics_can_be_computed(checkpoint: Path, corpus: Path, tmp_path: Pa
     # Statistics that are given hold where there are recordings too.
     save_statistics(tmp_path)
     given = statistics_files(tmp_path)
-    told = public_statistics.read(given, 24, has_f0=True)
+    given_statistics = public_statistics.read(given, 24, has_f0=True)
     done = run_here(
-        "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/told",
+        "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/given_statistics",
         f"--source_dir={corpus}/low", f"--target_dir={corpus}/high", "--held_out_fraction=0",
         f"--features_dir={tmp_path}/features", f"--statistics={','.join(given)}", *SMALL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    of_told = run_folder.open_run(tmp_path / "told").statistics
-    np.testing.assert_array_equal(of_told["A"].mean, told["A"].mean)
+    run_statistics = run_folder.open_run(tmp_path / "given_statistics").statistics
+    np.testing.assert_array_equal(run_statistics["A"].mean, given_statistics["A"].mean)
     # It keeps to these recordings.
     done = run_here("train.py", f"--run_dir={run.path}", f"--target_dir={corpus}/low")
     assert done.returncode == 2 and "other training recordings than the run began" in done.stderr
 
 
 def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_path: Path) -> None:
-    """A network that has learned nothing would make noise of speech."""
+    """An untrained network would turn speech into noise."""
     every = values_of_tensorflow_1()
     half = {name: value for name, value in every.items() if name.startswith("generator_A2B/")}
     run = imported(tmp_path, write(tmp_path / "half", half))
@@ -173,7 +173,7 @@ def test_a_direction_that_was_not_imported_is_not_converted(corpus: Path, tmp_pa
     )  # fmt: skip
     assert done.returncode == 2 and "was imported without generator_B2A" in done.stderr
     assert not (tmp_path / "out").exists()
-    # Once the run was trained, all of its networks were.
+    # After more training, all networks are trained.
     run.checkpoints.save(Trainer(run.config).checkpoint, 5, keep=2)
     run.load_generator("B2A")
     with pytest.raises(InputError, match="was imported without generator_B2A"):
@@ -193,7 +193,7 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (changed(KERNEL, None), r"variables unset: output_conv/kernel \(o1_conv/kernel\)"),
         (
@@ -216,7 +216,7 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
             r"\[16\] and \[3\], do not go together",
         ),
         (
-            # Half a terabyte of networks, if widths were believed that do not go together.
+            # These inconsistent widths would make networks of half a terabyte.
             lambda values: [
                 changed(f"generator_A2B/downsample1d_block2_h1_{kind}/{weight}", each)(values)
                 for kind in ("conv", "gates")
@@ -239,13 +239,13 @@ KERNEL, BIAS = "generator_A2B/o1_conv/kernel", "generator_B2A/h1_conv/bias"
 )
 def test_variables_that_do_not_fit_are_refused(
     change: Callable[[dict[str, np.ndarray]], None],
-    said: str,
+    message: str,
     tmp_path: Path,
 ) -> None:
     values = values_of_tensorflow_1()
     change(values)
     (tmp_path / "inside").mkdir()
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         imported(tmp_path / "inside", write(tmp_path / "model.ckpt", values))
     assert "\n" not in str(refused.value) and "--checkpoint" in str(refused.value)
     assert_nothing_is_left(tmp_path / "inside")
@@ -284,8 +284,8 @@ def test_damaged_checkpoints_are_refused(damage: Callable[[Path], object], tmp_p
     assert_nothing_is_left(tmp_path / "inside")
 
 
-def test_what_an_index_promises_has_to_be_in_its_data(tmp_path: Path) -> None:
-    """Before anything is set up to be read that is as large as a hostile index says."""
+def test_an_index_must_not_exceed_its_data(tmp_path: Path) -> None:
+    """Before memory is allocated for the sizes in a forged index."""
     prefix = write(tmp_path / "model.ckpt", values_of_tensorflow_1())
     data = tmp_path / "model.ckpt.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1])
@@ -333,13 +333,13 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+def test_flags_must_not_contradict_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     save_statistics(tmp_path)
     given = (
         f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/run",
         f"--statistics={','.join(statistics_files(tmp_path))}",
     )  # fmt: skip
-    for flag, said in (
+    for flag, message in (
         ("--variant=vc2", "--variant is vc2; the checkpoint is one of vc1"),
         ("--mel_cepstra=36", "36 values per frame, but the checkpoint's generators have 24"),
         ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
@@ -356,7 +356,7 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
         ("--generator_kernels=1,2", "--generator_kernels is ('1', '2'), but the checkpoint's"),
     ):
         done = run_here("import_run.py", *given, flag)
-        assert done.returncode == 2 and said in done.stderr, done.stderr
+        assert done.returncode == 2 and message in done.stderr, done.stderr
         assert not (tmp_path / "run").exists()
     done = run_here("import_run.py", *given[:2])
     assert done.returncode == 2 and "--statistics is not given" in done.stderr
@@ -364,8 +364,8 @@ def test_what_flags_say_may_not_contradict_the_checkpoint(checkpoint: Path, tmp_
     assert done.returncode == 2 and "--checkpoint is not given" in done.stderr
 
 
-def test_what_the_weights_do_not_tell_can_be_said(checkpoint: Path, tmp_path: Path) -> None:
-    """A fork may differ in what leaves no trace in its weights."""
+def test_flags_give_settings_that_weights_do_not_show(checkpoint: Path, tmp_path: Path) -> None:
+    """A fork may differ in settings that do not affect its weights."""
     save_statistics(tmp_path)
     done = run_here(
         "import_run.py", f"--checkpoint={checkpoint}", f"--run_dir={tmp_path}/run",
@@ -377,7 +377,7 @@ def test_what_the_weights_do_not_tell_can_be_said(checkpoint: Path, tmp_path: Pa
     assert (network.norm_epsilon, network.discriminator_sigmoid) == (1e-3, False)
 
 
-def test_a_folder_that_is_taken_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(checkpoint: Path, tmp_path: Path) -> None:
     run = imported(tmp_path, checkpoint)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     with pytest.raises(InputError, match="is a run already; expected a new or empty folder"):
@@ -415,20 +415,20 @@ def saved(folder: Path, *contents: Mapping[str, object]) -> list[str]:
 
 
 def test_statistics_of_one_file_a_speaker(tmp_path: Path) -> None:
-    """Log-mel projects keep (bins, 1) arrays, A's file being given first."""
+    """Log-mel projects keep (bins, 1) arrays; the file of A comes first."""
     files = saved(
         tmp_path,
         {"mean": np.array([[1.0], [2.0]]), "std": np.array([[3.0], [4.0]])},
         {"mean": np.array([[5.0], [6.0]]), "std": np.array([[7.0], [8.0]])},
     )
-    told = public_statistics.read(files, 2, has_f0=False)
-    np.testing.assert_array_equal(told["A"].mean, [1, 2])
-    np.testing.assert_array_equal(told["B"].std, [7, 8])
-    assert told["A"].log_f0_mean == told["B"].log_f0_std == 0.0
+    given_statistics = public_statistics.read(files, 2, has_f0=False)
+    np.testing.assert_array_equal(given_statistics["A"].mean, [1, 2])
+    np.testing.assert_array_equal(given_statistics["B"].std, [7, 8])
+    assert given_statistics["A"].log_f0_mean == given_statistics["B"].log_f0_std == 0.0
 
 
 @pytest.mark.parametrize(
-    ("contents", "said"),
+    ("contents", "message"),
     [
         ([PAIR], "none of ln F0 of A or B"),
         ([LOG_F0], "none of frames of 3 values of A or B"),
@@ -439,21 +439,19 @@ def test_statistics_of_one_file_a_speaker(tmp_path: Path) -> None:
         ),
         ([{**PAIR, "mean_B": np.array([1, np.nan, 1])}, LOG_F0], "has NaN or infinite values of B"),
         ([{**LOG_F0, "mean_A": np.inf}, PAIR], "has NaN or infinite values of A"),
-        ([PAIR, PAIR, LOG_F0], r"1\.npz gives those of A once more"),
+        ([PAIR, PAIR, LOG_F0], r"1\.npz gives the statistics of A a second time"),
         ([{"weights": np.zeros(3)}], "has weights; expected mean_A"),
         ([{**PAIR, "std_A": np.array(["1", "2", "x"])}], "has arrays of kind U; expected numbers"),
         ([{**PAIR, "std_A": np.array([None, 1, 2])}], "is not a NumPy archive, or is damaged"),
         ([{**PAIR, "mean_A": np.zeros(1 << 20)}], r"has mean_A\.npy of more than 1,048,576 bytes"),
-        ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "gives those of B once more"),
+        ([{"mean": np.zeros(3), "std": np.ones(3)}] * 3, "gives the statistics of B a second time"),
         ([{**PAIR, "std_B": np.zeros(3)}, LOG_F0], "no deviation of B above zero"),
         ([PAIR, {**LOG_F0, "mean_A": 110.0}], "has 110 for A's mean ln F0; expected the natural"),
         ([{**PAIR, "mean_A": np.zeros(3, complex)}, LOG_F0], "has arrays of kind c; expected numb"),
     ],
 )
-def test_statistics_that_are_none_are_refused(
-    contents: list[dict], said: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match=said):
+def test_wrong_statistics_are_refused(contents: list[dict], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
         public_statistics.read(saved(tmp_path, *contents), 3, has_f0=True)
 
 
@@ -462,7 +460,7 @@ def test_ln_f0_is_not_taken_where_spectra_hold_it(tmp_path: Path) -> None:
         public_statistics.read(saved(tmp_path, PAIR, LOG_F0), 3, has_f0=False)
 
 
-def test_statistics_files_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_damaged_statistics_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with pytest.raises(InputError, match=r"a\.npz is missing"):
         public_statistics.read([str(path)], 3, has_f0=True)
@@ -477,5 +475,5 @@ def test_statistics_files_that_are_none_are_refused(tmp_path: Path) -> None:
         damaged_[rng.integers(len(whole), size=rng.choice([1, 8]))] ^= rng.integers(1, 256)
         path.write_bytes(damaged_.tobytes())
         with pytest.raises(InputError):
-            # Without ln F0 it is refused even where nothing that counts was hit.
+            # Without ln F0 it is refused even if the damage hit nothing important.
             public_statistics.read([str(path)], 3, has_f0=True)

@@ -1,4 +1,4 @@
-"""What checkpoints were worth: which is best, kept beside the last, and what a training says."""
+"""Scores of checkpoints: the best step, its checkpoint, and evaluation in training."""
 
 import json
 from pathlib import Path
@@ -45,19 +45,19 @@ def evaluations(tmp_path: Path) -> EvaluationHistory:
         ("mcd_db", [], None),
     ],
 )
-def test_the_best_is_that_of_both_directions_among_the_checkpoints_there_are(
+def test_the_best_step_has_the_best_mean_of_both_directions(
     evaluations: EvaluationHistory, metric: str, steps: list[int], best: int | None
 ) -> None:
     assert evaluations.best(metric, steps) == best
 
 
-def test_what_is_repeated_is_forgotten(evaluations: EvaluationHistory) -> None:
+def test_repeated_evaluations_are_removed(evaluations: EvaluationHistory) -> None:
     evaluations.forget_after(200)
     assert evaluations.all() == {step: MEANS[step] for step in (100, 200)}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"x": {}}', '{"1": 3}'])
-def test_a_damaged_file_is_told(evaluations: EvaluationHistory, text: str) -> None:
+def test_a_damaged_file_is_named(evaluations: EvaluationHistory, text: str) -> None:
     evaluations.path.write_text(text)
     with pytest.raises(InputError, match=r"evaluations\.json is damaged"):
         evaluations.all()
@@ -80,7 +80,7 @@ def no_neural_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_neural_metrics")
 def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path: Path) -> None:
-    """The best of made-up numbers is kept, is what --step=best converts, and is forgotten late."""
+    """The best checkpoint is kept, converts with --step=best, and survives a resume."""
     run_dir = tmp_path / "run"
     again = [f"--run_dir={run_dir}", "--keep_checkpoints=1", "--evaluate_every=2"]
     done = run_here(
@@ -100,7 +100,7 @@ def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path:
             assert values["mcd_db"] > 0 and values["dnsmos"] is None
             logged = written[f"evaluation/{direction}/mcd_db", step]
             assert logged == pytest.approx(values["mcd_db"], rel=1e-6)
-    # From here on step 3 is said to be worth most.
+    # These scores make step 3 the best one.
     for means in known[3].values():
         means["msd_db"] = 0.0
     run.evaluations.path.write_text(json.dumps({str(step): known[step] for step in known}))
@@ -123,15 +123,15 @@ def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path:
 
 @pytest.mark.usefixtures("no_neural_metrics")
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--best_metric=dnsmos"], "--best_metric=dnsmos cannot be measured"),
         (["--best_metric=mcd"], "--best_metric"),
         (["--held_out_fraction=0"], "has no held-out recording of A"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_the_first_step(
-    corpus: Path, tmp_path: Path, flags: list[str], said: str
+def test_a_metric_without_values_is_refused_before_the_first_step(
+    corpus: Path, tmp_path: Path, flags: list[str], message: str
 ) -> None:
     done = run_here(
         "train.py", f"--run_dir={tmp_path / 'run'}", f"--source_dir={corpus / 'low'}",
@@ -140,5 +140,5 @@ def test_what_cannot_be_measured_is_refused_before_the_first_step(
         "--crop_frames=16", "--steps=2", "--evaluate_every=1", *flags,
     )  # fmt: skip
     assert done.returncode == 2
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert not list(tmp_path.glob("run/checkpoints/*"))

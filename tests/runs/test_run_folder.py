@@ -1,4 +1,4 @@
-"""Run folders: whole or not at all, whatever the writer was doing when it was killed."""
+"""Run folders: complete or absent, even if the writer was killed."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def state(value: float) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(weight=tf.Variable([value, value]))
 
 
-def test_what_was_created_is_opened(run: RunFolder, small_config: RunConfig) -> None:
+def test_a_created_run_is_opened(run: RunFolder, small_config: RunConfig) -> None:
     opened = run_folder.open_run(run.path)
     assert opened.config == small_config
     assert opened.recordings == {"A": {"a.wav": "00"}, "B": {"b.wav": "11"}}
@@ -40,7 +40,7 @@ def test_what_was_created_is_opened(run: RunFolder, small_config: RunConfig) -> 
         np.testing.assert_array_equal(found.std, expected.std)
         assert found.log_f0_mean == expected.log_f0_mean
         assert found.log_f0_std == expected.log_f0_std
-    assert list(run.path.parent.iterdir()) == [run.path], "nothing half-written is left"
+    assert list(run.path.parent.iterdir()) == [run.path], "nothing incomplete is left"
 
 
 def test_statistics_and_settings_are_not_pickled(run: RunFolder) -> None:
@@ -50,7 +50,7 @@ def test_statistics_and_settings_are_not_pickled(run: RunFolder) -> None:
     json.loads((run.path / "config.json").read_text())
 
 
-def test_a_path_that_is_taken_is_refused(tmp_path: Path, small_config: RunConfig) -> None:
+def test_an_existing_path_is_refused(tmp_path: Path, small_config: RunConfig) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.doc").touch()
@@ -112,7 +112,7 @@ def test_the_last_checkpoints_are_kept(run: RunFolder) -> None:
         np.testing.assert_array_equal(found.weight, [step, step])
 
 
-def test_a_checkpoint_that_is_not_whole_does_not_count(run: RunFolder) -> None:
+def test_an_incomplete_checkpoint_does_not_count(run: RunFolder) -> None:
     run.checkpoints.save(state(1), 1, keep=3)
     folder = run.checkpoints.folder
     (folder / "ckpt-2.data-00000-of-00001").write_bytes(b"killed here")
@@ -186,7 +186,7 @@ def test_only_one_training_writes_a_run(run: RunFolder) -> None:
 
 
 def test_only_one_process_makes_a_run(tmp_path: Path, small_config: RunConfig) -> None:
-    """The second is refused, and takes nothing of what the first is making away."""
+    """The second process is refused, and removes nothing of the first."""
 
     def fill(folder: Path) -> None:
         (folder / "first").touch()
@@ -198,9 +198,7 @@ def test_only_one_process_makes_a_run(tmp_path: Path, small_config: RunConfig) -
     assert list(tmp_path.iterdir()) == [run.path]
 
 
-def test_what_a_killed_process_left_is_not_taken_for_ones_own(
-    tmp_path: Path, small_config: RunConfig
-) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path, small_config: RunConfig) -> None:
     left = tmp_path / ".run.partial"
     (left / "checkpoints").mkdir(parents=True)
     (left / "checkpoints" / "ckpt-9.index").touch()
@@ -212,7 +210,7 @@ def test_what_a_killed_process_left_is_not_taken_for_ones_own(
 @pytest.mark.parametrize(
     "text", ["", "[]", "3", "{}", '{"step": 0}', '{"step": 0, "untrained": null}', "{"]
 )
-def test_a_damaged_note_of_an_import_is_said(text: str, run: RunFolder) -> None:
+def test_a_damaged_imported_file_is_named(text: str, run: RunFolder) -> None:
     (run.path / "imported.json").write_text(text)
     with pytest.raises(InputError, match="is damaged"):
         run_folder.open_run(run.path)
