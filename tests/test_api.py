@@ -148,27 +148,16 @@ def test_the_examples_run(
     test = doctest.DocTestParser().get_doctest(text, {name: value}, name, None, 0)
     results = doctest.DocTestRunner(verbose=False).run(test)
     assert results.failed == 0
-    if name in WITH_EXAMPLES:
+    needs_example = "." not in name or name.startswith("VoiceConverter.")
+    if needs_example and name not in WITHOUT_EXAMPLES:
         assert results.attempted, f"{name} has no example"
 
 
 WITH_TORCH = {"export_networks", "import_checkpoint"}
 """Names with examples that read or write files of PyTorch."""
 
-WITH_EXAMPLES = WITH_TORCH | {
-    "cyclegan_vc_tf", "Direction", "VoiceConverter", "VoiceConverter.convert",
-    "VoiceConverter.convert_file", "VoiceConverter.convert_files", "VoiceConverter.convert_folder",
-    "demo_corpus_dir", "evaluate", "inspect", "load", "prepare", "preset", "preset_names",
-    "publish", "train",
-}  # fmt: skip
-"""Names whose documentation has an example."""
-
-
-def test_every_function_has_an_example() -> None:
-    functions = {name for name, value in documented() if inspect.isfunction(value)}
-    others = {"import_vocoder"}, {name for name in functions if name.startswith("Callback.")}
-    config_methods = {name for name in functions if "Config." in name or "StepReport." in name}
-    assert functions - set().union(*others) - config_methods <= WITH_EXAMPLES
+WITHOUT_EXAMPLES = {"import_vocoder"}
+"""Its example would need a file of a public project."""
 
 
 def test_functions_document_what_they_take() -> None:
@@ -192,6 +181,14 @@ def test_samples_and_files_convert_alike(folder: Path, tmp_path: Path) -> None:
     assert result.failed == {} and len(list((tmp_path / "all").iterdir())) == 5
     again, _ = soundfile.read(tmp_path / "all" / "00.wav")
     np.testing.assert_array_equal(again, written)
+
+
+def test_a_damaged_recording_warns(tmp_path: Path) -> None:
+    wave = voice(120.0, 0.5, seed=3)
+    soundfile.write(tmp_path / "a.wav", np.stack([wave, -wave], 1), 16_000)
+    with pytest.warns(UserWarning, match=r"a\.wav has channels that cancel each other"):
+        vc.load("pretrained:vc1-demo").convert_file(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert soundfile.info(tmp_path / "b.wav").frames == len(wave)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 48_000])

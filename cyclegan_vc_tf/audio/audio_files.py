@@ -33,7 +33,13 @@ BLOCK_SAMPLES = 2**21
 
 
 class AudioError(InputError):
-    """A file cannot be used as audio; the message is the reason, without the file's name."""
+    """A file cannot be used as audio; the message is the reason, without the file's name.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> issubclass(vc.AudioError, vc.InputError)
+        True
+    """
 
 
 def find(folder: Path) -> list[str]:

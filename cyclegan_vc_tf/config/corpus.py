@@ -15,6 +15,12 @@ class CorpusConfig:
 
     Folders may change on a resume, because `run_folder.check_resume_recordings` compares the
     recordings in them by their hashes.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> corpus = vc.CorpusConfig(source_dir="recordings/anna", target_dir="recordings/ben")
+        >>> corpus.held_out_fraction
+        0.1
     """
 
     source_dir: str = setting(

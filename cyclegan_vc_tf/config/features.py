@@ -9,7 +9,14 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Features of a recording: mel-cepstra and F0 by WORLD, or log-mel spectra."""
+    """Features of a recording: mel-cepstra and F0 by WORLD, or log-mel spectra.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> config = vc.FeatureConfig(spectra="log_mel", sample_rate_hz=22_050)
+        >>> config.bins, round(config.hop_s, 4)
+        (80, 0.0116)
+    """
 
     spectra: str = setting(
         "mel_cepstra",

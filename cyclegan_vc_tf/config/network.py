@@ -11,7 +11,13 @@ FRAME_MULTIPLE = 4
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Generators and discriminators. Channels are counted behind the gate."""
+    """Generators and discriminators. Channels are counted behind the gate.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vc.preset("mask").network.generator_kernels
+        ('5x15', '5x5', '5x5', '3', '5x5', '5x5', '5x15')
+    """
 
     variant: str = setting(
         "vc1",

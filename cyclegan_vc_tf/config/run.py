@@ -12,7 +12,13 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """Synthesis of converted spectra. WORLD always synthesizes mel-cepstra."""
+    """Synthesis of converted spectra. WORLD always synthesizes mel-cepstra.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vc.preset("mask").vocoder.vocoder
+        'griffin_lim'
+    """
 
     limit_power: bool = setting(
         False,
@@ -66,7 +72,14 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """Reference recordings and models of the metrics."""
+    """Reference recordings and models of the metrics.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> config = vc.preset("fast", transcripts="/recordings/transcripts.tsv")
+        >>> config.metrics == vc.MetricsConfig(transcripts="/recordings/transcripts.tsv")
+        True
+    """
 
     reference_dir: str = setting(
         "",
@@ -92,7 +105,13 @@ class MetricsConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a run. The defaults follow the 2017 paper."""
+    """All settings of a run. The defaults follow the 2017 paper.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vc.RunConfig() == vc.preset("vc1")
+        True
+    """
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     features: FeatureConfig = FeatureConfig()

@@ -9,7 +9,13 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Course of a training. Everything is counted in steps (iterations)."""
+    """Course of a training. Everything is counted in steps (iterations).
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vc.TrainingConfig(steps=1000, decay_start=600, decay_steps=400).batch_size
+        1
+    """
 
     steps: int = setting(400_000, "Total number of training steps.", minimum=1, resumable=True)
     batch_size: int = setting(1, "Number of crops per speaker and step.", minimum=1)
@@ -135,7 +141,14 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Random variation of the training crops; none by default."""
+    """Random variation of the training crops; none by default.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> config = vc.preset("fast", augment_gain_db=6.0)
+        >>> config.augmentation == vc.AugmentationConfig(augment_gain_db=6.0)
+        True
+    """
 
     NO_NOISE_DB = 100.0
 

@@ -47,6 +47,13 @@ class BatchResult:
         failed: Reason of failure of every recording that was not converted.
         scaled: Peak before scaling of every wav file that was scaled down to avoid clipping.
         warnings: Warnings about recordings that were converted, each without the file's name.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> voices = vc.load("pretrained:vc1-demo")
+        >>> result = voices.convert_folder("recordings/anna", "converted", "A2B")
+        >>> result.failed, result.warnings
+        ({}, {})
     """
 
     failed: dict[Path, str] = field(default_factory=dict)

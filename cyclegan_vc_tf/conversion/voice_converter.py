@@ -1,6 +1,7 @@
 """Conversion of samples, files and folders with a run: the public class `VoiceConverter`."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -152,6 +153,9 @@ class VoiceConverter:
         Returns:
             Peak of the converted samples. Above 1.0, the file was scaled down to full scale.
 
+        Warns:
+            UserWarning: The recording is damaged; its usable part is converted.
+
         Raises:
             InputError: The direction or the F0 options are not usable, or `output` is `path`.
             AudioError: The recording cannot be read, or the generator returned NaN.
@@ -167,7 +171,13 @@ class VoiceConverter:
         if output.resolve() == path.resolve():
             raise InputError(f"received output {output}, which is the recording; name another file")
         converter, options = self._prepare(direction, f0, semitones)
-        return convert_file(converter, path, output, options, keep_sample_rate=keep_sample_rate)
+        found: list[str] = []
+        peak = convert_file(
+            converter, path, output, options, keep_sample_rate=keep_sample_rate, warnings=found
+        )
+        for text in found:
+            warnings.warn(f"{path} {text}", stacklevel=2)
+        return peak
 
     def convert_folder(
         self,

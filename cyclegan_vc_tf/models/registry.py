@@ -38,6 +38,11 @@ class Variant:
         masked: Whether frames are hidden from the generators, which fill them in.
         optional_block: Whether a discriminator's last block can be left out, as in public code.
         own_settings: Names of settings that only some variants have.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> [name for name, variant in vc.VARIANTS.items() if variant.two_step]
+        ['vc2', 'vc3', 'mask']
     """
 
     paper: str

@@ -11,6 +11,14 @@ class InputError(Exception):
 
     The message is one line: the value received, the value expected, the action to take. Commands
     print it without a traceback and exit with status 2.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> try:
+        ...     vc.preset("slow")
+        ... except vc.InputError as error:
+        ...     print(str(error)[:21])
+        received preset slow;
     """
 
 
@@ -21,7 +29,13 @@ def join_names(names: Sequence[object], most: int = MAX_NAMES) -> str:
 
 
 class TrainingError(Exception):
-    """Error that ends a training; the message names quantity, step and action to take."""
+    """Error that ends a training; the message names quantity, step and action to take.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> issubclass(vc.TrainingError, vc.InputError)
+        False
+    """
 
 
 def single_line(text: str) -> str:

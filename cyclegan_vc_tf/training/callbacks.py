@@ -45,6 +45,13 @@ class StepReport(Mapping[str, float]):
         is_finite: Whether all scalars are finite.
         is_logged: Whether the step is one that TensorBoard shows.
         is_last: Whether the training ends after this step, finished or stopped.
+
+    Example:
+        >>> from cyclegan_vc_tf.training.callbacks import StepReport
+        >>> losses = {"loss/cycle_A": 0.25}
+        >>> report = StepReport(losses, is_finite=True, is_logged=True, is_last=False)
+        >>> report["loss/cycle_A"]
+        0.25
     """
 
     def __init__(
