@@ -78,7 +78,9 @@ class TrainingConfig:
     )
     seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     deterministic: bool = setting(
-        False, "Make every operation reproducible bit for bit, which is slightly slower."
+        False,
+        "Make TensorFlow refuse operations without a deterministic form. A training on a CPU is "
+        "reproducible bit for bit without this flag, which costs some speed.",
     )
     log_every: int = setting(
         50, "Steps between two entries of losses in TensorBoard.", minimum=1, resumable=True
