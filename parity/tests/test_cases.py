@@ -97,7 +97,7 @@ def test_shapes_are_even_and_odd_and_batches_one_and_three() -> None:
 
 
 def made_up(fault: float) -> Case:
-    """A case of a product with 2, and with 2 + `fault` in the twin."""
+    """Make a case of a product with 2, and with 2 + `fault` in the twin."""
     return Case(
         "made up",
         (),
@@ -122,17 +122,17 @@ def test_a_gradient_alone_can_fail() -> None:
 
 
 def zero_gradient(x: torch.Tensor) -> torch.Tensor:
-    """The input, with a gradient of zero."""
+    """Return the input, with a gradient of zero."""
     return x.detach() + 0.0 * x
 
 
 def unit_gradient(x: torch.Tensor) -> torch.Tensor:
-    """The input, with a gradient of one."""
+    """Return the input, with a gradient of one."""
     return 1.0 * x
 
 
 def nan_gradient(x: torch.Tensor) -> torch.Tensor:
-    """The input, with a gradient that is NaN."""
+    """Return the input, with a gradient that is NaN."""
     return x + (x - x).sqrt()
 
 

@@ -67,7 +67,7 @@ def test_how_far_they_drift(drifts: dict[str, Drift]) -> None:
 
 
 def project_weight(second: object) -> np.ndarray:
-    """A weight after a gradient of ones and then `second`, by this project's Adam."""
+    """Return a weight after a gradient of ones and then `second`, by this project's Adam."""
     variable = tf.Variable(ONES)
     adam = Adam([variable], 0.5, 0.999, 1e-8)
     for gradient in (tf.constant(ONES), second):
@@ -95,7 +95,7 @@ def torch_weight(second: object, kind: type[torch.optim.Optimizer]) -> np.ndarra
 
 
 def slices() -> tf.IndexedSlices:
-    """A gradient of ones for row 1 alone."""
+    """Make a gradient of ones for row 1 alone."""
     return tf.IndexedSlices(tf.ones((1, 2), tf.float64), tf.constant([1]), dense_shape=(4, 2))
 
 

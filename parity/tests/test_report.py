@@ -32,7 +32,7 @@ WRONG = Case(
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few cases, traps and mutants, and trajectories that were not run."""
+    """Take a few cases, traps and mutants, and made-up trajectories."""
     few = [case for case in CASES if case.name.startswith(("gated", "pixel"))]
     faults = [each for each in mutants.mutants_of_parts() if "GatedLinearUnit" in each.name]
     gaps = np.geomspace(1e-6, 1e-2, 12)[:, None]

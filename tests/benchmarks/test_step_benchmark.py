@@ -27,7 +27,7 @@ from cyclegan_vc_tf.models import registry
 
 
 def turns(*wall_s: float) -> list[Turn]:
-    """Turns of one step, whose processor seconds are twice the seconds."""
+    """Make turns of one step, whose processor seconds are twice the seconds."""
     return [Turn([seconds], [2 * seconds], peak_mb=100.0) for seconds in wall_s]
 
 
@@ -246,7 +246,7 @@ RATES = Rates(float32_gflop_s=100.0, bfloat16_gflop_s=50.0, copy_gb_s=10.0)
 
 
 def result(**contenders: Measured) -> Result:
-    """A result of contenders whose work takes 1 s of products and 1 s of copies."""
+    """Make a result of contenders whose work takes 1 s of products and 1 s of copies."""
     for name, measured in contenders.items():
         if name in train_step.PRECISIONS:
             measured.facts["work"] = vars(Work(100 * 10**9, 10 * 10**9))
