@@ -114,6 +114,9 @@ def _replacement(marker: str, page: str) -> str:
         if option == "one level down":
             text = re.sub(r"^#", "##", text, flags=re.MULTILINE)
         return LINK.sub(lambda link: move_link(link, Path(name).parent.as_posix(), page), text)
+    if marker in ("fmt:off", "fmt:on"):
+        # Meant for the formatter of code blocks.
+        return ""
     raise ValueError(f"{page}: unknown marker {marker!r}; see docs/hooks.py")
 
 

@@ -125,7 +125,7 @@ LAYERS = [
     *(
         Case(
             f"instance norm, {axes}-D, epsilon {epsilon:g}",
-            ("layers.instance_norm",),
+            ("layers.instance_norm", "layers.InstanceNormalization"),
             norm(axes, epsilon),
             single_input((1, 16, 6), (3, 7, 6))
             if axes == 1
@@ -151,6 +151,15 @@ LAYERS = [
             else single_input((1, 16, 64, 3), (3, 9, 17, 3)),
         )
         for size in ((4,), (7,), (4, 16), (5, 17))
+    ),
+    Case(
+        "bins by frames, for three layers",
+        ("layers.BinsByFrames",),
+        Functions(
+            lambda picture: tf.concat(layers.BinsByFrames(3)(picture), -1),
+            lambda picture: torch.cat([picture.mT] * 3, dim=1),
+        ),
+        single_input((1, 16, 6, 2), (3, 7, 5, 2)),
     ),
     Case(
         "mask of frames",

@@ -42,6 +42,21 @@ PARTS: dict[str, dict[str, Fault]] = {
     "layers.NearestResize": {
         "positions rounded down": layer_call(layers.NearestResize, faults.corners),
     },
+    "layers.BinsByFrames": {
+        "bins reversed": layer_call(
+            layers.BinsByFrames,
+            lambda layer, inputs: (
+                [tf.reverse(tf.transpose(inputs, (0, 2, 1, 3)), [1])] * layer.uses
+            ),
+        ),
+        "a use without gradient": layer_call(layers.BinsByFrames, faults.use_without_gradient),
+    },
+    "layers.InstanceNormalization": {
+        "no gradient through the statistics": layer_call(
+            layers.InstanceNormalization,
+            lambda layer, inputs: faults.moments_without_gradient(layer, layer, inputs),
+        ),
+    },
     "layers.MaskFrames": {
         "nothing hidden": layer_call(layers.MaskFrames, faults.not_blanked),
         "the mask first": layer_call(layers.MaskFrames, faults.mask_first),

@@ -202,6 +202,12 @@ def unchanged_call(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
     return lambda inputs: plain(inputs)
 
 
+def use_without_gradient(layer: keras.layers.Layer, inputs: tf.Tensor) -> list[tf.Tensor]:
+    """Swap bins and frames, with a gradient through all outputs but the first."""
+    swapped = tf.transpose(inputs, (0, 2, 1, 3))
+    return [tf.stop_gradient(swapped), *[swapped] * (layer.uses - 1)]
+
+
 def broken_call(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
     """Return a broken call of a layer of a network, by its kind."""
     plain = layer.call
@@ -224,4 +230,6 @@ def broken_call(layer: keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
     if hasattr(layer, "gamma"):
         return lambda inputs: no_affine(layer, plain, inputs)
     # Layers that only move values.
-    return lambda inputs: tf.reverse(plain(inputs), axis=[1])
+    return lambda inputs: tf.nest.map_structure(
+        lambda output: tf.reverse(output, axis=[1]), plain(inputs)
+    )

@@ -127,8 +127,8 @@ def test_an_export_replaces_files_alone_and_as_a_whole(
     run = trained(tmp_path, config_of(PUBLIC), 0)
     for output, message in (
         (run.path / "config.json", "lies in the run folder; expected another place"),
-        (tmp_path, "is no file; expected a file to write"),
-        (Path("/dev/null"), "is no file; expected a file to write"),
+        (tmp_path, "is not a file; expected a file to write"),
+        (Path("/dev/null"), "is not a file; expected a file to write"),
     ):
         done = run_command(
             "-m", "cyclegan_vc_tf", "export", f"--run_dir={run.path}", f"--output={output}"

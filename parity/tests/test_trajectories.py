@@ -67,7 +67,7 @@ def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
 
 def test_another_adam_leaves_the_envelope_at_once(corpus: Demo) -> None:
     # The jump at step 10, see above, would hide the effect of another Adam.
-    found = envelope(corpus, steps=9, window=9, nudges=2, optimizer=torch.optim.Adam)
+    found = envelope(corpus, "float64", steps=9, window=9, nudges=2, optimizer=torch.optim.Adam)
     assert not found.inside().any()
     assert np.median(found.across) > SLACK * found.within.max()
 

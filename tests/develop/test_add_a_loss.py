@@ -79,12 +79,12 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 CHECK = '''"""Parity of the Huber loss: it has a case, which notices both faults."""
 
 from parity.mutation import mutants
-from parity.tests.test_cases import uncovered
+from parity.tests.test_cases import uncovered_names
 
 
 def test_faults_of_the_huber_loss_are_noticed() -> None:
-    assert "losses.huber_loss" not in uncovered()
-    broken = [mutant for mutant in mutants.in_parts() if "huber" in mutant.name]
+    assert "losses.huber_loss" not in uncovered_names()
+    broken = [mutant for mutant in mutants.mutants_of_parts() if "huber" in mutant.name]
     assert [len(mutant.cases) for mutant in broken] == [1, 1]
     assert not any(mutants.survives(mutant) for mutant in broken)
 '''

@@ -100,7 +100,7 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
     [
         (["--run_dir=nowhere"], "not a run folder"),
         (["--whisper_model=nowhere", "--transcripts=x"], "has no model.bin"),
-        (["--reference_dir=nowhere"], "nowhere/A is not there"),
+        (["--reference_dir=nowhere"], "nowhere/A does not exist"),
         (["--step=7"], "has no checkpoint of step 7; expected one of [2]"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_folder_replaces_the_recordings_of_its_speaker_only(
 
 @pytest.mark.parametrize(
     ("folder", "expected"),
-    [("nowhere", "is not there; expected a folder"), (".", "has no audio file; expected files")],
+    [("nowhere", "does not exist; expected a folder"), (".", "has no audio file; expected files")],
 )
 def test_folders_without_recordings_are_refused_by_their_flag(
     run_dir: Path, tmp_path: Path, folder: str, expected: str

@@ -136,7 +136,7 @@ def test_a_name_with_dots_loses_only_its_ending(tmp_path: Path) -> None:
 def test_missing_references_are_refused(run: RunFolder, tmp_path: Path) -> None:
     touch(tmp_path / "references/A", "x.wav")
     message = refusal(run, str(tmp_path / "references"))
-    assert str(tmp_path / "references/B") in message and "not there" in message
+    assert str(tmp_path / "references/B") in message and "does not exist" in message
 
 
 def test_a_missing_held_out_recording_is_refused(run: RunFolder, tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_flags_must_not_contradict_the_checkpoint(checkpoint: Path, tmp_path: Pa
         ("--layout=karkirowle", "read as --layout=karkirowle: generator_A2B does not fit"),
         ("--norm_affine=down", "generator_A2B does not fit the layout; keys unread: InstanceNorm_"),
         ("--crop_frames=18", "--crop_frames is 18; expected a multiple of 4"),
-        ("--vocoder=melgan", "--vocoder and what belongs to it cannot be given"),
+        ("--vocoder=melgan", "--vocoder and its settings cannot be given"),
         ("--step=-1", "--step"),
         ("--step=99999999999999999999999", "--step"),
         ("--step=500000", "--step is 500000; expected at most --steps, 400000"),

@@ -535,7 +535,7 @@ def test_the_command_refuses_before_it_reads(tmp_path: Path) -> None:
         ([f"--checkpoint={checkpoint}", f"--output={checkpoint}"], "would overwrite"),
         (
             [f"--checkpoint={checkpoint}", f"--output={tmp_path}"],
-            "is no file; expected a file to write",
+            "is not a file; expected a file to write",
         ),
     ):
         done = run_here("import_vocoder", *flags)
