@@ -165,6 +165,12 @@ def import_vocoder(
 
     Raises:
         InputError: The checkpoint is not usable, or PyTorch is not installed.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vocoder = vc.import_vocoder("melgan.pt", "melgan.npz", key="generator")
+        >>> vocoder.input_shape, vocoder.output_shape
+        ((None, None, 80), (None, None, 1))
     """
     source, path = Path(checkpoint), Path(output)
     if path.resolve() == source.resolve():
