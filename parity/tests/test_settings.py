@@ -42,7 +42,7 @@ def test_what_a_run_says_is_read(
     monkeypatch: pytest.MonkeyPatch, status: int, output: str, errors: str, failures: list[str]
 ) -> None:
     monkeypatch.setattr(
-        settings.subprocess,
+        subprocess,
         "run",
         lambda command, **options: subprocess.CompletedProcess(command, status, output, errors),
     )
