@@ -33,6 +33,12 @@ def main() -> int:
         help="leave out full-width networks, long trainings and mutants",
     )
     parser.add_argument(
+        "--no-mutants",
+        dest="mutants",
+        action="store_false",
+        help="leave out the faults that are put in on purpose; not together with --report",
+    )
+    parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE.md",
@@ -42,6 +48,8 @@ def main() -> int:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         parser.error(f"{', '.join(missing)} not installed; run pip install -e '.[parity]'")
+    if arguments.report and not (arguments.mutants or arguments.quick):
+        parser.error("--no-mutants was given with --report; a report needs the mutants: leave one")
     if arguments.report:
         problem = check_writable(arguments.report)
         if problem:
@@ -52,7 +60,7 @@ def main() -> int:
     from parity import evidence, report
 
     try:
-        results = evidence.gather(quick=arguments.quick)
+        results = evidence.gather(quick=arguments.quick, mutants=arguments.mutants)
     except InputError as error:
         parser.error(str(error))
     print(report.case_table(results, "simple"), end="\n\n")

@@ -74,11 +74,12 @@ class Evidence:
         return failed
 
 
-def gather(*, quick: bool) -> Evidence:
+def gather(*, quick: bool, mutants: bool = True) -> Evidence:
     """Run the suite.
 
     Args:
         quick: Leave out the paper's width, the mutants, the trajectories and the long study.
+        mutants: Put faults in, if the run is not quick.
 
     Raises:
         InputError: Results of the long study are missing or do not have today's settings.
@@ -96,7 +97,11 @@ def gather(*, quick: bool) -> Evidence:
     drifts = [drift for scale in (1.0, 1e-5) for drift in optimizers.measure_drifts(scale)]
     if quick:
         return Evidence(rows, findings, drifts)
-    faults = [*mutants_module.mutants_of_parts(), *mutants_module.mutants_of_networks()]
+    faults = (
+        [*mutants_module.mutants_of_parts(), *mutants_module.mutants_of_networks()]
+        if mutants
+        else []
+    )
     survivors = [
         mutant.name
         for mutant in progress_bar(faults, desc="mutants")
