@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
@@ -369,4 +370,4 @@ def describe_mismatch(
 def _find_variable(model: keras.Model, address: str) -> tf.Variable:
     """Return a generator's variable by address."""
     layer, _, kind = address.rpartition("/")
-    return getattr(model.get_layer(layer), kind)
+    return plain(getattr(model.get_layer(layer), kind))
