@@ -106,6 +106,11 @@ class PixelShuffle2D(keras.layers.Layer):
         """Move channels to bins and frames."""
         return tf.nn.depth_to_space(inputs, block_size=2)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Return the shape with twice the bins and frames and a quarter of the channels."""
+        batch, *sizes, channels = input_shape
+        return (batch, *(None if each is None else 2 * each for each in sizes), channels // 4)
+
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class NearestResize(keras.layers.Layer):
