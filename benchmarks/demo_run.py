@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models.stack import make_checkpoint
 from cyclegan_vc_tf.runs import run_folder
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,7 +34,7 @@ def create(path: Path, width: str, f0_method: str) -> None:
     corpus: dict[str, dict] = {speaker: {"training": {}} for speaker in statistics}
     run = run_folder.create_run(path, config, statistics, corpus)
     networks = registry.build_networks(config, ["generator_A2B"])
-    run.checkpoints.save(tf.train.Checkpoint(**networks), 1, keep=1)
+    run.checkpoints.save(make_checkpoint(networks), 1, keep=1)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks.harness.work import ADAM_PASSES, WEIGHT_BYTES, Work
+from cyclegan_vc_tf.models.stack import layers_before
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,5 @@ def _matrices(layer: keras.layers.Layer) -> list[tf.Variable]:
 def _has_weights_before(layer: keras.layers.Layer) -> bool:
     """Return whether the inputs of a layer depend on weights of another."""
     return any(
-        before.trainable_weights or _has_weights_before(before)
-        for node in layer.inbound_nodes
-        for before in tf.nest.flatten(node.inbound_layers)
+        before.trainable_weights or _has_weights_before(before) for before in layers_before(layer)
     )

@@ -42,7 +42,7 @@ def mean_and_std(chunks: Callable[[], Iterable[np.ndarray]]) -> tuple[np.ndarray
     Returns:
         Mean and standard deviation, each float64 with the shape of one frame.
     """
-    count, total = 0, np.float64(0.0)
+    count, total = 0, np.zeros(())
     for chunk in chunks():
         count += len(chunk)
         total = total + chunk.sum(axis=0, dtype=np.float64)

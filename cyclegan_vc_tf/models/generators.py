@@ -36,7 +36,8 @@ def generate(
         return generator(features, **options)
     if mask is None:
         mask = tf.ones_like(features[..., :1])
-    return generator([features, mask], **options)
+    # Keras 3 takes several inputs as tensors only, or as arrays only.
+    return generator([tf.convert_to_tensor(each) for each in (features, mask)], **options)
 
 
 @without_autograph

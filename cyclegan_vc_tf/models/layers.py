@@ -1,6 +1,5 @@
 """Layers of the networks. Channels are the last axis everywhere."""
 
-import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -9,13 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.matmul_conv import Conv1D, Conv2D
 from cyclegan_vc_tf.models.ordered_sum import fan_out
-
-with warnings.catch_warnings():
-    # Addons warns of its end of life at import; `instance_norm` names the replacement.
-    warnings.filterwarnings("ignore", "(?s).*TensorFlow Addons .TFA. has ended", UserWarning)
-    import tensorflow_addons as tfa
 
 Padding = Literal["same", "symmetric"]
 
@@ -111,6 +106,11 @@ class PixelShuffle2D(keras.layers.Layer):
         """Move channels to bins and frames."""
         return tf.nn.depth_to_space(inputs, block_size=2)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Return the shape with twice the bins and frames and a quarter of the channels."""
+        batch, *sizes, channels = input_shape
+        return (batch, *(None if each is None else 2 * each for each in sizes), channels // 4)
+
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class NearestResize(keras.layers.Layer):
@@ -192,12 +192,12 @@ class MaskFrames(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class InstanceNormalization(tfa.layers.InstanceNormalization):
-    """Instance normalisation of addons with a gradient of its own.
+class InstanceNormalization(stack.InstanceNormalization):
+    """Instance normalisation with a gradient of its own.
 
-    Forward it computes what addons computes. The gradient that TensorFlow derives from the moments
-    adds three terms for each input, in an order that depends on thread timing. This one adds in
-    one order, and reads the inputs fewer times.
+    Forward it computes what Addons computes, on both stacks. The gradient that TensorFlow derives
+    from the moments adds three terms for each input, in an order that depends on thread timing.
+    This one adds in one order, and reads the inputs fewer times.
 
     With x̂ = (x - mean) / sqrt(variance + epsilon), means over the positions of one example's
     channel, and upstream gradient g:

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import processor
 
 MAX_ROWS = 400
@@ -257,6 +258,7 @@ class MatmulContext:
         Returns:
             (rows, channels) float32, without a gradient with respect to the kernel.
         """
+        kernel = plain(kernel)
         key = kernel.ref()
         if key not in self._matrices:
             matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
@@ -281,6 +283,7 @@ class MatmulContext:
             loss: Scalar that was computed inside this context.
             variables: Variables of the networks, kernels and others.
         """
+        variables = [plain(variable) for variable in variables]
         uses = [use for variable in variables for use in self._uses.get(variable.ref(), [])]
         found = self._tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
         upstream = iter(found[len(variables) :])
@@ -302,6 +305,16 @@ _CURRENT: ContextVar[MatmulContext | None] = ContextVar("matmul_context", defaul
 
 class _MatmulConvolution:
     """Computation of a Keras convolution. Weights and bias stay as Keras makes them."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Convolve, add the bias and apply the activation, as Keras 2's `call` does.
+
+        Keras 3's `Conv1D.call` does not call `convolution_op`.
+        """
+        outputs = self.convolution_op(inputs, self.kernel)  # type: ignore[attr-defined]
+        if self.use_bias:  # type: ignore[attr-defined]
+            outputs = tf.nn.bias_add(outputs, self.bias)  # type: ignore[attr-defined]
+        return self.activation(outputs)  # type: ignore[attr-defined]
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
         """Convolve (batch, positions…, channels), before the bias is added."""

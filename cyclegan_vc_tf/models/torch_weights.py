@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from cyclegan_vc_tf.models.stack import plain, weight_name
+
 
 def conv1d_kernel_to_torch(kernel: np.ndarray) -> np.ndarray:
     """Convert (frames, in, out) to (out, in, frames)."""
@@ -93,10 +95,10 @@ def addresses(model: keras.Model) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for layer in model.layers:
         for variable in layer.weights:
-            address = f"{layer.name}/{variable.name.split('/')[-1].split(':')[0]}"
+            address = f"{layer.name}/{weight_name(variable)}"
             if address in found:
                 raise ValueError(f"{model.name} has two variables {address}; expected flat layers")
-            found[address] = variable
+            found[address] = plain(variable)
     return found
 
 

@@ -118,7 +118,7 @@ def write_all(
 
 def write_statistics(folder: Path, statistics: Mapping[str, Statistics]) -> None:
     """Write the statistics of both speakers."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{speaker}_{key}": np.asarray(getattr(values, name))
         for speaker, values in statistics.items()
         for name, key in STATISTICS_KEYS.items()

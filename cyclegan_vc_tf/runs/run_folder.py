@@ -31,6 +31,7 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.models import half_precision, registry
+from cyclegan_vc_tf.models.stack import make_checkpoint
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
@@ -193,7 +194,7 @@ class RunFolder:
         untrained = self.imported["untrained"] if self.imported.get("step") == step else []
         networks = registry.build_networks(self.config, names)
         networks = {name: model for name, model in networks.items() if name not in untrained}
-        self.checkpoints.restore(tf.train.Checkpoint(**networks), step, whole=False)
+        self.checkpoints.restore(make_checkpoint(networks), step, whole=False)
         return networks, step
 
 

@@ -12,6 +12,7 @@ from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.models.generators import generate, linear_skip_output
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
+from cyclegan_vc_tf.models.stack import make_checkpoint, plain
 from cyclegan_vc_tf.training import loss_terms, losses
 from cyclegan_vc_tf.training.loss_terms import StepTensors
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
@@ -40,11 +41,11 @@ class Trainer:
         self.discriminators = registry.build_discriminators(config)
         self.generator_optimizer = self._make_optimizer(self.generators)
         self.discriminator_optimizer = self._make_optimizer(self.discriminators)
-        self.checkpoint = tf.train.Checkpoint(
+        self.checkpoint = make_checkpoint(
+            self.networks,
             step=self.step,
             generator_optimizer=self.generator_optimizer,
             discriminator_optimizer=self.discriminator_optimizer,
-            **self.networks,
         )
 
     @property
@@ -251,7 +252,9 @@ class Trainer:
 
 def trainable_variables(networks: Mapping[Any, keras.Model]) -> list[tf.Variable]:
     """Return the trainable variables of several networks, always in one order."""
-    return [variable for model in networks.values() for variable in model.trainable_variables]
+    return [
+        plain(variable) for model in networks.values() for variable in model.trainable_variables
+    ]
 
 
 def global_norm_if(measured: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
@@ -293,7 +294,7 @@ def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> Non
     `up_1_conv/kernel`, the architecture, and the analysis of the training spectra.
     """
     architecture = Architecture.from_model(model)
-    arrays = dict(zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
+    arrays: dict[str, Any] = dict(zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
     arrays |= {name: np.array(value) for name, value in asdict(analysis).items()}
     for address in architecture.weight_shapes():
         arrays[address] = _find_variable(model, address).numpy()
@@ -369,4 +370,4 @@ def describe_mismatch(
 def _find_variable(model: keras.Model, address: str) -> tf.Variable:
     """Return a generator's variable by address."""
     layer, _, kind = address.rpartition("/")
-    return getattr(model.get_layer(layer), kind)
+    return plain(getattr(model.get_layer(layer), kind))

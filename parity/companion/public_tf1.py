@@ -6,7 +6,7 @@ the order of the layers. It shares no code with the port. Inside the networks ch
 apart from eager code in the process.
 """
 
-import warnings
+from collections.abc import Sequence
 from types import TracebackType
 
 import numpy as np
@@ -34,8 +34,19 @@ def conv(
     inputs: tf.Tensor, name: str, filters: int, kernel: int | list[int], stride: int | list[int] = 1
 ) -> tf.Tensor:
     """Convolve over one or two axes, with SAME padding."""
-    layer = tf1.layers.conv1d if inputs.shape.rank == 3 else tf1.layers.conv2d
-    return layer(inputs, filters, kernel, stride, padding="same", name=name)
+    axes = inputs.shape.rank - 2
+    sizes, strides = ([each] * axes if isinstance(each, int) else each for each in (kernel, stride))
+    with tf1.variable_scope(name):
+        weights, bias = kernel_and_bias(inputs, filters, sizes)
+    return tf1.nn.convolution(inputs, weights, "SAME", strides) + bias
+
+
+def kernel_and_bias(
+    inputs: tf.Tensor, filters: int, sizes: Sequence[int] = ()
+) -> tuple[tf.Variable, tf.Variable]:
+    """Create the variables of a layer, under the names that `tf.layers` gave them."""
+    kernel = tf1.get_variable("kernel", [*sizes, inputs.shape[-1], filters], inputs.dtype)
+    return kernel, tf1.get_variable("bias", [filters], inputs.dtype, tf1.zeros_initializer())
 
 
 def pixel_shuffle(inputs: tf.Tensor) -> tf.Tensor:
@@ -95,7 +106,9 @@ def discriminator(features: tf.Tensor, scope: str, channels: int) -> tf.Tensor:
         hidden = gated_block(hidden, "downsample2d_block1", 2 * c, [3, 3], [2, 2])
         hidden = gated_block(hidden, "downsample2d_block2", 4 * c, [3, 3], [2, 2])
         hidden = gated_block(hidden, "downsample2d_block3", 8 * c, [6, 3], [1, 2])
-        return tf1.layers.dense(hidden, units=1, activation=tf1.nn.sigmoid)
+        with tf1.variable_scope("dense"):
+            kernel, bias = kernel_and_bias(hidden, 1)
+        return tf1.sigmoid(tf1.tensordot(hidden, kernel, 1) + bias)
 
 
 class LeimaoModel:
@@ -121,9 +134,7 @@ class LeimaoModel:
         seed: int = 0,
     ) -> None:
         self.graph = tf.Graph()
-        with self.graph.as_default(), warnings.catch_warnings():
-            # tf.layers is deprecated, and used for the names of its variables.
-            warnings.filterwarnings("ignore", r"`tf\.layers\.", UserWarning)
+        with self.graph.as_default():
             self._build(bins, channels, residual_blocks, dtype)
             self.saver = tf1.train.Saver()
             # In float32 with oneDNN, Grappler's remapper mistakes this instance norm for a pattern

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,8 @@ def statistics(folder: Path, layout: str) -> list[str]:
         return list(map(str, files))
     frames, log_f0 = (folder / f"{kind}_normalization.npz" for kind in ("mcep", "logf0s"))
     names = ("mean_A", "std_A", "mean_B", "std_B")
-    np.savez(frames, **{name: rng.uniform(0.5, 1, (bins, 1)) for name in names})
+    arrays: dict[str, Any] = {name: rng.uniform(0.5, 1, (bins, 1)) for name in names}
+    np.savez(frames, **arrays)
     np.savez(log_f0, mean_A=4.7, std_A=0.2, mean_B=5.3, std_B=0.15)
     return [str(frames), str(log_f0)]
 

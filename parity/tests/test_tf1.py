@@ -4,6 +4,7 @@ import subprocess
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,9 +51,9 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     public, run_dir, rate_hz = LeimaoModel(channels=2, residual_blocks=1), tmp_path / "run", 16_000
     public.save(f"{tmp_path}/sf1_tm1.ckpt")
     rng = np.random.default_rng(7)
-    moments = {f"mean_{each}": rng.normal(-5, 2, (24, 1)) for each in "AB"}
+    moments: dict[str, Any] = {f"mean_{each}": rng.normal(-5, 2, (24, 1)) for each in "AB"}
     moments |= {f"std_{each}": rng.uniform(0.5, 2, (24, 1)) for each in "AB"}
-    log_f0 = {"mean_A": 5.2, "std_A": 0.2, "mean_B": 4.7, "std_B": 0.15}
+    log_f0: dict[str, Any] = {"mean_A": 5.2, "std_A": 0.2, "mean_B": 4.7, "std_B": 0.15}
     np.savez(tmp_path / "mcep_normalization.npz", **moments)
     np.savez(tmp_path / "logf0s_normalization.npz", **log_f0)
     statistics = [f"{tmp_path}/{each}_normalization.npz" for each in ("mcep", "logf0s")]

@@ -5,9 +5,9 @@ import math
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.models.stack import layers_before
 from parity import tolerances
 from parity.cases.compare import NUDGES, nudge_tolerances
 from parity.cases.network_cases import discriminator, generator
@@ -21,11 +21,7 @@ def longest_path(model: keras.Model) -> int:
 
     def length(layer: keras.layers.Layer) -> int:
         if layer.name not in lengths:
-            before = [
-                length(other)
-                for node in layer.inbound_nodes
-                for other in tf.nest.flatten(node.inbound_layers)
-            ]
+            before = [length(other) for other in layers_before(layer)]
             rounds = hasattr(layer, "kernel") or "norm" in layer.name
             lengths[layer.name] = max(before, default=0) + rounds
         return lengths[layer.name]

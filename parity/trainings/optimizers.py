@@ -12,12 +12,16 @@ import numpy as np
 import tensorflow as tf
 import torch
 
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.training.optimizer import Adam
 from parity.companion import train_step
 from parity.precision import precision
 from parity.tolerances import UNIT_ROUNDOFF
 
 RATE, BETA1, BETA2 = 2e-4, 0.5, 0.999
+
+LEGACY_FORMS = (False, True) if stack.HAS_LEGACY_OPTIMIZERS else (False,)
+"""Values of `legacy` that this stack's Keras has an Adam for."""
 
 STEPS, WEIGHTS, EPSILON = 1000, 16, 1e-8
 
@@ -188,11 +192,15 @@ def measure_drifts(scale: float) -> list[Drift]:
             "bias corrected with beta2, and rate, rounded to float32",
             textbook_adam(*given, inside=False, power_beta2=beta2, rate=rate),
         ),
-        (
-            "keras.optimizers.legacy.Adam",
-            keras_adam(*given, floatx="float64", legacy=True),
-            "rate and beta2 rounded to float32 throughout",
-            textbook_adam(*given, inside=False, power_beta2=beta2, beta2=beta2, rate=rate),
+        *(
+            (
+                "keras.optimizers.legacy.Adam",
+                keras_adam(*given, floatx="float64", legacy=True),
+                "rate and beta2 rounded to float32 throughout",
+                textbook_adam(*given, inside=False, power_beta2=beta2, beta2=beta2, rate=rate),
+            )
+            for legacy in LEGACY_FORMS
+            if legacy
         ),
     )
     step_numbers = np.arange(1, STEPS + 1)[:, np.newaxis]

@@ -1,0 +1,98 @@
+"""What differs between the two supported stacks of packages. No other module asks which it is.
+
+- Reference stack, Python 3.10 and 3.11: TensorFlow 2.15.1, Keras 2.15, TensorFlow Addons, NumPy 1.
+- Living stack, Python 3.12 and later: TensorFlow 2.21, Keras 3, NumPy 2.
+
+The differences:
+
+- Instance normalisation: Addons does not import beside Keras 3, whose group normalisation computes
+  the same function. Keras 3 leaves its inputs in half precision unless `autocast` is set.
+- Variables: Keras 3 wraps TensorFlow's variable, which checkpoints, gradients and raw operations
+  need. See `plain`.
+- Checkpoints: Keras 3 names the parts of a model otherwise than Keras 2. See `make_checkpoint`.
+- Graph of layers: Keras 3 has other attributes. See `layers_before`.
+- Legacy optimisers: Keras 3 has none. The parity suite compares them where they exist.
+
+Messages of TensorFlow's import are kept in `system.startup`, in one way on both stacks.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+IS_REFERENCE = keras.__version__.startswith("2.")
+"""Whether this is the reference stack."""
+
+NAME = "reference" if IS_REFERENCE else "living"
+"""Name of the stack in reports."""
+
+HAS_LEGACY_OPTIMIZERS = IS_REFERENCE
+"""Whether `keras.optimizers.legacy` has optimisers."""
+
+if IS_REFERENCE:
+    with warnings.catch_warnings():
+        # Addons warns of its end of life at import; the living stack does without it.
+        warnings.filterwarnings("ignore", "(?s).*TensorFlow Addons .TFA. has ended", UserWarning)
+        import tensorflow_addons as tfa
+
+    InstanceNormalization = tfa.layers.InstanceNormalization
+else:
+
+    class InstanceNormalization(keras.layers.GroupNormalization):  # type: ignore[no-redef]
+        """Keras 3's group normalisation with one channel per group.
+
+        Args:
+            options: Options of `keras.layers.GroupNormalization`.
+        """
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "groups": -1})
+            # Without it, inputs of less precision than the layer's stay as they are.
+            self.autocast = True
+
+
+def plain(variable: Any) -> tf.Variable:
+    """Return TensorFlow's variable of a Keras variable, which in Keras 2 is that variable.
+
+    Args:
+        variable: Variable of a Keras layer, or of TensorFlow.
+    """
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def layers_before(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return the layers of a model whose outputs a layer takes; none for an input."""
+    if isinstance(layer, keras.layers.InputLayer):
+        return []
+    # The history of a tensor begins with its layer, and differs in the names of its fields.
+    return [tensor._keras_history[0] for tensor in tf.nest.flatten(layer.input)]
+
+
+def make_checkpoint(networks: Mapping[str, keras.Model], **others: Any) -> tf.train.Checkpoint:
+    """Return a checkpoint of networks with the keys of Keras 2, on both stacks.
+
+    Args:
+        networks: Networks by name, without models among their layers.
+        others: Other objects with state, by name.
+    """
+    parts = {name: _weights_by_layer(network) for name, network in networks.items()}
+    return tf.train.Checkpoint(**parts, **others)
+
+
+def weight_name(variable: Any) -> str:
+    """Return the name of a variable in its layer, such as `kernel`."""
+    return variable.name.split("/")[-1].split(":")[0]
+
+
+def _weights_by_layer(network: keras.Model) -> dict[str, dict[str, tf.Variable]]:
+    """Return the variables of a network under the names that Keras 2 gives to its parts."""
+    layers = (layer for layer in network.layers if layer.weights)
+    return {
+        f"layer_with_weights-{number}": {
+            weight_name(variable): plain(variable) for variable in layer.weights
+        }
+        for number, layer in enumerate(layers)
+    }
