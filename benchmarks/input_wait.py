@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.harness import sizes
 from benchmarks.harness.worker import WARM_UP
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.system import files, processor
+from cyclegan_vc_tf.system import device, files
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class InputWait:
 
 def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
     """Measure steps on a corpus of `minutes` per speaker, after warm-up steps."""
-    processor.configure_process()
+    device.configure_training()
     # TensorFlow reads its settings when it is first used.
     from benchmarks.harness.corpus import crops_of_both
     from cyclegan_vc_tf.data.dataset import training_pairs
@@ -52,15 +52,15 @@ def measure(config: RunConfig, steps: int, minutes: float) -> InputWait:
     masked = registry.VARIANTS[config.network.variant].masked
     with tempfile.TemporaryDirectory() as place:
         crops = crops_of_both(Path(place), minutes, config)
-        pairs = iter(
-            training_pairs(
-                *crops,
-                training.batch_size,
-                0,
-                WARM_UP + steps,
-                training.longest_mask if masked else None,
-            )
+        used = device.current()
+        batches = training_pairs(
+            *crops,
+            training.batch_size,
+            0,
+            WARM_UP + steps,
+            training.longest_mask if masked else None,
         )
+        pairs = iter(used.prefetch(batches))
         for _ in range(WARM_UP):
             trainer.train_step(*next(pairs))
         wait_s, begin = 0.0, time.perf_counter()

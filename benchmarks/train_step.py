@@ -9,6 +9,9 @@ seconds and processor seconds per step over all rounds, and the speed-up over th
 float32 step with its quartiles over the rounds. Below the table are the machine and the limit: the
 operations of a step at the machine's rate of matrix products, and Adam's traffic at its rate of
 copies. Both rates are measured in this run. The exit status is 2 for wrong flags.
+
+TensorFlow and PyTorch use a GPU where they see one, each for itself. A step then ends when the GPU
+has finished it, the rates are the GPU's, and the table names each contender's device.
 """
 
 import argparse
@@ -125,6 +128,8 @@ def as_json(result: Result) -> dict[str, Any]:
             "wall_s": statistics.median(measured.wall_s) if measured.turns else None,
             "cpu_s": statistics.median(measured.cpu_s) if measured.turns else None,
             "peak_mb": measured.peak_mb if measured.turns else None,
+            "peak_gpu_mb": measured.peak_gpu_mb if measured.turns else None,
+            "device": measured.facts.get("device"),
             "ratio": ratio and asdict(ratio),
             "wall_s_of_rounds": measured.wall_s,
             "cpu_s_of_rounds": measured.cpu_s,
@@ -143,20 +148,40 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def table(result: Result) -> str:
     """Format contenders, failures, the machine and its limit in Markdown."""
-    lines = [
-        "| contender | s/step | CPU s/step | speed-up over PyTorch float32 (quartiles) | peak MB |",
-        "|---|---|---|---|---|",
-    ]
+    names = [
+        "contender", "s/step", "CPU s/step", "speed-up over PyTorch float32 (quartiles)", "peak MB"
+    ]  # fmt: skip
+    has_gpu = any(
+        each.turns and each.peak_gpu_mb is not None for each in result.contenders.values()
+    )
+    if has_gpu:
+        names.append("peak GPU MB")
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     for name, measured in result.contenders.items():
         label, ratio = CONTENDERS[name].label, result.ratio(name)
         if not measured.turns:
-            lines.append(f"| {label} | - | - | - | - |")
+            lines.append(f"| {label} |{' - |' * (len(names) - 1)}")
             continue
         wall_s, cpu_s = map(statistics.median, (measured.wall_s, measured.cpu_s))
         cell = f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
-        lines.append(f"| {label} | {wall_s:.3f} | {cpu_s:.3f} | {cell} | {measured.peak_mb:.0f} |")
-    lines += ["", *_failures(result), f"Machine: {result.machine}.", _limits(result)]
-    return "\n".join(lines)
+        line = f"| {label} | {wall_s:.3f} | {cpu_s:.3f} | {cell} | {measured.peak_mb:.0f} |"
+        if has_gpu:
+            gpu_mb = measured.peak_gpu_mb
+            line += " - |" if gpu_mb is None else f" {gpu_mb:.0f} |"
+        lines.append(line)
+    lines += ["", *_failures(result), f"Machine: {result.machine}."]
+    if has_gpu:
+        lines += _devices(result)
+    return "\n".join([*lines, _limits(result)])
+
+
+def _devices(result: Result) -> list[str]:
+    """Return a line per contender that names its device."""
+    return [
+        f"{CONTENDERS[name].label}: on {measured.facts['device']}."
+        for name, measured in result.contenders.items()
+        if "device" in measured.facts
+    ]
 
 
 def _failures(result: Result) -> list[str]:

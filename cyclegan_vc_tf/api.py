@@ -182,13 +182,13 @@ def train(
     # TensorFlow takes seconds to import: wrong arguments are refused without it.
     with startup.fast_import():
         from cyclegan_vc_tf.runs import run_files, run_folder
-        from cyclegan_vc_tf.system import processor
+        from cyclegan_vc_tf.system import device
         from cyclegan_vc_tf.training import loop
 
     if config is None and run_files.exists(path):
         config = run_folder.open_run(path).config
     chosen = _choose_config(config, changes)
-    processor.configure_process()
+    device.configure_training()
     return loop.train(path, chosen, say=log, callbacks=callbacks, stop=stop)
 
 

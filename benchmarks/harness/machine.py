@@ -1,6 +1,8 @@
-"""Measure the machine's rates of matrix products and memory copies, and print them as JSON.
+"""Measure the rates of matrix products and memory copies, and print them as JSON.
 
 python -m benchmarks.harness.machine
+
+The rates are those of the device that computes the networks: the processor, or a GPU.
 """
 
 import json
@@ -16,10 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import sizes, worker
+from cyclegan_vc_tf.system import device
 from cyclegan_vc_tf.system import processor as processor_module
 
 MATRIX_SIZES = (1024, 2048, 3072)
 """Rows of the square matrices. The best rate counts."""
+
+GPU_MATRIX_SIZES = (2048, 4096, 8192)
+"""Rows of the square matrices on a GPU. The best rate counts."""
 
 SECONDS = 1.0
 """Seconds of measurement per matrix size or number of threads."""
@@ -34,12 +40,13 @@ COPY_THREADS = (1, 2)
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of the machine.
+    """Rates of the device that computes the networks.
 
     Attributes:
         float32_gflop_s: TensorFlow's products of float32 matrices, in 10^9 operations per second. A
             multiplication and an addition are two operations.
-        bfloat16_gflop_s: TensorFlow's products of bfloat16 matrices, in 10^9 operations per second.
+        bfloat16_gflop_s: TensorFlow's products of bfloat16 matrices, in 10^9 operations per second;
+            0 on a GPU without bfloat16.
         copy_gb_s: Bytes read and bytes written by a copy, in 10^9 per second.
     """
 
@@ -105,26 +112,52 @@ def measure_elsewhere() -> Rates:
 
 def measure() -> Rates:
     """Measure all rates."""
-    return Rates(
-        float32_gflop_s=product_flop_s("float32") / 1e9,
-        bfloat16_gflop_s=product_flop_s("bfloat16") / 1e9,
-        copy_gb_s=copy_byte_s() / 1e9,
+    device.configure_gpu()
+    used = device.current()
+    sizes_measured = MATRIX_SIZES if used.gpu is None else GPU_MATRIX_SIZES
+    multiplies = {"float32": True, "bfloat16": used.gpu is None or used.has_bfloat16}
+    float32, bfloat16 = (
+        product_flop_s(dtype, matrix_sizes=sizes_measured) / 1e9 if measured else 0.0
+        for dtype, measured in multiplies.items()
     )
+    copy = copy_byte_s() if used.gpu is None else gpu_copy_byte_s()
+    return Rates(float32, bfloat16, copy / 1e9)
 
 
 def product_flop_s(
     dtype: str, seconds: float = SECONDS, matrix_sizes: Sequence[int] = MATRIX_SIZES
 ) -> float:
-    """Measure operations per second of matrix products on all cores, the best median over sizes."""
+    """Measure operations per second of matrix products, the best median over sizes."""
     import tensorflow as tf
+
+    used = device.current()
 
     def rate(size: int) -> float:
         left, right = (
             tf.cast(tf.random.stateless_normal((size, size), (0, seed)), dtype) for seed in (0, 1)
         )
-        return 2 * size**3 / median_s(lambda: tf.matmul(left, right), seconds)
+
+        def multiply() -> None:
+            tf.matmul(left, right)
+            used.synchronize()
+
+        return 2 * size**3 / median_s(multiply, seconds)
 
     return max(map(rate, matrix_sizes))
+
+
+def gpu_copy_byte_s(seconds: float = SECONDS, size: int = COPY_BYTES) -> float:
+    """Measure bytes per second that a GPU reads and writes in its memory, by a negation."""
+    import tensorflow as tf
+
+    used = device.current()
+    source = tf.ones(size // 4)
+
+    def copy() -> None:
+        tf.negative(source)
+        used.synchronize()
+
+    return 2 * size / median_s(copy, seconds)
 
 
 def copy_byte_s(seconds: float = SECONDS, size: int = COPY_BYTES) -> float:

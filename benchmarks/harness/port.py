@@ -1,5 +1,6 @@
 """A worker that makes this project's training steps; see `benchmarks.harness.worker`."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from benchmarks.harness import sizes, worker
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.models import registry
-from cyclegan_vc_tf.system import processor
+from cyclegan_vc_tf.system import device
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
 
 
-def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
+def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], Any], worker.Facts]:
     """Return a function that makes an iteration as a training does, and facts about it.
 
-    Features are normally distributed. Facts are work, parameters and versions.
+    Features are normally distributed. Facts are work, parameters, device and versions.
+
+    Args:
+        config: Settings of the run.
+        jit: Whether XLA compiles the step, which no training does.
     """
     # Before TensorFlow is used, because it reads these settings at its first use.
-    processor.configure_process()
+    device.configure_training()
     import keras
     import tensorflow as tf
 
@@ -36,14 +41,21 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
     discriminators = list(trainer.discriminators.values())
     work = step_work(generators, discriminators, training.batch_size, training.crop_frames)
 
+    used = device.current()
     # As in most steps of a training, nothing is logged.
     norms = tf.constant(False)
+    train_step = trainer.train_step
+    if jit:
+        plain = functools.partial(Trainer.train_step.python_function, trainer)
+        train_step = tf.function(plain, jit_compile=True, autograph=False)
 
     def step() -> None:
-        _, finite = trainer.train_step(*inputs, norms=norms)
+        _, finite = train_step(*inputs, norms=norms)
         # A training checks this after each step.
         if not finite:
             raise FloatingPointError("a loss is not finite")
+        # A GPU may not have updated the weights yet.
+        used.synchronize()
 
     versions = {
         "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
@@ -52,7 +64,13 @@ def training_step(config: RunConfig) -> tuple[Callable[[], Any], worker.Facts]:
         "generators": [model.count_params() for model in generators],
         "discriminators": [model.count_params() for model in discriminators],
     }
-    return step, {"work": vars(work), "parameters": parameters, "versions": versions}
+    facts = {"work": vars(work), "parameters": parameters, "versions": versions}
+    return step, {**facts, "device": used.describe()}
+
+
+def peak_gpu_mb() -> float | None:
+    """Return the peak of the GPU's memory so far, in MB; None without a GPU."""
+    return device.current().peak_memory_mb()
 
 
 def draw_batch(config: RunConfig) -> "tuple[tf.Tensor, ...]":
@@ -74,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes.add_flags(flags)
     flags.add_argument("--precision", choices=PRECISIONS, default="float32")
     given = flags.parse_args(arguments)
-    worker.serve(lambda: training_step(sizes.to_config(given, given.precision)))
+    worker.serve(lambda: training_step(sizes.to_config(given, given.precision)), peak_gpu_mb)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ class Measured:
         """Peak memory of the process, in MB."""
         return self.turns[-1].peak_mb
 
+    @property
+    def peak_gpu_mb(self) -> float | None:
+        """Peak memory of the GPU, in MB; None without a GPU."""
+        return self.turns[-1].peak_gpu_mb
+
 
 def measure(
     workers: Mapping[str, Worker],

@@ -46,24 +46,33 @@ class Turn:
         wall_s: Seconds of each step.
         cpu_s: Processor seconds of each step, over all threads.
         peak_mb: Peak memory of the process so far, in MB of 10^6 bytes.
+        peak_gpu_mb: Peak memory of a GPU so far, in MB of 10^6 bytes; None without a GPU.
     """
 
     wall_s: list[float]
     cpu_s: list[float]
     peak_mb: float
+    peak_gpu_mb: float | None = None
 
 
 class WorkerError(Exception):
     """A worker could not start or continue. The message is the reason, in one line."""
 
 
-def serve(make: Callable[[], tuple[Callable[[], Any], Facts]]) -> None:
+GpuMemory = Callable[[], float | None]
+"""Function that returns the peak memory of a GPU so far, in MB; None without a GPU."""
+
+
+def serve(
+    make: Callable[[], tuple[Callable[[], Any], Facts]], peak_gpu_mb: GpuMemory = lambda: None
+) -> None:
     """Make steps on request until the pipe is closed; the worker's side of the protocol.
 
     Output of libraries goes to standard error, so that none of it is taken for an answer.
 
     Args:
         make: Function that returns a function making one step, and facts about it.
+        peak_gpu_mb: Function that returns the peak memory of a GPU.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -77,13 +86,19 @@ def serve(make: Callable[[], tuple[Callable[[], Any], Facts]]) -> None:
             step()
         answer(facts)
         for line in sys.stdin:
-            answer(asdict(timed(step, json.loads(line)["steps"])))
+            answer(asdict(timed(step, json.loads(line)["steps"], peak_gpu_mb)))
     except Exception as error:
         answer({"failed": shorten_reason(f"{type(error).__name__}: {error}")})
 
 
-def timed(step: Callable[[], Any], steps: int) -> Turn:
-    """Make steps and measure each."""
+def timed(step: Callable[[], Any], steps: int, peak_gpu_mb: GpuMemory = lambda: None) -> Turn:
+    """Make steps and measure each.
+
+    Args:
+        step: Function that makes a step, and returns when a GPU has finished it too.
+        steps: Number of steps.
+        peak_gpu_mb: Function that returns the peak memory of a GPU.
+    """
     wall_s, cpu_s = [], []
     for _ in range(steps):
         begin = time.perf_counter(), time.process_time()
@@ -91,7 +106,7 @@ def timed(step: Callable[[], Any], steps: int) -> Turn:
         wall_s.append(time.perf_counter() - begin[0])
         cpu_s.append(time.process_time() - begin[1])
     # Peak memory of this process, without that of its parent before the start.
-    return Turn(wall_s, cpu_s, memory_mb("VmHWM"))
+    return Turn(wall_s, cpu_s, memory_mb("VmHWM"), peak_gpu_mb())
 
 
 def memory_mb(name: str, process: str = "self") -> float:

@@ -73,14 +73,14 @@ class TrainingConfig:
     precision: str = setting(
         "float32",
         "Number format of the networks' products: float32, or mixed_bfloat16, which is faster on a "
-        "processor with bfloat16 instructions and keeps weights, sums and norms in float32.",
+        "processor or GPU that multiplies bfloat16 and keeps weights, sums and norms in float32.",
         choices=("float32", "mixed_bfloat16"),
     )
     seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     deterministic: bool = setting(
         False,
-        "Make TensorFlow refuse operations without a deterministic form. A training on a CPU is "
-        "reproducible bit for bit without this flag, which costs some speed.",
+        "Make TensorFlow refuse operations without a deterministic form, for GPUs. A training on a "
+        "CPU is reproducible bit for bit without this flag, which costs some speed.",
     )
     log_every: int = setting(
         50, "Steps between two entries of losses in TensorBoard.", minimum=1, resumable=True

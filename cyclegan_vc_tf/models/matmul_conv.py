@@ -1,9 +1,10 @@
 """Convolutions that are computed as one matrix product, windows times kernel, where it is faster.
 
 These networks have a few dozen positions and thousands of channels. At these sizes a product reads
-a kernel in the order of memory, and TensorFlow's convolution rearranges the kernel first. The parts
-in order: axes of a convolution, windows of its input, matrix products, products and gradients of a
-whole step (`MatmulContext`), and the layers `Conv1D` and `Conv2D`.
+a kernel in the order of memory, and TensorFlow's convolution rearranges the kernel first. This
+holds for CPUs. On a GPU every convolution is TensorFlow's, see `system.device`. The parts in order:
+axes of a convolution, windows of its input, matrix products, products and gradients of a whole step
+(`MatmulContext`), and the layers `Conv1D` and `Conv2D`.
 """
 
 import math
@@ -19,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_vc_tf.models.stack import plain
-from cyclegan_vc_tf.system import processor
+from cyclegan_vc_tf.system import device
 
 MAX_ROWS = 400
 """Largest number of positions per batch for a product; see docs/notes/performance.md."""
@@ -220,13 +221,17 @@ class MatmulContext:
 
     Args:
         precision: "float32", or "mixed_bfloat16": factors are rounded to bfloat16, and so are the
-            products, which are summed in float32. A processor without bfloat16 instructions
-            multiplies the rounded numbers in float32. Weights and their gradients are float32.
+            products, which are summed in float32. A device without bfloat16 multiplies the rounded
+            numbers in float32. Weights and their gradients are float32.
+
+    Attributes:
+        device: Device that computes the convolutions.
     """
 
     def __init__(self, precision: str = "float32") -> None:
+        self.device = device.current()
         self._rounds = precision == "mixed_bfloat16"
-        self._narrow = self._rounds and processor.has_bfloat16()
+        self._narrow = self._rounds and self.device.has_bfloat16
         self._tape = tf.GradientTape(persistent=True)
         self._matrices: dict[Any, tf.Tensor] = {}
         self._uses: dict[Any, list[tuple[tf.Tensor, tf.Tensor]]] = defaultdict(list)
@@ -320,7 +325,8 @@ class _MatmulConvolution:
         """Convolve (batch, positions…, channels), before the bias is added."""
         batch, *sizes, _ = inputs.shape
         context = _CURRENT.get()
-        if batch is not None and None not in sizes:
+        used = device.current() if context is None else context.device
+        if used.convolves_by_matmul and batch is not None and None not in sizes:
             *window, channels_in, channels_out = kernel.shape
             axes = conv_axes(sizes, window, self.strides, self.padding)  # type: ignore[attr-defined]
             counts = [axis.windows for axis in axes]

@@ -16,6 +16,7 @@ from cyclegan_vc_tf.models.generators import (
     vc2_generator,
     vc3_generator,
 )
+from cyclegan_vc_tf.system import device
 from cyclegan_vc_tf.system.errors import InputError
 
 TWO_STEP_DISCRIMINATORS = ("cycled_A", "cycled_B")
@@ -139,6 +140,8 @@ def build_networks(config: RunConfig, names: Sequence[str] | None = None) -> dic
     Returns:
         Networks by name.
     """
+    # The first variable of a network begins TensorFlow's use of a GPU.
+    device.configure_gpu()
     bins, network, seed = config.features.bins, config.network, config.training.seed
     variant = VARIANTS[network.variant]
     builders = {"generator": variant.generator, "discriminator": variant.discriminator}

@@ -1,1 +1,1 @@
-"""Errors, files, process pool, signals, progress bars, processor and start-up."""
+"""Errors, files, process pool, signals, progress bars, processor, device and start-up."""

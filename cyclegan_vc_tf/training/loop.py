@@ -22,7 +22,7 @@ from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
-from cyclegan_vc_tf.system import processor
+from cyclegan_vc_tf.system import device
 from cyclegan_vc_tf.system.errors import InputError, TrainingError
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
@@ -130,8 +130,9 @@ class _Session:
         self.callbacks, self.stop = callbacks, stop
         self.config = run.config.training
         self.schedule = Schedule(self.config)
-        if self.config.precision != "float32" and not processor.has_bfloat16():
-            say("This processor has no bfloat16 instructions: --precision=float32 is faster here.")
+        self.device = device.current()
+        for line in self.device.describe_training(self.config.precision):
+            say(line)
         self.trainer = Trainer(run.config)
         converters = {
             direction: Converter.for_run(run, direction, generator)
@@ -261,9 +262,10 @@ class _Session:
         source, target = (self._crops(index) for index in range(len(SPEAKERS)))
         masked = registry.VARIANTS[self.run.config.network.variant].masked
         longest_mask = config.longest_mask if masked else None
-        return training_pairs(
+        pairs = training_pairs(
             source, target, config.batch_size, self.step, config.steps, longest_mask
         )
+        return self.device.prefetch(pairs)
 
     def _crops(self, index: int) -> Crops:
         """Return the crops of speaker A, index 0, or B, index 1."""

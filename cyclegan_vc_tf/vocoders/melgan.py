@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.models.stack import plain
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import device, files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 Shape = tuple[int, ...]
@@ -226,6 +226,8 @@ def build(architecture: Architecture, arrays: Mapping[str, np.ndarray]) -> keras
         architecture: Sizes of the generator.
         arrays: All weights by address, in Keras' layouts.
     """
+    # The first variable of a network begins TensorFlow's use of a GPU.
+    device.configure_gpu()
     model = melgan_generator(**vars(architecture))
     for address, array in arrays.items():
         _find_variable(model, address).assign(array)

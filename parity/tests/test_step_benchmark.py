@@ -1,6 +1,7 @@
 """The benchmark of the training step, with the companion."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmarks.harness import companion, machine
 from benchmarks.harness.machine import Rates
 from benchmarks.harness.worker import Worker, WorkerError
 from cyclegan_vc_tf.config.network import NetworkConfig
+from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import TrainingConfig
 
@@ -43,6 +45,21 @@ def test_compiled_networks_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
     companion.training_step(TINY, "compile")
     assert len(compiled) == 4
+
+
+@pytest.mark.parametrize("variant", PRESETS)
+def test_a_companion_on_another_device_computes_nothing_on_the_cpu(
+    variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's device "meta" has shapes alone, and refuses tensors of other devices."""
+    monkeypatch.setattr(companion, "find_device", lambda: "meta")
+    # A tensor of that device has no value to report.
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: tensor.device.type)
+    preset = PRESETS[variant]
+    network = replace(preset.network, channels=4, residual_blocks=1)
+    step, facts = companion.training_step(replace(preset, network=network), "eager")
+    step()
+    assert facts["device"] == "meta"
 
 
 def test_the_companion_s_times_beside_each_other(

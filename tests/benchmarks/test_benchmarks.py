@@ -13,7 +13,7 @@ from benchmarks import corpus_size
 def test_the_table_of_a_variant() -> None:
     done = run_command("-m", "benchmarks.variants", "--variant=vc1", "--steps=1")
     assert done.returncode == 0, done.stderr
-    line = done.stdout.splitlines()[-1]
+    *_, line, _, about = done.stdout.splitlines()
     found = re.fullmatch(
         r"\| vc1 \| 128 x 24 \| 38\.1 M \| 21\.8 M x 2 \| (\d+) \| (\S+) \| (\S+) \|", line
     )
@@ -21,6 +21,7 @@ def test_the_table_of_a_variant() -> None:
     # Calculated by hand in test_step_benchmark.
     assert int(found[1]) == 86
     assert 0 < float(found[2]) <= 60
+    assert about.startswith("Medians of 1 steps in float32. Device: CPU:0")
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -268,7 +268,8 @@ def test_what_is_kept_of_a_run() -> None:
     assert found["limit_ratio_float32"] == 4.0 / 2.0
     assert found["limit_ratio_mixed_bfloat16"] == 1.0, "emulated bfloat16 is not faster"
     assert found["contenders"]["port_float32"] == {
-        "failed": None, "wall_s": 4.0, "cpu_s": 8.0, "peak_mb": 100.0,
+        "failed": None, "wall_s": 4.0, "cpu_s": 8.0, "peak_mb": 100.0, "peak_gpu_mb": None,
+        "device": None,
         "ratio": {"median": 1.5, "low": 1.25, "high": 1.75},
         "wall_s_of_rounds": [3.0, 4.0, 5.0], "cpu_s_of_rounds": [6.0, 8.0, 10.0],
     }  # fmt: skip
