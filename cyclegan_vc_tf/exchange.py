@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclegan_vc_tf.api import find_run
 from cyclegan_vc_tf.config import overrides
+from cyclegan_vc_tf.system import startup
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def publish(
         'vc1'
     """
     run_dir = find_run(run)
-    from cyclegan_vc_tf.hub import publishing
-    from cyclegan_vc_tf.runs import run_folder
+    with startup.fast_import():
+        from cyclegan_vc_tf.hub import publishing
+        from cyclegan_vc_tf.runs import run_folder
 
     opened = run_folder.open_run(run_dir)
     picked = opened.pick(str(step))
@@ -81,8 +83,9 @@ def export_networks(
     run_dir, path = find_run(run), Path(output)
     if run_dir.resolve() in path.resolve().parents:
         raise InputError(f"--output {path} lies in the run folder; expected another place")
-    from cyclegan_vc_tf.interop import exporting
-    from cyclegan_vc_tf.runs import run_folder
+    with startup.fast_import():
+        from cyclegan_vc_tf.interop import exporting
+        from cyclegan_vc_tf.runs import run_folder
 
     opened = run_folder.open_run(run_dir)
     return exporting.export(opened, layout, path, opened.pick(str(step)))
@@ -130,7 +133,8 @@ def import_checkpoint(
         (<Direction.A2B: 'A2B'>, <Direction.B2A: 'B2A'>)
     """
     path = find_run(run_dir).resolve()
-    from cyclegan_vc_tf.interop import importing
+    with startup.fast_import():
+        from cyclegan_vc_tf.interop import importing
 
     return importing.import_run(
         path,
@@ -179,8 +183,9 @@ def import_vocoder(
 
     state = torch_files.read(source, key)
     # TensorFlow takes seconds to import: a wrong file is refused without it.
-    from cyclegan_vc_tf.interop import public_melgan
-    from cyclegan_vc_tf.vocoders import melgan
+    with startup.fast_import():
+        from cyclegan_vc_tf.interop import public_melgan
+        from cyclegan_vc_tf.vocoders import melgan
 
     try:
         model = public_melgan.from_public_state(state)

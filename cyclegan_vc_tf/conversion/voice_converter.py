@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyclegan_vc_tf.audio import resampling
+from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.conversion import batch, recordings
@@ -18,6 +18,8 @@ from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_fi
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 F0_CHOICES = ("convert", "keep")
@@ -117,8 +119,7 @@ class VoiceConverter:
             ((44100,), dtype('float32'))
         """
         samples = _checked_samples(samples)
-        if not 1 <= sample_rate_hz <= 10**6:
-            raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
+        _check_rate(sample_rate_hz)
         converter, options = self._prepare(direction, f0, semitones)
         if not len(samples):
             return samples
@@ -203,6 +204,9 @@ class VoiceConverter:
             Recordings that failed, each with a reason; warnings about recordings; and wav files
             that were scaled down.
 
+        Warns:
+            UserWarning: The folder has files of audio formats that cannot be read.
+
         Raises:
             InputError: The folder has no recording, a recording would be overwritten, or the
                 direction or the F0 options are not usable.
@@ -215,7 +219,10 @@ class VoiceConverter:
             >>> result.failed
             {}
         """
-        outputs = recordings.plan_outputs(Path(folder).expanduser(), Path(output).expanduser())
+        source = Path(folder).expanduser()
+        outputs = recordings.plan_outputs(source, Path(output).expanduser())
+        if source.is_dir() and (names := audio_files.find_unreadable(source)):
+            warnings.warn(f"{source}: {audio_files.describe_unreadable(names)}", stacklevel=2)
         return self.convert_files(
             outputs, direction, f0=f0, semitones=semitones, keep_sample_rate=keep_sample_rate
         )
@@ -259,6 +266,40 @@ class VoiceConverter:
             Path(os.path.commonpath(folders)).mkdir(parents=True, exist_ok=True)
         return batch.convert_files(converter, outputs, options, keep_sample_rate=keep_sample_rate)
 
+    def plot(self, recordings: Mapping[str, np.ndarray], sample_rate_hz: int) -> "Figure":
+        """Plot spectrograms of recordings side by side, and their F0 contours in one panel.
+
+        F0 is estimated with the settings of the run. A notebook shows the figure.
+
+        Args:
+            recordings: Samples by name, (samples,) each, mono, floating point, full scale 1.0.
+            sample_rate_hz: Sample rate of all recordings, in Hz.
+
+        Returns:
+            Figure of matplotlib; `figure.savefig(FILE)` writes it.
+
+        Raises:
+            InputError: There is no recording, or samples or rate are not usable.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> import soundfile
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> recording = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
+            >>> samples, rate_hz = soundfile.read(recording)
+            >>> converted = voices.convert(samples, rate_hz, "A2B")
+            >>> figure = voices.plot({"source": samples, "converted": converted}, rate_hz)
+            >>> figure.savefig("conversion.png")
+        """
+        # Converting a short file does not wait for matplotlib's import.
+        from cyclegan_vc_tf.conversion.figures import plot_recordings
+
+        _check_rate(sample_rate_hz)
+        if not recordings or not all(map(len, recordings.values())):
+            raise InputError("received no recordings, or an empty one; expected samples by name")
+        checked = {name: _checked_samples(samples) for name, samples in recordings.items()}
+        return plot_recordings(checked, int(sample_rate_hz), self._run.config.features)
+
     def _prepare(self, direction: str, f0: str, semitones: float) -> tuple[Converter, F0Options]:
         """Return the converter of a direction and its F0 options, both checked."""
         if direction not in tuple(Direction):
@@ -275,6 +316,12 @@ class VoiceConverter:
                 self._converters[key] = Converter.for_run(self._run, key, generator, self._vocoder)
         self._converters[key].check(options)
         return self._converters[key], options
+
+
+def _check_rate(sample_rate_hz: int) -> None:
+    """Refuse a sample rate that no recording has."""
+    if not 1 <= sample_rate_hz <= 10**6:
+        raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
 
 
 def _checked_samples(samples: np.ndarray) -> np.ndarray:
