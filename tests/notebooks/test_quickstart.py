@@ -26,7 +26,7 @@ source_dir, target_dir, run_dir = "anna", "ben", "run"
 recording = Path("anna", "00.wav")
 settings = {
     "steps": 2, "channels": 4, "crop_frames": 16, "batch_size": 1, "inca_iterations": 0,
-    "features_dir": "features", "workers": 1, "convert_every": 0,
+    "features_dir": "features", "workers": 2, "convert_every": 0,
 }
 """
 """Cell after the parameters of the notebook: small recordings and few steps."""
