@@ -60,7 +60,11 @@ class Speaker:
     unreadable: Sequence[str] = ()
 
     def describe(self, config: FeatureConfig) -> str:
-        """Return a line about the speaker, and lines about skipped and damaged recordings."""
+        """Return a line about the speaker, and lines about skipped and damaged recordings.
+
+        Args:
+            config: Settings of the features.
+        """
         frames = sum(utterance.frames for utterance in self.training)
         minutes, pitch = frames * config.hop_s / 60, ""
         if config.spectra == "mel_cepstra":

@@ -49,8 +49,8 @@ class Evaluation:
     Example:
         >>> import cyclegan_vc_tf as vc
         >>> evaluation = vc.evaluate("runs/trained", examples=0)
-        >>> list(evaluation.scores)
-        ['A2B', 'B2A']
+        >>> evaluation.step, list(evaluation.scores["A2B"])
+        (2, ['source', 'f0_only', 'converted', 'world_target'])
     """
 
     title: str

@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from functools import cache
 from typing import Any
 
 from tqdm import TqdmWarning, tqdm
@@ -13,12 +14,18 @@ def progress_bar(*iterable: Any, **options: Any) -> tqdm:
 
     It is updated twice per second on a terminal and in a notebook, and twice per minute in a log.
     """
+    seconds = 0.5 if sys.stderr.isatty() or _is_notebook_cell() else 30.0
+    return _bar_class()(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
+
+
+@cache
+def _bar_class() -> type[tqdm]:
+    """Return the class of progress bars for this process: a notebook's widgets or text."""
     with warnings.catch_warnings():
         # Without ipywidgets, a notebook shows the bar as text.
         warnings.simplefilter("ignore", TqdmWarning)
         from tqdm import auto
-    seconds = 0.5 if sys.stderr.isatty() or _is_notebook_cell() else 30.0
-    return auto.tqdm(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
+    return auto.tqdm
 
 
 def _is_notebook_cell() -> bool:
