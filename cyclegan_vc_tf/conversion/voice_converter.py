@@ -12,7 +12,7 @@ import numpy as np
 from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
-from cyclegan_vc_tf.conversion import batch, recordings
+from cyclegan_vc_tf.conversion import arguments, batch, recordings
 from cyclegan_vc_tf.conversion.batch import BatchResult
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
 from cyclegan_vc_tf.system.errors import InputError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cyclegan_vc_tf.runs.run_folder import RunFolder
-
-F0_CHOICES = ("convert", "keep")
 
 
 class VoiceConverter:
@@ -118,8 +116,8 @@ class VoiceConverter:
             >>> converted.shape, converted.dtype
             ((44100,), dtype('float32'))
         """
-        samples = _checked_samples(samples)
-        _check_rate(sample_rate_hz)
+        samples = arguments.checked_samples(samples)
+        arguments.check_rate(sample_rate_hz)
         converter, options = self._prepare(direction, f0, semitones)
         if not len(samples):
             return samples
@@ -294,21 +292,15 @@ class VoiceConverter:
         # Converting a short file does not wait for matplotlib's import.
         from cyclegan_vc_tf.conversion.figures import plot_recordings
 
-        _check_rate(sample_rate_hz)
+        arguments.check_rate(sample_rate_hz)
         if not recordings or not all(map(len, recordings.values())):
             raise InputError("received no recordings, or an empty one; expected samples by name")
-        checked = {name: _checked_samples(samples) for name, samples in recordings.items()}
+        checked = {name: arguments.checked_samples(samples) for name, samples in recordings.items()}
         return plot_recordings(checked, int(sample_rate_hz), self._run.config.features)
 
     def _prepare(self, direction: str, f0: str, semitones: float) -> tuple[Converter, F0Options]:
         """Return the converter of a direction and its F0 options, both checked."""
-        if direction not in tuple(Direction):
-            raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
-        if f0 not in F0_CHOICES:
-            raise InputError(f"received f0 {f0}; expected {' or '.join(F0_CHOICES)}")
-        if not -36.0 <= semitones <= 36.0:
-            raise InputError(f"received semitones {semitones}; expected a number from -36 to 36")
-        options = F0Options(convert=f0 == "convert", semitones=float(semitones))
+        options = arguments.check_options(direction, f0, semitones)
         key = Direction(direction)
         with self._lock:
             if key not in self._converters:
@@ -316,26 +308,3 @@ class VoiceConverter:
                 self._converters[key] = Converter.for_run(self._run, key, generator, self._vocoder)
         self._converters[key].check(options)
         return self._converters[key], options
-
-
-def _check_rate(sample_rate_hz: int) -> None:
-    """Refuse a sample rate that no recording has."""
-    if not 1 <= sample_rate_hz <= 10**6:
-        raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
-
-
-def _checked_samples(samples: np.ndarray) -> np.ndarray:
-    """Return samples as a float32 copy, (samples,), or refuse them."""
-    samples = np.asarray(samples)
-    if samples.ndim != 1:
-        raise InputError(
-            f"received samples of shape {samples.shape}; expected (samples,); average the channels"
-        )
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise InputError(
-            f"received samples of type {samples.dtype}; expected floating point; divide integers "
-            "by their full scale"
-        )
-    if not np.isfinite(samples).all():
-        raise InputError("received samples with NaN or infinite values; expected finite samples")
-    return samples.astype(np.float32)
