@@ -32,15 +32,19 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.config.training import AugmentationConfig, TrainingConfig
     from cyclegan_vc_tf.conversion.batch import BatchResult
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
+    from cyclegan_vc_tf.data.speakers import Speaker
+    from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.exchange import (
         export_networks,
         import_checkpoint,
         import_vocoder,
         publish,
     )
-    from cyclegan_vc_tf.models.registry import VARIANTS, Variant
-    from cyclegan_vc_tf.system.errors import InputError, TrainingError
+    from cyclegan_vc_tf.inspection.inspector import Inspection
+    from cyclegan_vc_tf.models.registry import FAMILY, VARIANTS, Variant
+    from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError
     from cyclegan_vc_tf.training.callbacks import Callback, StepReport
+    from cyclegan_vc_tf.training.result import TrainingResult
 
 __version__ = "0.1.0"
 
@@ -51,14 +55,20 @@ _MODULES = {
     "Callback": "training.callbacks",
     "CorpusConfig": "config.corpus",
     "Direction": "config.directions",
+    "Evaluation": "evaluation.evaluator",
+    "FAMILY": "models.registry",
     "FeatureConfig": "config.features",
     "InputError": "system.errors",
+    "Inspection": "inspection.inspector",
     "MetricsConfig": "config.run",
     "NetworkConfig": "config.network",
     "RunConfig": "config.run",
+    "Speaker": "data.speakers",
     "StepReport": "training.callbacks",
+    "StopTraining": "system.errors",
     "TrainingConfig": "config.training",
     "TrainingError": "system.errors",
+    "TrainingResult": "training.result",
     "VARIANTS": "models.registry",
     "Variant": "models.registry",
     "VocoderConfig": "config.run",
@@ -79,6 +89,7 @@ _MODULES = {
 """Module of every public name, below this package."""
 
 __all__ = [
+    "FAMILY",
     "VARIANTS",
     "AudioError",
     "AugmentationConfig",
@@ -86,14 +97,19 @@ __all__ = [
     "Callback",
     "CorpusConfig",
     "Direction",
+    "Evaluation",
     "FeatureConfig",
     "InputError",
+    "Inspection",
     "MetricsConfig",
     "NetworkConfig",
     "RunConfig",
+    "Speaker",
     "StepReport",
+    "StopTraining",
     "TrainingConfig",
     "TrainingError",
+    "TrainingResult",
     "Variant",
     "VocoderConfig",
     "VoiceConverter",

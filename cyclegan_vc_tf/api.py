@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.data.speakers import Speaker
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.inspection.inspector import Inspection
-    from cyclegan_vc_tf.training.callbacks import Callback
+    from cyclegan_vc_tf.training.callbacks import Callback, OnStep
+    from cyclegan_vc_tf.training.result import TrainingResult
 
 
 def load(run: str | Path, step: str | int = "last", **vocoder_settings: Any) -> "VoiceConverter":
@@ -118,8 +119,9 @@ def prepare(
         ('anna', 4)
     """
     chosen = _choose_config(config, changes)
-    from cyclegan_vc_tf.data import corpus_summary, preparation
-    from cyclegan_vc_tf.features import frontend
+    with startup.fast_import():
+        from cyclegan_vc_tf.data import corpus_summary, preparation
+        from cyclegan_vc_tf.features import frontend
 
     if corpus:
         frontend.validate(chosen.features)
@@ -140,28 +142,33 @@ def train(
     run_dir: str | Path,
     config: RunConfig | str | None = None,
     *,
+    on_step: "OnStep | None" = None,
     callbacks: "Sequence[Callback]" = (),
     stop: threading.Event | None = None,
     log: Callable[[str], None] = print,
     **changes: Any,
-) -> bool:
+) -> "TrainingResult":
     """Train the converters of two speakers in a new run folder, or resume a training.
 
-    Ctrl-C and SIGTERM stop a training in the main thread after the current step, with a checkpoint.
-    For speed, this process then keeps the memory that it frees, and TensorFlow's threads are set
-    unless TensorFlow is already in use.
+    Ctrl-C, SIGTERM and the interrupt button of a notebook stop a training in the main thread after
+    the current step, with a checkpoint. In another thread no signal handler is installed. For
+    speed, this process then keeps the memory that it frees, and TensorFlow's threads are set unless
+    TensorFlow is already in use.
 
     Args:
         run_dir: Run folder. Training goes on from the last checkpoint of an existing one.
         config: Settings, or the name of a preset; by default those of the existing run, or of the
             variant's paper.
+        on_step: Called after every step with its number and its scalars; see `Callback.on_step`.
+            `StopTraining` raised by it ends the training after this step, with a checkpoint.
         callbacks: Objects with the methods of `Callback`, called after every step and at the end.
         stop: Event that ends the training after the current step, with a checkpoint.
         log: Called with each line of text.
         **changes: New values by the names of the flags, such as `steps=1000`.
 
     Returns:
-        Whether the last step was reached; False after a stop.
+        Run folder, number of steps done, and whether the training is finished. It is false after
+        a stop.
 
     Raises:
         InputError: Settings, recordings or the run folder are not usable.
@@ -169,27 +176,33 @@ def train(
 
     Example:
         >>> import cyclegan_vc_tf as vc
-        >>> vc.train(
+        >>> losses = {}
+        >>> result = vc.train(
         ...     "runs/anna-ben", "fast", source_dir="recordings/anna", target_dir="recordings/ben",
         ...     features_dir="features", steps=2, channels=4, crop_frames=16,
         ...     log=lambda line: None,
+        ...     on_step=lambda step, report: losses.update({step: report["loss/generator"]}),
         ... )
-        True
-        >>> vc.load("runs/anna-ben").step
-        2
+        >>> result.finished, result.step, list(losses)
+        (True, 2, [1, 2])
     """
     path = find_run(run_dir).resolve()
     # TensorFlow takes seconds to import: wrong arguments are refused without it.
     with startup.fast_import():
         from cyclegan_vc_tf.runs import run_files, run_folder
         from cyclegan_vc_tf.system import device
+        from cyclegan_vc_tf.training import callbacks as training_callbacks
         from cyclegan_vc_tf.training import loop
+        from cyclegan_vc_tf.training.result import TrainingResult
 
     if config is None and run_files.exists(path):
         config = run_folder.open_run(path).config
     chosen = _choose_config(config, changes)
     device.configure_training()
-    return loop.train(path, chosen, say=log, callbacks=callbacks, stop=stop)
+    if on_step is not None:
+        callbacks = [*callbacks, training_callbacks.StepFunction(on_step)]
+    finished = loop.train(path, chosen, say=log, callbacks=callbacks, stop=stop)
+    return TrainingResult(path, run_folder.open_run(path).checkpoints.last_step(), finished)
 
 
 def evaluate(

@@ -1,15 +1,20 @@
 """Public Python API: imports, examples, and the numbers of the commands."""
 
+import base64
 import doctest
 import importlib
 import inspect
 import json
+import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +23,10 @@ from conftest import REPOSITORY, run_here, scalars, variables, voice, write_voic
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import audio_files, resampling
+from cyclegan_vc_tf.config import overrides, preset_files
 from cyclegan_vc_tf.interop import torch_files
 from cyclegan_vc_tf.interop.public_melgan import public_module
+from cyclegan_vc_tf.system import signals
 from cyclegan_vc_tf.vocoders.melgan import Architecture
 
 TINY = {
@@ -168,6 +175,41 @@ def test_the_examples_run(
     needs_example = "." not in name or name.startswith("VoiceConverter.")
     if needs_example:
         assert results.attempted, f"{name} has no example"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/get_started/quickstart.md",
+        "docs/guides/python.md",
+        "docs/reference/api.md",
+    ],
+)
+def test_the_examples_of_a_page_run(
+    page: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They run in one namespace, with a preset of small networks and few steps."""
+    pytest.importorskip("IPython")
+    shutil.copytree(folder / "recordings", tmp_path / "recordings")
+    shutil.copy(speakers(folder)[0] / "00.wav", tmp_path / "me.wav")
+    if page == "docs/reference/api.md":
+        shutil.copytree(folder / "runs" / "trained", tmp_path / "runs" / "anna-ben")
+    small = overrides.override(vc.RunConfig(), {**TINY, "features_dir": str(tmp_path / "features")})
+    monkeypatch.setattr(preset_files, "load_preset", lambda name: small)
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {"samples": voice(120.0, 0.5, seed=1, sample_rate_hz=44_100)}
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block.replace("steps=2000", "steps=4"), page, "exec"), namespace)
+    if page == "docs/guides/python.md":
+        assert namespace["lines"][-1].startswith(("Stopped at step", "Curves"))
+        assert all(answer.startswith(b"RIFF") for answer in namespace["answers"])
+        with pytest.raises(vc.InputError, match="no recording that can be read"):
+            namespace["convert"](b"text")
+        assert (tmp_path / "conversion.png").is_file()
 
 
 WITH_TORCH = {"export_networks", "import_checkpoint", "import_vocoder"}
@@ -320,9 +362,116 @@ def test_a_training_is_resumed_in_a_thread_and_stops_when_asked(
 
     thread = threading.Thread(target=resume)
     thread.start()
-    thread.join(timeout=120)
-    assert finished == [False]
+    thread.join()
+    assert finished == [vc.TrainingResult(tmp_path / "run", step=3, finished=False)]
+    assert not finished[0]
     assert vc.load(tmp_path / "run").step == 3, "the step under way is finished and saved"
+
+
+def test_on_step_sees_the_losses_and_can_stop(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "runs" / "trained", tmp_path / "run")
+    losses = {}
+
+    def on_step(step: int, report: vc.StepReport) -> None:
+        losses[step] = report["loss/generator"]
+        if step == 4:
+            raise vc.StopTraining
+
+    result = vc.train(tmp_path / "run", steps=500, log_every=1, on_step=on_step, log=quiet)
+    assert result == vc.TrainingResult(tmp_path / "run", step=4, finished=False)
+    shown = scalars(tmp_path / "run", "loss/generator")
+    assert losses == {step: pytest.approx(shown["loss/generator", step]) for step in (3, 4)}
+    again = vc.train(tmp_path / "run", steps=4, log=quiet)
+    assert again == vc.TrainingResult(tmp_path / "run", step=4, finished=True) and again
+
+
+def test_threads_convert_alike_and_leave_signals_alone() -> None:
+    voices = vc.load("pretrained:vc1-demo")
+    recordings = [voice(150.0 + 20 * index, 0.5, seed=index) for index in range(6)]
+    handlers = [signal.getsignal(number) for number in signals.SIGNALS]
+
+    def convert(index: int) -> np.ndarray:
+        direction = "A2B" if index % 2 else "B2A"
+        return voices.convert(recordings[index], 16_000, direction)
+
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(convert, range(6)))
+    for index, converted in enumerate(together):
+        np.testing.assert_array_equal(converted, convert(index))
+    assert handlers == [signal.getsignal(number) for number in signals.SIGNALS]
+
+
+def test_unreadable_files_of_a_folder_are_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(speakers(folder)[0], tmp_path / "in")
+    (tmp_path / "in" / "memo.m4a").write_bytes(b"sound")
+    with pytest.warns(UserWarning, match=r"in: 1 files are not used.*memo\.m4a"):
+        vc.load("pretrained:vc1-demo").convert_folder(tmp_path / "in", tmp_path / "out")
+
+
+def test_the_plot_shows_the_f0_of_a_tone() -> None:
+    """The oracle is the frequency that the tone was made with."""
+    voices = vc.load("pretrained:vc1-demo")
+    time_s = np.arange(24_000) / 48_000
+    tones = {
+        f"{f0_hz} Hz": sum(np.sin(2 * np.pi * f0_hz * k * time_s) / 8 for k in range(1, 6))
+        for f0_hz in (120, 220)
+    }
+    figure = voices.plot({**tones, "click": np.ones(2)}, 48_000)
+    *_, f0_panel = [axes for axes in figure.axes if axes.get_ylabel() == "F0 (Hz)"]
+    lines = {line.get_label(): line.get_ydata() for line in f0_panel.lines}
+    for f0_hz in (120, 220):
+        assert np.nanmedian(lines[f"{f0_hz} Hz"]) == pytest.approx(f0_hz, rel=0.01)
+    assert np.isnan(lines["click"]).all()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("recordings", [{}, {"source": np.zeros(0)}])
+def test_nothing_cannot_be_plotted(recordings: dict) -> None:
+    with pytest.raises(vc.InputError, match="no recordings, or an empty one"):
+        vc.load("pretrained:vc1-demo").plot(recordings, 16_000)
+
+
+def test_the_library_quiets_tensorflow_unless_told_otherwise() -> None:
+    code = (
+        "import os; before = os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n"
+        "import cyclegan_vc_tf as vc; from cyclegan_vc_tf.system import startup\n"
+        "print('TF_CPP_MIN_LOG_LEVEL' in os.environ)\n"
+        "with startup.fast_import(): print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
+        "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'\n"
+        "with startup.fast_import(): print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
+    )
+    assert isolated(code).split() == ["False", "3", "0"]
+
+
+def test_the_family_has_the_variants() -> None:
+    assert vc.FAMILY is vc.VARIANTS and list(vc.FAMILY) == ["vc1", "vc2", "vc3", "mask"]
+
+
+def test_a_batch_shows_and_plays_itself(tmp_path: Path) -> None:
+    wave = voice(120.0, 0.3, seed=1)
+    for name in ("<b>.wav", *(f"{index}.wav" for index in range(6))):
+        soundfile.write(tmp_path / name, wave, 16_000)
+    wavs = {path: path for path in sorted(tmp_path.iterdir())}
+    result = vc.BatchResult(
+        failed={Path("in/&.wav"): "is <empty>"}, warnings={Path("a.wav"): ("is cut short",)},
+        converted=wavs,
+    )  # fmt: skip
+    page = result._repr_html_()
+    assert "<td>&amp;.wav</td><td>failed: is &lt;empty&gt;</td>" in page
+    assert "is cut short" in page and "and 2 more converted" in page
+    sounds = re.findall(r'src="data:audio/wav;base64,([^"]+)"', page)
+    assert [base64.b64decode(sound) for sound in sounds] == [
+        path.read_bytes() for path in list(wavs)[:5]
+    ]
+    empty = vc.BatchResult(converted={Path("a"): tmp_path / "gone.wav"})._repr_html_()
+    assert "<audio" not in empty
+
+
+def test_an_inspection_shows_what_the_command_prints() -> None:
+    found = vc.inspect("pretrained:vc1-demo")
+    damaged = vc.Inspection({**found.facts, "path": "a<b"}, ["checkpoint <x> is gone"])
+    assert "a&lt;b" in damaged._repr_html_()
+    assert "damaged: checkpoint &lt;x&gt; is gone" in damaged._repr_html_()
 
 
 def test_an_evaluation_is_returned_and_written(folder: Path, tmp_path: Path) -> None:
@@ -333,6 +482,10 @@ def test_an_evaluation_is_returned_and_written(folder: Path, tmp_path: Path) -> 
         for utterance in evaluation.scores["A2B"]["converted"].utterances.values()
     )
     assert written["A2B"]["converted"]["log_f0_rmse"] == pytest.approx(mean)
+    mcd_db = written["A2B"]["converted"]["mcd_db"]
+    page = evaluation._repr_html_()
+    assert f"<td>A2B</td><td>converted</td><td>{mcd_db:.2f}</td>" in page
+    assert "<th>MCD (dB) ↓</th>" in page and "DNSMOS" not in page, "it was not measured"
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
         "metrics.json", "recordings.csv", "report.html"
     }  # fmt: skip

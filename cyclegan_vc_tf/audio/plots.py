@@ -1,6 +1,7 @@
 """Plots of recordings and their features, as matplotlib figures and as pixels."""
 
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import librosa
@@ -13,10 +14,56 @@ HOP_SAMPLES = 128
 DYNAMIC_RANGE_DB = 80.0
 
 
+class NotebookFigure(Figure):
+    """Figure that a notebook shows, also where pyplot was not imported."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png")
+        return content.getvalue()
+
+
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
     """Plot spectrograms side by side, with the level scale of the loudest one."""
     figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
     panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
+    _draw_spectrograms(figure, panels, waves, sample_rate_hz)
+    return figure
+
+
+def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
+    """Plot F0 contours in one panel, with gaps where frames are unvoiced."""
+    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    _draw_f0_contours(figure.subplots(), contours, frame_period_ms)
+    return figure
+
+
+def plot_recordings(
+    waves: Mapping[str, np.ndarray],
+    sample_rate_hz: int,
+    contours: Mapping[str, np.ndarray],
+    frame_period_ms: float,
+) -> Figure:
+    """Plot spectrograms side by side, and F0 contours in one panel below them.
+
+    Args:
+        waves: Waveforms by name.
+        sample_rate_hz: Sample rate of the waveforms, in Hz.
+        contours: F0 in Hz by name, (frames,); 0 where unvoiced.
+        frame_period_ms: Time from one frame of a contour to the next, in milliseconds.
+    """
+    figure = NotebookFigure(figsize=(5 * len(waves), 6), layout="constrained")
+    rows, count = figure.add_gridspec(2, len(waves), height_ratios=(2, 1)), len(waves)
+    panels = [figure.add_subplot(rows[0, column]) for column in range(count)]
+    _draw_spectrograms(figure, panels, waves, sample_rate_hz)
+    _draw_f0_contours(figure.add_subplot(rows[1, :]), contours, frame_period_ms)
+    return figure
+
+
+def _draw_spectrograms(
+    figure: Figure, panels: Sequence[Any], waves: Mapping[str, np.ndarray], sample_rate_hz: int
+) -> None:
+    """Draw a spectrogram per panel, with the level scale of the loudest one."""
     levels = {
         name: librosa.amplitude_to_db(
             np.abs(librosa.stft(_pad_to_window(wave), n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)),
@@ -38,19 +85,17 @@ def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> F
         axes.set(title=name, xlabel="time (s)")
     panels[0].set_ylabel("frequency (kHz)")
     figure.colorbar(mesh, ax=list(panels), label="level (dB)")
-    return figure
 
 
-def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
-    """Plot F0 contours in one panel, with gaps where frames are unvoiced."""
-    figure = Figure(figsize=(10, 3.5), layout="constrained")
-    axes: Any = figure.subplots()
+def _draw_f0_contours(
+    axes: Any, contours: Mapping[str, np.ndarray], frame_period_ms: float
+) -> None:
+    """Draw F0 contours in a panel, with gaps where frames are unvoiced."""
     for name, f0_hz in contours.items():
         time_s = np.arange(len(f0_hz)) * frame_period_ms / 1000
         axes.plot(time_s, np.where(f0_hz > 0, f0_hz, np.nan), label=name)
     axes.set(xlabel="time (s)", ylabel="F0 (Hz)")
     axes.legend()
-    return figure
 
 
 def render_pixels(figure: Figure) -> np.ndarray:

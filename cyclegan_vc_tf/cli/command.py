@@ -1,6 +1,5 @@
 """Common part of all commands: parsing of flags, errors in one line, exit statuses."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +8,8 @@ from typing import NoReturn
 from absl import flags
 
 from cyclegan_vc_tf.config import preset_files, settings
-from cyclegan_vc_tf.system import signals
+from cyclegan_vc_tf.system import signals, startup
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
-
-# TensorFlow reports every accelerator it does not find; what fails still raises.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DONE, SOME_FAILED, REFUSED = 0, 1, 2
 
@@ -30,6 +26,7 @@ def run(
         define: Defines the flags of the command.
         main: Does the work and returns the exit status.
     """
+    startup.quiet_tensorflow()
     program = Path(sys.argv[0]).name
     values = _define_all(define)
     if {"-h", "--help", "--helpfull"} & set(sys.argv[1:]):

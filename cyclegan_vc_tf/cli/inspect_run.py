@@ -16,7 +16,6 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.commands import RUN_DIR_HELP
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import single_line
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,7 @@ def inspect(values: flags.FlagValues) -> int:
     """Inspect a run folder, and print what it holds and what is wrong."""
     config = settings.from_flags(InspectConfig, values, InspectConfig())
     found = api.inspect(config.run_dir)
-    from cyclegan_vc_tf.inspection import summary
-
-    print("\n".join(summary.summary_lines(found.facts)))
-    for problem in found.problems:
-        print(f"damaged: {single_line(str(problem))}")
+    print("\n".join(found.lines()))
     if config.json:
         files.write_json(Path(config.json), found.as_json())
     return command.SOME_FAILED if found.problems else command.DONE

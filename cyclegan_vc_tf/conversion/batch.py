@@ -15,7 +15,7 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
 from cyclegan_vc_tf.features.normalization import Statistics
-from cyclegan_vc_tf.system import pool
+from cyclegan_vc_tf.system import notebooks, pool
 from cyclegan_vc_tf.system.progress import progress_bar
 
 MIN_PARALLEL_S = 20.0
@@ -39,14 +39,19 @@ def wav_names(names: Iterable[str]) -> dict[str, str]:
     return {name: f"{name}.wav" for name in wavs}
 
 
+MAX_PLAYERS = 5
+"""Converted recordings that a notebook plays."""
+
+
 @dataclass(frozen=True)
 class BatchResult:
-    """Result of a batch conversion.
+    """Result of a batch conversion. A notebook lists what happened, and plays the first wav files.
 
     Attributes:
         failed: Reason of failure of every recording that was not converted.
         scaled: Peak before scaling of every wav file that was scaled down to avoid clipping.
         warnings: Warnings about recordings that were converted, each without the file's name.
+        converted: Wav file of every recording that was converted.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -59,6 +64,19 @@ class BatchResult:
     failed: dict[Path, str] = field(default_factory=dict)
     scaled: dict[Path, float] = field(default_factory=dict)
     warnings: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    converted: dict[Path, Path] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        played = list(self.converted.items())[:MAX_PLAYERS]
+        rows: list[tuple[object, ...]] = [
+            *((path.name, f"failed: {reason}") for path, reason in self.failed.items()),
+            *((path.name, f"warning: {'; '.join(texts)}") for path, texts in self.warnings.items()),
+            *((wav.name, f"scaled down: peak {peak:.2f}") for wav, peak in self.scaled.items()),
+            *((path.name, notebooks.player(wav)) for path, wav in played),
+        ]
+        if (more := len(self.converted) - len(played)) > 0:
+            rows.append(("", f"and {more} more converted"))
+        return notebooks.table(("recording", f"{len(self.converted)} converted"), rows)
 
 
 def convert_files(
@@ -105,7 +123,9 @@ def convert_files(
             batch.warnings[path] = warnings
         if isinstance(peak, str):
             batch.failed[path] = peak
-        elif peak > 1.0:
+            continue
+        batch.converted[path] = output
+        if peak > 1.0:
             batch.scaled[output] = peak
     return batch
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyclegan_vc_tf.audio import resampling
+from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
-from cyclegan_vc_tf.conversion import batch, recordings
+from cyclegan_vc_tf.conversion import arguments, batch, recordings
 from cyclegan_vc_tf.conversion.batch import BatchResult
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
-    from cyclegan_vc_tf.runs.run_folder import RunFolder
+    from matplotlib.figure import Figure
 
-F0_CHOICES = ("convert", "keep")
+    from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 
 class VoiceConverter:
@@ -116,9 +116,8 @@ class VoiceConverter:
             >>> converted.shape, converted.dtype
             ((44100,), dtype('float32'))
         """
-        samples = _checked_samples(samples)
-        if not 1 <= sample_rate_hz <= 10**6:
-            raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
+        samples = arguments.checked_samples(samples)
+        arguments.check_rate(sample_rate_hz)
         converter, options = self._prepare(direction, f0, semitones)
         if not len(samples):
             return samples
@@ -203,6 +202,9 @@ class VoiceConverter:
             Recordings that failed, each with a reason; warnings about recordings; and wav files
             that were scaled down.
 
+        Warns:
+            UserWarning: The folder has files of audio formats that cannot be read.
+
         Raises:
             InputError: The folder has no recording, a recording would be overwritten, or the
                 direction or the F0 options are not usable.
@@ -215,7 +217,10 @@ class VoiceConverter:
             >>> result.failed
             {}
         """
-        outputs = recordings.plan_outputs(Path(folder).expanduser(), Path(output).expanduser())
+        source = Path(folder).expanduser()
+        outputs = recordings.plan_outputs(source, Path(output).expanduser())
+        if source.is_dir() and (names := audio_files.find_unreadable(source)):
+            warnings.warn(f"{source}: {audio_files.describe_unreadable(names)}", stacklevel=2)
         return self.convert_files(
             outputs, direction, f0=f0, semitones=semitones, keep_sample_rate=keep_sample_rate
         )
@@ -259,15 +264,43 @@ class VoiceConverter:
             Path(os.path.commonpath(folders)).mkdir(parents=True, exist_ok=True)
         return batch.convert_files(converter, outputs, options, keep_sample_rate=keep_sample_rate)
 
+    def plot(self, recordings: Mapping[str, np.ndarray], sample_rate_hz: int) -> "Figure":
+        """Plot spectrograms of recordings side by side, and their F0 contours in one panel.
+
+        F0 is estimated with the settings of the run. A notebook shows the figure.
+
+        Args:
+            recordings: Samples by name, (samples,) each, mono, floating point, full scale 1.0.
+            sample_rate_hz: Sample rate of all recordings, in Hz.
+
+        Returns:
+            Figure of matplotlib; `figure.savefig(FILE)` writes it.
+
+        Raises:
+            InputError: There is no recording, or samples or rate are not usable.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> import soundfile
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> recording = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
+            >>> samples, rate_hz = soundfile.read(recording)
+            >>> converted = voices.convert(samples, rate_hz, "A2B")
+            >>> figure = voices.plot({"source": samples, "converted": converted}, rate_hz)
+            >>> figure.savefig("conversion.png")
+        """
+        # Converting a short file does not wait for matplotlib's import.
+        from cyclegan_vc_tf.conversion.figures import plot_recordings
+
+        arguments.check_rate(sample_rate_hz)
+        if not recordings or not all(map(len, recordings.values())):
+            raise InputError("received no recordings, or an empty one; expected samples by name")
+        checked = {name: arguments.checked_samples(samples) for name, samples in recordings.items()}
+        return plot_recordings(checked, int(sample_rate_hz), self._run.config.features)
+
     def _prepare(self, direction: str, f0: str, semitones: float) -> tuple[Converter, F0Options]:
         """Return the converter of a direction and its F0 options, both checked."""
-        if direction not in tuple(Direction):
-            raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
-        if f0 not in F0_CHOICES:
-            raise InputError(f"received f0 {f0}; expected {' or '.join(F0_CHOICES)}")
-        if not -36.0 <= semitones <= 36.0:
-            raise InputError(f"received semitones {semitones}; expected a number from -36 to 36")
-        options = F0Options(convert=f0 == "convert", semitones=float(semitones))
+        options = arguments.check_options(direction, f0, semitones)
         key = Direction(direction)
         with self._lock:
             if key not in self._converters:
@@ -275,20 +308,3 @@ class VoiceConverter:
                 self._converters[key] = Converter.for_run(self._run, key, generator, self._vocoder)
         self._converters[key].check(options)
         return self._converters[key], options
-
-
-def _checked_samples(samples: np.ndarray) -> np.ndarray:
-    """Return samples as a float32 copy, (samples,), or refuse them."""
-    samples = np.asarray(samples)
-    if samples.ndim != 1:
-        raise InputError(
-            f"received samples of shape {samples.shape}; expected (samples,); average the channels"
-        )
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise InputError(
-            f"received samples of type {samples.dtype}; expected floating point; divide integers "
-            "by their full scale"
-        )
-    if not np.isfinite(samples).all():
-        raise InputError("received samples with NaN or infinite values; expected finite samples")
-    return samples.astype(np.float32)

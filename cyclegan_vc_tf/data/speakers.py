@@ -40,6 +40,15 @@ class Speaker:
         held_out: Names of the held-out recordings, whole files, relative to `held_out_dir`.
         statistics: Statistics of the training utterances.
         unreadable: Names of files in `folder` that hold audio in a format that cannot be read.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> speakers = vc.prepare(
+        ...     "fast", source_dir="recordings/anna", target_dir="recordings/ben",
+        ...     features_dir="features", log=lambda text: None,
+        ... )
+        >>> len(speakers["B"].training), len(speakers["B"].held_out)
+        (4, 1)
     """
 
     folder: Path
@@ -51,7 +60,11 @@ class Speaker:
     unreadable: Sequence[str] = ()
 
     def describe(self, config: FeatureConfig) -> str:
-        """Return a line about the speaker, and lines about skipped and damaged recordings."""
+        """Return a line about the speaker, and lines about skipped and damaged recordings.
+
+        Args:
+            config: Settings of the features.
+        """
         frames = sum(utterance.frames for utterance in self.training)
         minutes, pitch = frames * config.hop_s / 60, ""
         if config.spectra == "mel_cepstra":

@@ -11,9 +11,18 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation import evaluation_sets, neural_metrics
-from cyclegan_vc_tf.evaluation.scoring import BOUNDS, SYSTEMS, Scorer, Scores, Waves
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, format_value
+from cyclegan_vc_tf.evaluation.scoring import (
+    BOUNDS,
+    METRICS,
+    SYSTEMS,
+    Scorer,
+    Scores,
+    Waves,
+)
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.system import notebooks
 from cyclegan_vc_tf.system.progress import progress_bar
 
 ENROLMENT_NOTE = (
@@ -36,6 +45,12 @@ class Evaluation:
         examples: Waveforms by direction, recording and kind: source, converted, and target where
             the recording has a reference.
         notes: Remarks by metric that was measured in another way than usual.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> evaluation = vc.evaluate("runs/trained", examples=0)
+        >>> evaluation.step, list(evaluation.scores["A2B"])
+        (2, ['source', 'f0_only', 'converted', 'world_target'])
     """
 
     title: str
@@ -45,6 +60,27 @@ class Evaluation:
     not_measured: dict[str, str]
     examples: dict[str, dict[str, Waves]]
     notes: dict[str, str] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        rows = {
+            (direction, system): scores.summary
+            for direction, systems in self.scores.items()
+            for system, scores in systems.items()
+        }
+        measured = [
+            metric
+            for metric in METRICS
+            if any(format_value(metric, row.get(metric)) for row in rows.values())
+        ]
+        shown = [METRIC_INFO[metric] for metric in measured]
+        titles = [f"{info.title} ({info.unit}) {info.better}" for info in shown]
+        return notebooks.table(
+            ("direction", f"step {self.step}", *titles),
+            (
+                (*name, *(format_value(metric, row.get(metric)) for metric in measured))
+                for name, row in rows.items()
+            ),
+        )
 
 
 class Evaluator:

@@ -1,5 +1,6 @@
 """Titles, units and explanations of metrics and systems, for reports and model cards."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -108,3 +109,10 @@ SYSTEM_INFO = {
     ),
 }
 """Systems by name, in the order of `scoring.SYSTEMS`."""
+
+
+def format_value(metric: str, value: float | None) -> str:
+    """Format a value for a table; empty if it is missing, NaN or infinite."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:.{METRIC_INFO[metric].digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -16,7 +16,7 @@ from cyclegan_vc_tf.audio import plots
 from cyclegan_vc_tf.evaluation import figures
 from cyclegan_vc_tf.evaluation.evaluator import Evaluation
 from cyclegan_vc_tf.evaluation.figures import Curves, finite_or_none
-from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
+from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO, format_value
 from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS, UTTERANCE_METRICS, Scores
 from cyclegan_vc_tf.system import files
 
@@ -111,7 +111,7 @@ def _direction_context(
     figure = figures.plot_distributions(systems)
     summaries = {name: systems[name].summary for name in SYSTEMS if name in systems}
     cells = {
-        system: {metric: _format_value(metric, summary.get(metric)) for metric in METRICS}
+        system: {metric: format_value(metric, summary.get(metric)) for metric in METRICS}
         for system, summary in summaries.items()
     }
     missing = [metric for metric in METRICS if not all(row[metric] for row in cells.values())]
@@ -148,13 +148,6 @@ def _example_contexts(
                 for kind, wave in waves.items()
             ],
         }
-
-
-def _format_value(metric: str, value: float | None) -> str:
-    """Format a value for a table; empty if it is missing."""
-    if (finite := finite_or_none(value)) is None:
-        return ""
-    return f"{finite:.{METRIC_INFO[metric].digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _to_base64_png(figure: Figure) -> str:

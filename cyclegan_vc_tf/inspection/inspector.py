@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.inspection import damage
+from cyclegan_vc_tf.inspection import damage, summary
 from cyclegan_vc_tf.inspection.damage import Problem
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import events, run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
-from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system import files, notebooks
+from cyclegan_vc_tf.system.errors import InputError, single_line
 from cyclegan_vc_tf.training.trainer import Trainer
 
 LOSS_PREFIX = "loss/"
@@ -32,6 +32,12 @@ class Inspection:
     Attributes:
         facts: Facts about the run folder, ready for JSON; unreadable parts are left out.
         problems: Problems in the run folder.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> found = vc.inspect("pretrained:vc1-demo")
+        >>> found.facts["variant"], found.facts["step"], found.problems
+        ('vc1', 2000, [])
     """
 
     facts: dict[str, Any]
@@ -40,6 +46,14 @@ class Inspection:
     def as_json(self) -> dict[str, Any]:
         """Return facts and problems, ready for JSON."""
         return {**self.facts, "problems": [asdict(problem) for problem in self.problems]}
+
+    def lines(self) -> list[str]:
+        """Return the text of the command `inspect`: facts, then a line per problem."""
+        problems = (f"damaged: {single_line(str(problem))}" for problem in self.problems)
+        return [*summary.summary_lines(self.facts), *problems]
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{notebooks.escape(chr(10).join(self.lines()))}</pre>"
 
 
 def inspect(path: Path) -> Inspection:

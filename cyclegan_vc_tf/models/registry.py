@@ -90,6 +90,9 @@ VARIANTS = {
 }
 """Variants by the value of `--variant`."""
 
+FAMILY = VARIANTS
+"""Name of `VARIANTS` in the public API: the papers of the CycleGAN-VC family."""
+
 
 def validate_config(config: RunConfig) -> None:
     """Refuse settings that no run can be trained with.

@@ -38,6 +38,17 @@ class TrainingError(Exception):
     """
 
 
+class StopTraining(Exception):
+    """Request of a callback or of `on_step` to end a training after its step, which is saved.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> def stop_at_low_loss(step, report):
+        ...     if report["loss/cycle_A"] < 0.5:
+        ...         raise vc.StopTraining
+    """
+
+
 def single_line(text: str) -> str:
     """Return a text with spaces for line breaks and escapes for control characters."""
     return "".join(

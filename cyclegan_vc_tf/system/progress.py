@@ -1,19 +1,36 @@
-"""Progress bars for terminals and logs, and training speed."""
+"""Progress bars for terminals, notebooks and logs, and training speed."""
 
 import sys
 import time
+import warnings
+from functools import cache
 from typing import Any
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 
 def progress_bar(*iterable: Any, **options: Any) -> tqdm:
-    """Return a progress bar on standard error.
+    """Return a progress bar: a widget in a notebook that has ipywidgets, else on standard error.
 
-    It is updated twice per second on a terminal, and twice per minute in a log.
+    It is updated twice per second on a terminal and in a notebook, and twice per minute in a log.
     """
-    seconds = 0.5 if sys.stderr.isatty() else 30.0
-    return tqdm(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
+    seconds = 0.5 if sys.stderr.isatty() or _is_notebook_cell() else 30.0
+    return _bar_class()(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
+
+
+@cache
+def _bar_class() -> type[tqdm]:
+    """Return the class of progress bars for this process: a notebook's widgets or text."""
+    with warnings.catch_warnings():
+        # Without ipywidgets, a notebook shows the bar as text.
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm import auto
+    return auto.tqdm
+
+
+def _is_notebook_cell() -> bool:
+    """Return whether standard error is shown below the cell of a notebook."""
+    return type(sys.stderr).__module__ == "ipykernel.iostream"
 
 
 class Throughput:

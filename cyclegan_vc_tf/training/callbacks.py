@@ -44,7 +44,8 @@ class StepReport(Mapping[str, float]):
         tensors: Scalars as `Trainer.train_step` returns them.
         is_finite: Whether all scalars are finite.
         is_logged: Whether the step is one that TensorBoard shows.
-        is_last: Whether the training ends after this step, finished or stopped.
+        is_last: Whether the training ends after this step, finished or stopped, as far as known
+            before the callbacks.
 
     Example:
         >>> from cyclegan_vc_tf.training.callbacks import StepReport
@@ -84,8 +85,9 @@ class StepReport(Mapping[str, float]):
 class Callback(Protocol):
     """Base class of callbacks for `loop.train`; each method does nothing unless overridden.
 
-    A callback runs in the thread that trains. An exception that it raises ends the training; the
-    last checkpoint is kept, and the training can be resumed from it.
+    A callback runs in the thread that trains. `StopTraining` ends the training and saves the step.
+    Another exception ends it too; the last checkpoint is kept, and the training can be resumed
+    from it.
 
     Example:
         >>> class History(Callback):
@@ -113,6 +115,25 @@ class Callback(Protocol):
             finished: Whether the last step of the settings was reached without an error.
         """
         return
+
+
+OnStep = Callable[[int, StepReport], object]
+"""Function of the number of steps done and the scalars of the last one."""
+
+
+class StepFunction(Callback):
+    """Calls a function after every step.
+
+    Args:
+        function: The function.
+    """
+
+    def __init__(self, function: OnStep) -> None:
+        self.function = function
+
+    def on_step(self, step: int, report: StepReport) -> None:
+        """Call the function."""
+        self.function(step, report)
 
 
 @dataclass(frozen=True)
@@ -311,6 +332,10 @@ class FeaturePlotCallback(Callback):
             with tensorboard.reporting_failures(f"feature plots of step {step}", self.say):
                 self.plots.write(step)
             self.writer.flush()
+
+
+SAVING = (WeightCheck, CheckpointCallback)
+"""Callbacks that save the last step."""
 
 
 def describe_nonfinite(name: str, value: str, step: int, run: RunFolder) -> str:

@@ -23,7 +23,7 @@ from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import device
-from cyclegan_vc_tf.system.errors import InputError, TrainingError
+from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
 from cyclegan_vc_tf.training import callbacks as built_in
@@ -46,7 +46,8 @@ def train(
 ) -> bool:
     """Train until `config.training.steps`, in a new run folder or in one that exists.
 
-    Ctrl-C, SIGTERM and `stop` end the training after the step at hand, and it is saved.
+    Ctrl-C, SIGTERM, `stop` and a callback that raises `StopTraining` end the training after the
+    step at hand, and it is saved.
 
     Args:
         run_dir: Run folder.
@@ -223,7 +224,13 @@ class _Session:
                 last = self.step == config.steps or stopped
                 report = StepReport(tensors, bool(finite), logged, last)
                 for callback in callbacks:
-                    callback.on_step(self.step, report)
+                    try:
+                        callback.on_step(self.step, report)
+                    except StopTraining:
+                        stopped = True
+                if not last and (stopped or signalled.is_set() or self.stop.is_set()):
+                    self._save(callbacks, report)
+                    last = True
                 if last:
                     break
             self.finished = self.step == config.steps
@@ -252,6 +259,14 @@ class _Session:
                 self.feature_plots, self.schedule, writer, say_above_progress
             ),
         ]
+
+    def _save(self, callbacks: Sequence[Callback], report: StepReport) -> None:
+        """Save a step whose callbacks asked the training to stop, unless they saved it."""
+        if not self.schedule.is_saved(self.step, is_last=False):
+            report.is_last = True
+            for callback in callbacks:
+                if isinstance(callback, built_in.SAVING):
+                    callback.on_step(self.step, report)
 
     def _end(self, callback: Callback) -> None:
         callback.on_end(self.step, self.finished)

@@ -97,7 +97,12 @@ def test_a_heading_becomes_an_anchor() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [README, DOCS / "get_started" / "quickstart.md", DOCS / "reference" / "api.md"],
+    [
+        README,
+        DOCS / "get_started" / "quickstart.md",
+        DOCS / "reference" / "api.md",
+        DOCS / "guides" / "python.md",
+    ],
     ids=page_name,
 )
 def test_python_examples_use_public_names_as_they_are_defined(page: Path) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import librosa
+import numpy as np
 import pytest
-from conftest import other_events, scalars
+from conftest import other_events, scalars, variables
 
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.system.errors import StopTraining, TrainingError
 from cyclegan_vc_tf.training import callbacks, feature_plots, loop, tensorboard
 from cyclegan_vc_tf.training.callbacks import Callback, StepReport
 
@@ -113,13 +115,47 @@ def test_a_callback_can_stop_the_training_which_is_saved_and_resumes(
     config = make_config(steps=5)
     finished = loop.train(tmp_path / "run", config, lines.append, callbacks=[recorder], stop=stop)
     assert not finished
-    # The event is read once after every step.
-    assert list(recorder.reports) == [1, 2, 3] and recorder.ends == [(3, False)]
-    assert saved_steps(tmp_path / "run") == [3]
-    assert lines[-1] == "Stopped at step 3, saved; the same command goes on from there."
+    assert list(recorder.reports) == [1, 2] and recorder.ends == [(2, False)]
+    assert saved_steps(tmp_path / "run") == [2]
+    assert lines[-1] == "Stopped at step 2, saved; the same command goes on from there."
     resumed = Recorder()
     assert loop.train(tmp_path / "run", config, callbacks=[resumed])
-    assert list(resumed.reports) == [4, 5] and resumed.ends == [(5, True)]
+    assert list(resumed.reports) == [3, 4, 5] and resumed.ends == [(5, True)]
+
+
+@pytest.mark.parametrize("checkpoint_every", [1, 100], ids=["saved by plan", "saved by the stop"])
+def test_a_callback_that_raises_stop_training_ends_it_and_the_step_is_saved(
+    checkpoint_every: int, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    """A whole training is the oracle: its weights equal those of the resumed one."""
+
+    def stop(step: int) -> None:
+        if step == 2:
+            raise StopTraining
+
+    config = make_config(steps=3, checkpoint_every=checkpoint_every)
+    first, later = Recorder(stop), Recorder()
+    assert not loop.train(tmp_path / "run", config, callbacks=[first, later])
+    assert list(first.reports) == list(later.reports) == [1, 2], "both saw the last step"
+    assert first.ends == later.ends == [(2, False)]
+    assert max(saved_steps(tmp_path / "run")) == 2
+    resumed = Recorder()
+    assert loop.train(tmp_path / "run", config, callbacks=[resumed])
+    assert list(resumed.reports) == [3]
+    assert loop.train(tmp_path / "whole", config)
+    parts, whole = (variables(tmp_path / name, 3) for name in ("run", "whole"))
+    assert all(np.array_equal(parts[name], whole[name]) for name in whole)
+
+
+def test_weights_that_are_not_finite_are_not_saved_by_a_stop(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(loop.Trainer, "find_nonfinite", lambda self: "generator_A2B")
+    with pytest.raises(TrainingError, match="generator_A2B became NaN or infinite at step 2"):
+        recorder = Recorder(lambda step: stop.set() if step == 2 else None)
+        loop.train(tmp_path / "run", make_config(steps=5), callbacks=[recorder], stop=stop)
+    assert saved_steps(tmp_path / "run") == []
 
 
 @pytest.mark.parametrize(("failing", "kept"), [(2, 2), (3, 2)])
