@@ -11,6 +11,12 @@ from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 MOMENT_S = 0.02
 """Length of a moment, in seconds."""
 
+PAUSE_DB = 30.0
+"""Distance from loud speech below which a moment is a pause, in dB."""
+
+MOMENTS_PER_BLOCK = 3_000
+"""Moments that are squared together, one minute of speech."""
+
 FULL_SCALE = {
     "PCM_S8": 127 / 128,
     "PCM_U8": 127 / 128,
@@ -69,6 +75,32 @@ class Levels:
         count = min(last * self.moment_samples, self.samples) - first * self.moment_samples
         mean = self.sums[moments].sum() / count
         return max(float(self.squares[moments].sum() / count - mean**2), 0.0)
+
+
+def speech_level_dbfs(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Measure the level of speech without its pauses, in dB relative to full scale.
+
+    Mean power of the moments that lie less than `PAUSE_DB` below the 95th percentile.
+
+    Args:
+        samples: Waveform, (samples,).
+        sample_rate_hz: Sampling rate of the waveform.
+
+    Returns:
+        Level; minus infinity for digital silence, and for less than a moment.
+    """
+    window = max(1, round(MOMENT_S * sample_rate_hz))
+    moments = samples[: len(samples) // window * window].reshape(-1, window)
+    if not len(moments):
+        return -np.inf
+    powers = np.concatenate(
+        [
+            np.square(moments[begin : begin + MOMENTS_PER_BLOCK], dtype=np.float64).mean(axis=1)
+            for begin in range(0, len(moments), MOMENTS_PER_BLOCK)
+        ]
+    )
+    speech = powers[powers >= np.percentile(powers, 95) * 10 ** (-PAUSE_DB / 10)]
+    return float(10 * np.log10(speech.mean())) if speech.any() else -np.inf
 
 
 def measure(path: Path) -> Levels:
