@@ -55,14 +55,15 @@ class BandMeter:
 
     def add(self, samples: np.ndarray) -> None:
         """Add the next block, (samples,)."""
-        joined = np.concatenate([self.rest, samples])
-        size, step = 2 * self.hop, self.hop * _WINDOWS_PER_BLOCK
-        windows = max(0, (len(joined) - size) // self.hop + 1)
-        for begin in range(0, windows * self.hop, step):
-            part = joined[begin : min(begin + step, windows * self.hop) + self.hop]
-            frames = np.lib.stride_tricks.sliding_window_view(part, size)[:: self.hop]
-            self.power += np.square(np.abs(np.fft.rfft(frames * self.window))).sum(axis=0)
-        self.rest = joined[windows * self.hop :]
+        step = self.hop * _WINDOWS_PER_BLOCK
+        for begin in range(0, len(samples), step):
+            part = np.concatenate([self.rest, samples[begin : begin + step]])
+            if len(part) >= 2 * self.hop:
+                windows = np.lib.stride_tricks.sliding_window_view(part, 2 * self.hop)
+                spectra = np.fft.rfft(windows[:: self.hop] * self.window)
+                self.power += np.square(np.abs(spectra)).sum(axis=0)
+                part = part[(len(part) // self.hop - 1) * self.hop :]
+            self.rest = part
 
     @property
     def limit_hz(self) -> float | None:
@@ -100,8 +101,7 @@ def find_limit_hz(samples: np.ndarray, sample_rate_hz: int) -> float | None:
         Frequency in Hz; None if the spectrum reaches the Nyquist frequency.
     """
     meter = BandMeter(sample_rate_hz)
-    for begin in range(0, len(samples), meter.hop * _WINDOWS_PER_BLOCK):
-        meter.add(samples[begin : begin + meter.hop * _WINDOWS_PER_BLOCK])
+    meter.add(samples)
     return meter.limit_hz
 
 

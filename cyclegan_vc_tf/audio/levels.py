@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio.bandwidth import BandMeter
 from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 
 MOMENT_S = 0.02
@@ -45,6 +46,7 @@ class Levels:
         channel: Index of the channel that is used alone; None for the average of the channels.
         warnings: Defects of the recording that did not prevent reading, each without the file's
             name.
+        limit_hz: Frequency at which the spectrum ends: the file's Nyquist frequency, or below it.
     """
 
     sample_rate_hz: int
@@ -56,6 +58,7 @@ class Levels:
     deviation: float
     channel: int | None = None
     warnings: tuple[str, ...] = ()
+    limit_hz: float = np.inf
 
     @property
     def is_silent(self) -> bool:
@@ -124,7 +127,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
         full_scale = FULL_SCALE.get(sound.subtype, FULL_SCALE_16_BITS)
         table, position = np.zeros((3, 0)), 0
         low, high = np.inf, -np.inf
-        detector = _ClippingDetector(sound.channels)
+        detector, meter = _ClippingDetector(sound.channels), BandMeter(int(sound.samplerate))
         for channels, samples in audio_files.read_blocks(sound, channel):
             moments = (position + np.arange(len(samples))) // window
             missing = -(-(position + len(samples)) // window) - table.shape[1]
@@ -133,6 +136,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
                 table[row] += np.bincount(moments, values, minlength=table.shape[1])
             clipped = detector.find_clipped(np.abs(channels) >= full_scale) + position
             table[2] += np.bincount(clipped // window, minlength=table.shape[1])
+            meter.add(samples)
             low, high = samples.min(initial=low), samples.max(initial=high)
             position += len(samples)
         mean = table[0].sum() / position
@@ -144,6 +148,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
             table[1],
             table[2].astype(np.int64),
             float(max(high - mean, mean - low)),
+            limit_hz=meter.limit_hz or sound.samplerate / 2,
         )
         return levels, sound.findings
 
