@@ -3,10 +3,10 @@
     python -m benchmarks.recording_conditions
 
 Held-out recordings are made band-limited, by resampling to a lower rate and back, or quiet or loud,
-by scaling and clipping, with and without rounding to 16 bits. The table has the mel-cepstral distortion of three
-systems to the target's recordings: the source, its conversion without any adaptation to bandwidth
-and level, and its conversion by this project. With a band limit, everything is resampled to that
-rate before it is compared, so only the band that exists counts.
+by scaling, clipping and rounding to 16 bits or 32. The table has the mel-cepstral distortion of
+three systems to the target's recordings: the source, its conversion without any adaptation to
+bandwidth and level, and its conversion by this project. With a band limit, everything is resampled
+to that rate before it is compared, so only the band that exists counts.
 """
 
 import argparse
