@@ -6,10 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio.bandwidth import BandMeter
 from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 
 MOMENT_S = 0.02
 """Length of a moment, in seconds."""
+
+PAUSE_DB = 30.0
+"""Distance from loud speech below which a moment is a pause, in dB."""
+
+MOMENTS_PER_BLOCK = 3_000
+"""Moments that are squared together, one minute of speech."""
 
 FULL_SCALE = {
     "PCM_S8": 127 / 128,
@@ -39,6 +46,7 @@ class Levels:
         channel: Index of the channel that is used alone; None for the average of the channels.
         warnings: Defects of the recording that did not prevent reading, each without the file's
             name.
+        limit_hz: Frequency at which the spectrum ends: the file's Nyquist frequency, or below it.
     """
 
     sample_rate_hz: int
@@ -50,6 +58,7 @@ class Levels:
     deviation: float
     channel: int | None = None
     warnings: tuple[str, ...] = ()
+    limit_hz: float = np.inf
 
     @property
     def is_silent(self) -> bool:
@@ -69,6 +78,32 @@ class Levels:
         count = min(last * self.moment_samples, self.samples) - first * self.moment_samples
         mean = self.sums[moments].sum() / count
         return max(float(self.squares[moments].sum() / count - mean**2), 0.0)
+
+
+def speech_level_dbfs(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Measure the level of speech without its pauses, in dB relative to full scale.
+
+    Mean power of the moments that lie less than `PAUSE_DB` below the 95th percentile.
+
+    Args:
+        samples: Waveform, (samples,).
+        sample_rate_hz: Sampling rate of the waveform.
+
+    Returns:
+        Level; minus infinity for digital silence, and for less than a moment.
+    """
+    window = max(1, round(MOMENT_S * sample_rate_hz))
+    moments = samples[: len(samples) // window * window].reshape(-1, window)
+    if not len(moments):
+        return -np.inf
+    powers = np.concatenate(
+        [
+            np.square(moments[begin : begin + MOMENTS_PER_BLOCK], dtype=np.float64).mean(axis=1)
+            for begin in range(0, len(moments), MOMENTS_PER_BLOCK)
+        ]
+    )
+    speech = powers[powers >= np.percentile(powers, 95) * 10 ** (-PAUSE_DB / 10)]
+    return float(10 * np.log10(speech.mean())) if speech.any() else -np.inf
 
 
 def measure(path: Path) -> Levels:
@@ -92,7 +127,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
         full_scale = FULL_SCALE.get(sound.subtype, FULL_SCALE_16_BITS)
         table, position = np.zeros((3, 0)), 0
         low, high = np.inf, -np.inf
-        detector = _ClippingDetector(sound.channels)
+        detector, meter = _ClippingDetector(sound.channels), BandMeter(int(sound.samplerate))
         for channels, samples in audio_files.read_blocks(sound, channel):
             moments = (position + np.arange(len(samples))) // window
             missing = -(-(position + len(samples)) // window) - table.shape[1]
@@ -101,6 +136,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
                 table[row] += np.bincount(moments, values, minlength=table.shape[1])
             clipped = detector.find_clipped(np.abs(channels) >= full_scale) + position
             table[2] += np.bincount(clipped // window, minlength=table.shape[1])
+            meter.add(samples)
             low, high = samples.min(initial=low), samples.max(initial=high)
             position += len(samples)
         mean = table[0].sum() / position
@@ -112,6 +148,7 @@ def _measure_channel(path: Path, channel: int | None) -> tuple[Levels, Findings]
             table[1],
             table[2].astype(np.int64),
             float(max(high - mean, mean - low)),
+            limit_hz=meter.limit_hz or sound.samplerate / 2,
         )
         return levels, sound.findings
 

@@ -57,3 +57,29 @@ def fix_length(samples: np.ndarray, length: int) -> np.ndarray:
     if len(samples) >= length:
         return samples[:length]
     return np.pad(samples, (0, length - len(samples)))
+
+
+PASSBAND = 0.9125
+"""End of soxr's high-quality passband, relative to the Nyquist frequency."""
+
+
+def low_pass(samples: np.ndarray, sample_rate_hz: int, limit_hz: float) -> np.ndarray:
+    """Remove everything above a frequency, by resampling to a lower rate and back.
+
+    The band up to `limit_hz` passes; from `limit_hz` / `PASSBAND` on nothing does.
+
+    Args:
+        samples: Waveform, (samples,) float32.
+        sample_rate_hz: Sampling rate of the waveform.
+        limit_hz: Highest frequency to keep.
+
+    Returns:
+        Waveform, (samples,) float32.
+    """
+    lower_hz = round(2 * limit_hz / PASSBAND)
+    if lower_hz >= sample_rate_hz:
+        return samples
+    return fix_length(
+        resample(resample(samples, sample_rate_hz, lower_hz), lower_hz, sample_rate_hz),
+        len(samples),
+    )

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyclegan_vc_tf.audio import audio_files, segmentation
+from cyclegan_vc_tf.audio import audio_files, resampling, segmentation
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
-from cyclegan_vc_tf.features import frontend, normalization, world
+from cyclegan_vc_tf.conversion import conditions
+from cyclegan_vc_tf.conversion.conditions import Conditions
+from cyclegan_vc_tf.features import frontend, missing_band, normalization, world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures
@@ -115,7 +117,9 @@ class Converter:
     def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
         """Convert a recording of any length.
 
-        Silence, and a recording of fewer than four frames, is returned unchanged.
+        Silence, and a recording of fewer than four frames, is returned unchanged. A recording far
+        from the training's level is analysed at that level and gets its own level back. A band that
+        the recording lacks is estimated for the generator and removed from the result.
 
         Args:
             samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
@@ -131,21 +135,54 @@ class Converter:
         self.convert_in_place(converted, options)
         return converted
 
-    def convert_in_place(self, samples: np.ndarray, options: F0Options = F0Options()) -> None:
+    def convert_in_place(
+        self, samples: np.ndarray, options: F0Options = F0Options()
+    ) -> tuple[str, ...]:
         """Convert a recording and overwrite it with the result: in-place version of `convert`.
 
         Args:
             samples: Waveform, (samples,) float32 at `config.sample_rate_hz`; overwritten.
             options: Conversion of F0.
 
+        Returns:
+            Warnings about the recording, each without its name.
+
         Raises:
             AudioError: The generator's output has NaN or infinite values.
         """
+        found = conditions.examine(samples, self.source, self.config)
         for piece in segmentation.split_at_quiet(samples, self.config.sample_rate_hz, MAX_PIECE_S):
             if not self.is_unconvertible(samples[piece]):
-                features = frontend.analyse(samples[piece], self.config)
-                features = self.convert_features(features, options)
-                samples[piece] = self.vocode(features, piece.stop - piece.start)
+                samples[piece] = self._convert_piece(samples[piece], found, options)
+        return found.warnings
+
+    def _convert_piece(
+        self, samples: np.ndarray, found: Conditions, options: F0Options
+    ) -> np.ndarray:
+        """Convert a piece of a recording of certain conditions."""
+        features = self.convert_features(self._analyse_piece(samples, found), options)
+        converted = self.vocode(features, len(samples)) / np.float32(found.gain)
+        if found.limit_hz is None:
+            return converted
+        return resampling.low_pass(converted, self.config.sample_rate_hz, found.limit_hz)
+
+    def _analyse_piece(self, samples: np.ndarray, found: Conditions) -> Features:
+        """Analyse a piece at the training's level, with an estimate of a missing band."""
+        samples = samples * np.float32(found.gain)
+        if found.limit_hz is None:
+            return frontend.analyse(samples, self.config)
+        return missing_band.analyse(samples, found.limit_hz, self.source, self.config)
+
+    def analyse(self, samples: np.ndarray) -> Features:
+        """Analyse a short recording of the source speaker as `convert` does.
+
+        Args:
+            samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
+
+        Returns:
+            Features at the training's level, with an estimate of a missing band.
+        """
+        return self._analyse_piece(samples, conditions.examine(samples, self.source, self.config))
 
     def check(self, options: F0Options) -> None:
         """Refuse F0 options for log-mel spectra, where F0 cannot be changed separately.
@@ -227,11 +264,11 @@ def convert_file(
     """
     rate_hz = converter.config.sample_rate_hz
     samples, source = audio_files.read_resampled(path, rate_hz)
-    if warnings is not None:
-        warnings.extend(source.warnings)
+    warnings = [] if warnings is None else warnings
+    warnings.extend(source.warnings)
     if keep_sample_rate and converter.is_unconvertible(samples):
         return audio_files.write(output, *audio_files.read(path))
-    converter.convert_in_place(samples, options)
+    warnings.extend(converter.convert_in_place(samples, options))
     if keep_sample_rate:
         return audio_files.write_resampled(output, samples, rate_hz, source)
     return audio_files.write(output, samples, rate_hz)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cyclegan_vc_tf.audio import audio_files, levels, resampling, segmentation
+from cyclegan_vc_tf.audio import audio_files, bandwidth, levels, resampling, segmentation
 from cyclegan_vc_tf.audio.levels import Levels
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -68,6 +68,7 @@ def _analyse_recording(
     measured = levels.measure(path)
     if measured.is_silent:
         raise audio_files.AudioError("is silent")
+    measured = replace(measured, warnings=measured.warnings + _warn_of_band(measured, config))
     rate_hz = measured.sample_rate_hz
     if not corpus.split_silence or measured.samples <= corpus.longest_piece_s * rate_hz:
         samples, _ = audio_files.read_resampled(path, config.sample_rate_hz)
@@ -82,6 +83,18 @@ def _analyse_recording(
             utterance = _new_utterance(recording, sha256, measured, number, cut)
             resampled = resampling.resample(samples, rate_hz, config.sample_rate_hz)
             yield _analyse_utterance(utterance, resampled, config)
+
+
+def _warn_of_band(measured: Levels, config: FeatureConfig) -> tuple[str, ...]:
+    """Return a warning about a recording that has nothing in the upper part of the model's band."""
+    nyquist_hz = config.sample_rate_hz / 2
+    if measured.limit_hz >= bandwidth.MAX_LIMIT * nyquist_hz:
+        return ()
+    return (
+        f"has nothing above {measured.limit_hz / 1000:.1f} kHz, and --sample_rate_hz="
+        f"{config.sample_rate_hz} has room up to {nyquist_hz / 1000:.1f} kHz; give a lower rate, "
+        "or recordings with the whole band",
+    )
 
 
 def _new_utterance(

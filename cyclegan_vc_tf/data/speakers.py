@@ -17,6 +17,7 @@ from cyclegan_vc_tf.data.utterances import Utterance
 from cyclegan_vc_tf.features import log_mel, normalization
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system.errors import MAX_NAMES, join_names
 
 MAX_LISTED_SKIPPED = 20
 """Largest number of skipped recordings or pieces that are listed by name."""
@@ -82,12 +83,8 @@ class Speaker:
         if len(skipped) > MAX_LISTED_SKIPPED:
             path = self.store.folder / corpus_summary.SUMMARY_FILE
             lines.append(f"  and {len(skipped) - MAX_LISTED_SKIPPED} more, by reason in {path}")
-        warnings = dict.fromkeys(
-            f"  warning: {utterance.recording.name} {warning}"
-            for utterance in self.store.utterances
-            for warning in utterance.warnings
-        )
-        lines += list(warnings)[:MAX_LISTED_WARNINGS]
+        warnings = list(self._format_warnings())
+        lines += warnings[:MAX_LISTED_WARNINGS]
         if len(warnings) > MAX_LISTED_WARNINGS:
             lines.append(f"  and {len(warnings) - MAX_LISTED_WARNINGS} more warnings")
         if unreadable := audio_files.describe_unreadable(self.unreadable):
@@ -98,6 +95,18 @@ class Speaker:
                 "folder to hear conversions of recordings that were not trained on"
             )
         return "\n".join(lines)
+
+    def _format_warnings(self) -> Iterator[str]:
+        """Format warnings about recordings, in one line where many recordings share one."""
+        recordings: dict[str, dict[str, None]] = {}
+        for utterance in self.store.utterances:
+            for warning in utterance.warnings:
+                recordings.setdefault(warning, {})[utterance.recording.name] = None
+        for warning, names in recordings.items():
+            if len(names) > MAX_NAMES:
+                yield f"  warning: {len(names)} recordings, {join_names(list(names))}: {warning}"
+            else:
+                yield from (f"  warning: {name} {warning}" for name in names)
 
 
 def recordings_table(speakers: Mapping[str, Speaker]) -> dict[str, Any]:

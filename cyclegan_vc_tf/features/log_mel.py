@@ -98,6 +98,28 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return np.log10(bands).T.astype(np.float32)
 
 
+def band_centres_hz(config: FeatureConfig) -> np.ndarray:
+    """Return the frequency at which each mel filter is largest, in Hz, (bins,)."""
+    bin_hz = config.sample_rate_hz / config.fft_samples
+    return mel_filters(config).argmax(axis=1) * bin_hz
+
+
+def log_density(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Return log-mel spectra as natural logarithm of a density of power.
+
+    A filter has unit area, so a band is the mean magnitude of its bins, divided by their distance
+    in Hz. White noise of mean square 1 has the density 1, with the mean square of magnitudes taken
+    for the square of their mean.
+
+    Args:
+        bands: Log-mel spectra, (…, bins).
+        config: Settings of the analysis.
+    """
+    bin_hz = config.sample_rate_hz / config.fft_samples
+    window_power = np.square(np.hanning(config.fft_samples + 1)[:-1]).sum()
+    return 2 * np.log(10) * bands + np.log(bin_hz**2 / window_power)
+
+
 def margin_samples(config: FeatureConfig) -> tuple[int, int]:
     """Count the samples that are mirrored before and after a recording."""
     total = config.fft_samples - config.hop_samples

@@ -5,6 +5,7 @@ system for real-time applications", through its Python binding pyworld.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,13 +180,18 @@ def analyse_for_training(
     return f0_hz, encode(envelope(samples, f0_hz, time_s, config), config)
 
 
-def analyse(samples: np.ndarray, config: FeatureConfig) -> WorldFeatures:
+def analyse(
+    samples: np.ndarray,
+    config: FeatureConfig,
+    encoder: Callable[[np.ndarray, FeatureConfig], np.ndarray] = encode,
+) -> WorldFeatures:
     """Analyse all features of a recording that conversion and synthesis need.
 
     Args:
         samples: Waveform, (samples,) float32 at `config.sample_rate_hz`.
         config: Settings of the analysis.
+        encoder: Function from envelopes to mel-cepstra, like `encode`.
     """
     f0_hz, time_s = f0(samples, config)
-    power = envelope(samples, f0_hz, time_s, config)
-    return WorldFeatures(encode(power, config), f0_hz, aperiodicity(samples, f0_hz, time_s, config))
+    spectra = encoder(envelope(samples, f0_hz, time_s, config), config)
+    return WorldFeatures(spectra, f0_hz, aperiodicity(samples, f0_hz, time_s, config))
