@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import librosa
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from cyclegan_vc_tf.system import caches
 
 FFT_SAMPLES = 512
 HOP_SAMPLES = 128
@@ -15,6 +16,7 @@ DYNAMIC_RANGE_DB = 80.0
 
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
     """Plot spectrograms side by side, with the level scale of the loudest one."""
+    librosa = caches.load_librosa()
     figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
     panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
     levels = {
