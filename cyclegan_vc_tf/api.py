@@ -15,7 +15,7 @@ from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.system import startup
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, escaping
 
 if TYPE_CHECKING:
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
@@ -117,7 +117,7 @@ def prepare(
         >>> speakers["A"].folder.name, len(speakers["A"].training)
         ('anna', 4)
     """
-    chosen = _choose_config(config, changes)
+    chosen, log = _choose_config(config, changes), escaping(log)
     from cyclegan_vc_tf.data import corpus_summary, preparation
     from cyclegan_vc_tf.features import frontend
 

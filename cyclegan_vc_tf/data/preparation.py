@@ -22,7 +22,7 @@ from cyclegan_vc_tf.data.speakers import Speaker, compute_statistics, split_held
 from cyclegan_vc_tf.data.utterances import Recording, Utterance
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.system import files, pool
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, escape_bytes
 from cyclegan_vc_tf.system.progress import progress_bar
 
 
@@ -193,8 +193,9 @@ def _analyse_all(
     """Analyse recordings in worker processes, with a progress bar."""
     processes = min(corpus.workers or pool.available_cores(), len(pending))
     task = partial(analyse_file, folder, store_dir, config, corpus)
+    description = f"Preparing {escape_bytes(folder.name)}"
     with (
-        progress_bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress,
+        progress_bar(total=len(pending), desc=description, unit="file") as progress,
         closing(pool.map_tasks(task, pending, processes, retry=True)) as outcomes,
     ):
         for outcome in outcomes:
