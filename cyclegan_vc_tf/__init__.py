@@ -11,6 +11,7 @@ Example:
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -137,6 +138,12 @@ if not TYPE_CHECKING:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        if isinstance(value, FunctionType):
+            from cyclegan_vc_tf.system.argument_errors import naming_arguments
+
+            value = naming_arguments(value)
+            # Under this name, other processes find the function.
+            value.__module__ = __name__
         globals()[name] = value
         return value
 

@@ -15,7 +15,7 @@ from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.system import startup
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, escaping
 
 if TYPE_CHECKING:
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
@@ -118,7 +118,7 @@ def prepare(
         >>> speakers["A"].folder.name, len(speakers["A"].training)
         ('anna', 4)
     """
-    chosen = _choose_config(config, changes)
+    chosen, log = _choose_config(config, changes), escaping(log)
     with startup.fast_import():
         from cyclegan_vc_tf.data import corpus_summary, preparation
         from cyclegan_vc_tf.features import frontend
@@ -211,6 +211,8 @@ def evaluate(
     *,
     held_out_source_dir: str | Path = "",
     held_out_target_dir: str | Path = "",
+    enrolment_source_dir: str | Path = "",
+    enrolment_target_dir: str | Path = "",
     examples: int = 3,
     output: str | Path = "",
     **metrics_settings: Any,
@@ -225,6 +227,9 @@ def evaluate(
         held_out_source_dir: Folder of recordings of speaker A to evaluate on; by default the run's
             held-out recordings. Imported, published and pretrained runs need it.
         held_out_target_dir: Folder of recordings of speaker B to evaluate on.
+        enrolment_source_dir: Folder of recordings that define speaker A's voice for similarities;
+            by default the run's training recordings, or without any the held-out recordings.
+        enrolment_target_dir: Folder of recordings that define speaker B's voice.
         examples: Recordings per direction that can be seen and heard in the report.
         output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
             recordings `evaluation/RUN/step-STEP` in the current folder.
@@ -250,12 +255,17 @@ def evaluate(
 
     opened = run_folder.open_run(run_dir)
     metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
-    folders = {
-        speaker: settings.absolute_path(str(path))
-        for speaker, path in (("A", held_out_source_dir), ("B", held_out_target_dir))
-    }
-    evaluation = evaluator.evaluate(opened, opened.pick(str(step)), metrics, examples, folders)
-    own = not any(folders.values())
+    held_out, enrolment = (
+        {"A": settings.absolute_path(str(source)), "B": settings.absolute_path(str(target))}
+        for source, target in (
+            (held_out_source_dir, held_out_target_dir),
+            (enrolment_source_dir, enrolment_target_dir),
+        )
+    )
+    evaluation = evaluator.evaluate(
+        opened, opened.pick(str(step)), metrics, examples, held_out, enrolment
+    )
+    own = not any([*held_out.values(), *enrolment.values()])
     folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(evaluation, folder / "metrics.json")
@@ -308,7 +318,7 @@ def evaluation_folder(run: str | Path, step: int, own_recordings: bool) -> Path:
     Args:
         run: Path of the run folder, or "pretrained:NAME".
         step: Step of the checkpoint.
-        own_recordings: Whether the run's held-out recordings were evaluated, not other ones.
+        own_recordings: Whether no folder of recordings was given.
     """
     run_dir = find_run(run)
     # A published run's folder may be read-only, and a model card has the run's own recordings.

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -83,7 +84,30 @@ def small_config() -> RunConfig:
     )
 
 
-def run_command(*arguments: str | Path, timeout_s: float = 240) -> subprocess.CompletedProcess:
+BUSY_LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Script that takes all the time it can get, and ends when the tests end."""
+
+
+@contextlib.contextmanager
+def busy_processes(count: int = 4) -> Iterator[None]:
+    """Run busy processes beside the block, which compete with it for the cores."""
+    running = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Two busy processes beside a test."""
+    with busy_processes(2):
+        yield
+
+
+def run_command(*arguments: str | Path, timeout_s: float = 600) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, from the repository's top, in a process of its own."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],

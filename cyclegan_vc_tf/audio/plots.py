@@ -4,10 +4,11 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import librosa
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from cyclegan_vc_tf.system import caches
 
 FFT_SAMPLES = 512
 HOP_SAMPLES = 128
@@ -25,6 +26,7 @@ class NotebookFigure(Figure):
 
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
     """Plot spectrograms side by side, with the level scale of the loudest one."""
+    librosa = caches.load_librosa()
     figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
     panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
     _draw_spectrograms(figure, panels, waves, sample_rate_hz)

@@ -3,7 +3,8 @@ r"""Measure a run on held-out recordings: metrics in the terminal, and a report 
 python -m cyclegan_vc_tf evaluate --run_dir=runs/anna-ben
 python -m cyclegan_vc_tf evaluate --run_dir=pretrained:vc1-demo \
     --held_out_source_dir=data/demo/held_out/heart \
-    --held_out_target_dir=data/demo/held_out/michael
+    --held_out_target_dir=data/demo/held_out/michael \
+    --enrolment_source_dir=data/demo/train/heart --enrolment_target_dir=data/demo/train/michael
 """
 
 from pathlib import Path
@@ -26,11 +27,16 @@ def define(values: flags.FlagValues) -> None:
 def evaluate(values: flags.FlagValues) -> int:
     """Evaluate, write the report, and print the metrics."""
     config = settings.from_flags(EvaluateConfig, values, EvaluateConfig())
+    folders = {
+        "held_out_source_dir": config.held_out_source_dir,
+        "held_out_target_dir": config.held_out_target_dir,
+        "enrolment_source_dir": config.enrolment_source_dir,
+        "enrolment_target_dir": config.enrolment_target_dir,
+    }
     evaluation = api.evaluate(
         config.run_dir,
         config.step,
-        held_out_source_dir=config.held_out_source_dir,
-        held_out_target_dir=config.held_out_target_dir,
+        **folders,
         examples=config.examples,
         output=config.output,
         **overrides.given_settings(MetricsConfig, values),
@@ -44,7 +50,7 @@ def evaluate(values: flags.FlagValues) -> int:
         print(f"not measured: {metric}: {reason}")
     for metric, note in evaluation.notes.items():
         print(f"note: {metric}: {note}")
-    own = not (config.held_out_source_dir or config.held_out_target_dir)
+    own = not any(folders.values())
     folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step, own)
     print(f"Report: {Path(folder) / 'report.html'}")
     return command.DONE

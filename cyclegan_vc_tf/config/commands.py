@@ -60,10 +60,19 @@ class EvaluateConfig:
         "sentence.",
         is_path=True,
     )
+    enrolment_source_dir: str = setting(
+        "",
+        "Folder of recordings that define speaker A's voice for similarities; by default the run's "
+        "training recordings, or without any the held-out recordings.",
+        is_path=True,
+    )
+    enrolment_target_dir: str = setting(
+        "", "Folder of recordings that define speaker B's voice for similarities.", is_path=True
+    )
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
         "",
-        "Folder of the report; by default RUN/evaluation/step-STEP, and with folders of held-out "
+        "Folder of the report; by default RUN/evaluation/step-STEP, and with folders of "
         "recordings evaluation/RUN/step-STEP in the working folder.",
         is_path=True,
     )

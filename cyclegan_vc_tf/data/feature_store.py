@@ -116,7 +116,7 @@ def store_folder(
         splitting: Settings of splitting into pieces; empty if recordings are not split.
     """
     key = content_key([FORMAT, str(speaker_dir), config.used, dict(splitting or {})])
-    return features_dir / f"{speaker_dir.name}-{key}"
+    return features_dir / files.extended_name(features_dir / speaker_dir.name, f"-{key}")
 
 
 def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> FeatureStore:

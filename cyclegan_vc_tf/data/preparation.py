@@ -3,8 +3,9 @@
 Preparation may be interrupted at any moment; the next call continues it.
 """
 
-from collections.abc import Sequence
-from contextlib import closing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cyclegan_vc_tf.data.speakers import Speaker, compute_statistics, split_held
 from cyclegan_vc_tf.data.utterances import Recording, Utterance
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.system import files, pool
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, escape_bytes
 from cyclegan_vc_tf.system.progress import progress_bar
 
 
@@ -89,10 +90,16 @@ def prepare_store(
         names: Recordings to use, relative to `folder`.
         corpus: Folder of stores, settings of splitting, and number of processes.
         config: Settings of the analysis.
+
+    Raises:
+        InputError: The feature store cannot be written.
     """
     features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
     store_dir = feature_store.store_folder(features_dir, folder, config, corpus.splitting)
-    with files.locked(store_dir / "lock", wait=True):
+    with (
+        _naming_features_dir(features_dir, is_default=not corpus.features_dir),
+        files.locked(store_dir / "lock", wait=True),
+    ):
         store = FeatureStore(store_dir)
         recordings = [Recording.from_file(folder, name) for name in names]
         known = store.entries
@@ -108,6 +115,35 @@ def prepare_store(
             store = feature_store.pack(store, recordings, config.bins)
         corpus_summary.write(store, config)
         return store
+
+
+@contextmanager
+def _naming_features_dir(features_dir: Path, *, is_default: bool) -> Iterator[None]:
+    """Name `--features_dir` in errors of the system about the folder.
+
+    Args:
+        features_dir: Folder of feature stores.
+        is_default: Whether no `--features_dir` is given.
+
+    Raises:
+        InputError: A file in the folder cannot be read or written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        inside = error.filename and Path(os.fsdecode(error.filename)).is_relative_to(features_dir)
+        # A library that writes a file may not name it.
+        above = error.filename and features_dir.is_relative_to(os.fsdecode(error.filename))
+        if not (inside or above or error.filename is None):
+            raise
+        received = (
+            f"no --features_dir is given, and its default {features_dir}"
+            if is_default
+            else f"--features_dir {features_dir}"
+        )
+        raise InputError(
+            f"{received} cannot be written ({error.strerror or error}); give a folder that can"
+        ) from error
 
 
 def _usable_utterances(flag: str, folder: Path, store: FeatureStore) -> list[Utterance]:
@@ -157,8 +193,9 @@ def _analyse_all(
     """Analyse recordings in worker processes, with a progress bar."""
     processes = min(corpus.workers or pool.available_cores(), len(pending))
     task = partial(analyse_file, folder, store_dir, config, corpus)
+    description = f"Preparing {escape_bytes(folder.name)}"
     with (
-        progress_bar(total=len(pending), desc=f"Preparing {folder.name}", unit="file") as progress,
+        progress_bar(total=len(pending), desc=description, unit="file") as progress,
         closing(pool.map_tasks(task, pending, processes, retry=True)) as outcomes,
     ):
         for outcome in outcomes:

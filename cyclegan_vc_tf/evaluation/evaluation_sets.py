@@ -15,6 +15,9 @@ from cyclegan_vc_tf.system.errors import InputError
 HELD_OUT_FLAGS = {"A": "held_out_source_dir", "B": "held_out_target_dir"}
 """Flag of each speaker's folder of held-out recordings."""
 
+ENROLMENT_FLAGS = {"A": "enrolment_source_dir", "B": "enrolment_target_dir"}
+"""Flag of each speaker's folder of enrolment recordings."""
+
 
 @dataclass(frozen=True)
 class EvaluationSet:
@@ -29,7 +32,7 @@ class EvaluationSet:
         source_enrolment: Recordings that define the source speaker's voice for speaker similarity.
         target_enrolment: Recordings that define the target speaker's voice.
         enrolled_from_held_out: Whether a speaker's enrolment recordings are held-out recordings,
-            because the run has no training recordings of that speaker.
+            because there are neither training recordings nor a folder of enrolment recordings.
     """
 
     sources: dict[str, Path]
@@ -45,7 +48,10 @@ class EvaluationSet:
 
 
 def load_evaluation_sets(
-    run: RunFolder, reference_dir: str = "", held_out_dirs: Mapping[str, str] | None = None
+    run: RunFolder,
+    reference_dir: str = "",
+    held_out_dirs: Mapping[str, str] | None = None,
+    enrolment_dirs: Mapping[str, str] | None = None,
 ) -> dict[Direction, EvaluationSet]:
     """Return the evaluation sets of both directions.
 
@@ -56,6 +62,8 @@ def load_evaluation_sets(
             references.
         held_out_dirs: Folders of held-out recordings by speaker. A speaker without a folder has
             the run's own held-out recordings.
+        enrolment_dirs: Folders of enrolment recordings by speaker. A speaker without a folder has
+            the run's training recordings; without any, the held-out recordings.
 
     Raises:
         InputError: A speaker has no held-out recordings, or a recording or folder is missing.
@@ -75,14 +83,19 @@ def load_evaluation_sets(
             for speaker in SPEAKERS
             for folder in [Path(reference_dir) / speaker]
         }
-    training = {
-        speaker: [
+    voices = enrolment_dirs or {}
+    known = {
+        speaker: list(
+            _list_recordings(f"--{ENROLMENT_FLAGS[speaker]}", Path(voices[speaker])).values()
+        )
+        if voices.get(speaker)
+        else [
             Path(corpus[speaker].get("folder", "")) / name for name in corpus[speaker]["training"]
         ]
         for speaker in SPEAKERS
     }
     enrolment = {
-        speaker: training[speaker] or list(held_out[speaker].values()) for speaker in SPEAKERS
+        speaker: known[speaker] or list(held_out[speaker].values()) for speaker in SPEAKERS
     }
     return {
         direction: EvaluationSet(
@@ -90,7 +103,7 @@ def load_evaluation_sets(
             references[direction.target],
             enrolment[direction.source],
             enrolment[direction.target],
-            enrolled_from_held_out=not all(training.values()),
+            enrolled_from_held_out=not all(known.values()),
         )
         for direction in Direction
     }

@@ -27,7 +27,8 @@ from cyclegan_vc_tf.system.progress import progress_bar
 
 ENROLMENT_NOTE = (
     "the run has no training recordings, so speakers' centroids come from the held-out recordings; "
-    "not comparable with runs that have some"
+    "not comparable with runs that have some: give --enrolment_source_dir and "
+    "--enrolment_target_dir"
 )
 """Note on speaker similarities where the enrolment recordings are held-out recordings."""
 
@@ -94,6 +95,8 @@ class Evaluator:
         config: References, and what the neural metrics need.
         held_out_dirs: Folders of held-out recordings by speaker, "A" or "B"; by default the run's
             own held-out recordings are used.
+        enrolment_dirs: Folders of recordings that define the speakers' voices for similarities; by
+            default the run's training recordings are used.
 
     Raises:
         InputError: A speaker has no held-out recordings, a recording cannot be used, or the Whisper
@@ -105,10 +108,13 @@ class Evaluator:
         run: RunFolder,
         config: MetricsConfig,
         held_out_dirs: Mapping[str, str] | None = None,
+        enrolment_dirs: Mapping[str, str] | None = None,
     ) -> None:
         self._run = run
         self._neural_metrics, self._unavailable = neural_metrics.load_neural_metrics(config)
-        self._sets = evaluation_sets.load_evaluation_sets(run, config.reference_dir, held_out_dirs)
+        self._sets = evaluation_sets.load_evaluation_sets(
+            run, config.reference_dir, held_out_dirs, enrolment_dirs
+        )
         self._bounds: dict[Direction, dict[str, Scores]] = {}
 
     @cached_property
@@ -183,6 +189,7 @@ def evaluate(
     config: MetricsConfig,
     example_count: int = 0,
     held_out_dirs: Mapping[str, str] | None = None,
+    enrolment_dirs: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Evaluate a checkpoint of a run, with a progress bar.
 
@@ -193,11 +200,13 @@ def evaluate(
         example_count: Recordings per direction to keep as examples.
         held_out_dirs: Folders of held-out recordings by speaker, "A" or "B"; by default the run's
             own held-out recordings are used.
+        enrolment_dirs: Folders of recordings that define the speakers' voices for similarities; by
+            default the run's training recordings are used.
 
     Raises:
         InputError: As `Evaluator` says, or the run has no such checkpoint or generator.
     """
-    evaluator = Evaluator(run, config, held_out_dirs)
+    evaluator = Evaluator(run, config, held_out_dirs, enrolment_dirs)
     converters = {
         direction: Converter.for_run(run, direction, run.load_generator(direction, step)[0])
         for direction in Direction

@@ -6,8 +6,9 @@ The formulas are in docs/reference/metrics.md.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
+
+from cyclegan_vc_tf.system import caches
 
 DB_PER_NEPER = 10.0 / np.log(10.0)
 """Decibels of a power ratio of e."""
@@ -42,6 +43,7 @@ def align(one: SpeechFeatures, other: SpeechFeatures) -> tuple[np.ndarray, np.nd
     Source: Sakoe and Chiba, 1978, with steps of one frame in either recording or both, through
         librosa.
     """
+    librosa = caches.load_librosa()
     _, path = librosa.sequence.dtw(one.mel_cepstra[:, 1:].T, other.mel_cepstra[:, 1:].T)
     return path[::-1, 0], path[::-1, 1]
 

@@ -17,6 +17,7 @@ import numpy as np
 from cyclegan_vc_tf.audio.resampling import resample
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.evaluation import evaluation_sets
+from cyclegan_vc_tf.system import caches
 from cyclegan_vc_tf.system.errors import InputError
 
 METRIC_RATE_HZ = 16_000
@@ -189,6 +190,8 @@ def normalize_text(text: str) -> str:
 
 def _import_quietly(module: str) -> Any:
     """Import a module without its warnings, which a user cannot act on."""
+    # Resemblyzer and speechmos import librosa.
+    caches.prepare_numba_cache()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(module)

@@ -246,8 +246,15 @@ class Scorer:
 
 @cache
 def _embed_file(similarity: SpeakerSimilarity, path: Path) -> np.ndarray | None:
-    """Embed an enrolment recording; cached, because both directions need it."""
-    return similarity.embed(*audio_files.read(path))
+    """Embed an enrolment recording; cached, because both directions need it.
+
+    Raises:
+        AudioError: The file cannot be used.
+    """
+    try:
+        return similarity.embed(*audio_files.read(path))
+    except audio_files.AudioError as error:
+        raise audio_files.AudioError(f"{path} {error}") from error
 
 
 def _cosine(embedding: np.ndarray, centroid: np.ndarray | None) -> float | None:

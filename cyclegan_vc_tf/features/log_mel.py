@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.system import caches
 from cyclegan_vc_tf.system.errors import InputError
 
 MIN_MAGNITUDE = 1e-5
@@ -64,8 +65,7 @@ def mel_filters(config: FeatureConfig) -> np.ndarray:
 
     Source: Slaney, 1998, Auditory Toolbox, as implemented in librosa.
     """
-    import librosa  # Imported here and below, because mel-cepstra do not need it.
-
+    librosa = caches.load_librosa()
     with warnings.catch_warnings():
         # `validate` refuses empty filters with a message of its own.
         warnings.filterwarnings("ignore", "Empty filters detected", UserWarning)
@@ -89,8 +89,7 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Returns:
         Spectra, (ceil(samples / hop), bins) float32.
     """
-    import librosa
-
+    librosa = caches.load_librosa()
     whole_hops = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
     padded = np.pad(whole_hops, margin_samples(config), mode="reflect")
     magnitudes = np.abs(librosa.stft(padded, **stft_options(config)))

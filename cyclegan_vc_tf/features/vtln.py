@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features import world
+from cyclegan_vc_tf.system import caches
 
 Item = TypeVar("Item")
 
@@ -88,8 +89,7 @@ def _warp_log_mel(factor: float, config: FeatureConfig) -> np.ndarray:
 
     Values between bands are interpolated linearly on the mel scale.
     """
-    import librosa
-
+    librosa = caches.load_librosa()
     # The peaks of Slaney's filters have equal distances on his mel scale.
     highest_mel = librosa.hz_to_mel(config.sample_rate_hz / 2)
     peaks = np.linspace(0, highest_mel, config.mel_bins + 2)[1:-1]

@@ -110,10 +110,11 @@ def _scores_section(run: RunFolder, step: int, folder_name: str) -> list[str]:
     lines = [
         "## Evaluation", "",
         "Scores of the run's held-out recordings. This command repeats them on such recordings. "
-        "Similarities differ then, because this folder has no training recordings to compare with. "
+        "Enrolment recordings, which similarities compare with, are the training recordings. "
         "The word error rate needs --transcripts and --whisper_model.", "",
         "```", f"python -m cyclegan_vc_tf evaluate --run_dir={folder_name} \\",
-        "    --held_out_source_dir=… --held_out_target_dir=…", "```", "",
+        "    --held_out_source_dir=… --held_out_target_dir=… \\",
+        "    --enrolment_source_dir=… --enrolment_target_dir=…", "```", "",
         f"| | {' | '.join(heads)} |", "|---" * (1 + len(columns)) + "|",
     ]  # fmt: skip
     for metric, info in METRIC_INFO.items():

@@ -182,7 +182,7 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
 
 def find_leftovers(path: Path) -> list[Problem]:
     """Find incomplete files that a killed process left behind."""
-    beside = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
+    beside = files.partial_folder(path)
     candidates = [
         *path.rglob(f".*{files.PARTIAL_SUFFIX}"), path / "checkpoints" / ".writing", beside
     ]  # fmt: skip

@@ -73,7 +73,7 @@ def inspect(path: Path) -> Inspection:
             f"--run_dir {path} is not a run folder (no {run_files.CONFIG}); expected one made by "
             "train.py"
         )
-    run_files.refuse_patterns(path)
+    run_files.refuse_unusable_names(path)
     in_use = files.is_locked(path / run_files.LOCK)
     parts, problems = damage.read_parts(path)
     config: RunConfig | None = parts.get("settings")

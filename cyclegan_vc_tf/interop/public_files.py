@@ -157,11 +157,8 @@ def _name_from_path(path: Path) -> str:
 
 def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
     """Read the variables of a TensorFlow checkpoint by network, which is their scope."""
-    if files.has_wildcards(prefix):
-        raise InputError(
-            f"--checkpoint {prefix} has one of * ? [ ] \\ in it, which TensorFlow takes for a "
-            "pattern; copy it to another path"
-        )
+    if fault := files.find_tensorflow_fault(prefix):
+        raise InputError(f"--checkpoint {prefix} {fault}; copy it to another path")
     data = f"{glob.escape(Path(prefix).name)}.data-"
     try:
         reader = tf.train.load_checkpoint(prefix)

@@ -57,9 +57,9 @@ def check_free(path: Path) -> None:
 
     Raises:
         InputError: The path is a file, a run, or a folder with other files in it, or it lies in a
-            file, or TensorFlow would read it as a pattern.
+            file, or TensorFlow cannot use its name.
     """
-    refuse_patterns(path)
+    refuse_unusable_names(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"--run_dir {path} is a file; expected a new or empty folder")
     parent = next(folder for folder in path.parents if folder.exists())
@@ -75,17 +75,14 @@ def check_free(path: Path) -> None:
         )
 
 
-def refuse_patterns(path: Path) -> None:
-    """Refuse a path that TensorFlow reads as a pattern.
+def refuse_unusable_names(path: Path) -> None:
+    """Refuse a path that TensorFlow cannot read checkpoints from.
 
     Raises:
-        InputError: The path has a wildcard character.
+        InputError: The path has a wildcard character, or bytes that are not UTF-8.
     """
-    if files.has_wildcards(path):
-        raise InputError(
-            f"--run_dir {path} has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern "
-            "when it reads checkpoints; give the folder another name"
-        )
+    if fault := files.find_tensorflow_fault(path):
+        raise InputError(f"--run_dir {path} {fault}; give the folder another name")
 
 
 def clear_partial(partial: Path) -> None:

@@ -218,7 +218,7 @@ def create_run(
         InputError: `path` exists and is not an empty folder, or another process creates it.
     """
     run_files.check_free(path)
-    partial = path.with_name(f".{path.name}{files.PARTIAL_SUFFIX}")
+    partial = files.partial_folder(path)
     with files.locked(partial / run_files.LOCK, wait=False) as alone:
         if not alone:
             raise InputError(
@@ -246,7 +246,7 @@ def open_run(path: Path) -> RunFolder:
             f"--run_dir {path} is not a run folder (no {run_files.CONFIG}); expected one made by "
             "train.py"
         )
-    run_files.refuse_patterns(path)
+    run_files.refuse_unusable_names(path)
     try:
         config = run_files.read_settings(path)
         recordings = run_files.training_recordings(run_files.read_corpus(path))

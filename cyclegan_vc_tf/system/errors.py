@@ -1,6 +1,6 @@
 """Errors that a user can correct, and text that fits on one line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MAX_NAMES = 6
 """Default number of names that an error lists."""
@@ -47,6 +47,16 @@ class StopTraining(Exception):
         ...     if report["loss/cycle_A"] < 0.5:
         ...         raise vc.StopTraining
     """
+
+
+def escape_bytes(text: str) -> str:
+    """Return a text with escapes for bytes that are not UTF-8, which names of files may hold."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def escaping(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that prints a text after `escape_bytes`."""
+    return lambda text: say(escape_bytes(text))
 
 
 def single_line(text: str) -> str:

@@ -33,16 +33,49 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _temporary_name(path: Path) -> str:
-    """Return a new name of a hidden file that contains `path.name`, or its beginning.
-
-    The name is shortened by whole characters to the number of bytes that the file system allows.
-    """
+    """Return a new name of a hidden file that contains `path.name`, or its beginning."""
     ending = f".{uuid.uuid4().hex[:8]}{PARTIAL_SUFFIX}"
-    available = os.pathconf(path.parent, "PC_NAME_MAX") - len(f".{ending}")
-    visible, name_bytes = path.name, os.fsencode(path.name)
+    return f".{_shorten(path, f'.{ending}')}{ending}"
+
+
+def partial_folder(path: Path) -> Path:
+    """Return the path beside `path` where a folder of that name is built before it is renamed.
+
+    Every process gets one path, so a process can find what a killed one left behind.
+    """
+    plain = f".{path.name}{PARTIAL_SUFFIX}"
+    if _shorten(path, f".{PARTIAL_SUFFIX}") == path.name:
+        return path.with_name(plain)
+    # The beginning of a long name may be that of another folder too.
+    ending = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{PARTIAL_SUFFIX}"
+    return path.with_name(f".{_shorten(path, f'.{ending}')}{ending}")
+
+
+def extended_name(path: Path, extension: str) -> str:
+    """Return `path.name`, shortened if it is too long, with an extension.
+
+    Args:
+        path: Path that may not exist.
+        extension: ASCII text to append; it keeps shortened names apart.
+    """
+    return f"{_shorten(path, extension)}{extension}"
+
+
+def _shorten(path: Path, added: str) -> str:
+    """Return `path.name`, shortened so that the file system allows ASCII text beside it.
+
+    The name is shortened by whole characters.
+
+    Args:
+        path: Path that may not exist.
+        added: Text that the longer name has in addition.
+    """
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    available = os.pathconf(parent, "PC_NAME_MAX") - len(added)
+    name_bytes = os.fsencode(path.name)
     if 0 <= available < len(name_bytes):
-        visible = name_bytes[:available].decode("utf-8", "ignore")
-    return f".{visible}{ending}"
+        return name_bytes[:available].decode("utf-8", "ignore")
+    return path.name
 
 
 def rename_into_place(partial: Path, path: Path) -> None:
@@ -130,6 +163,13 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def has_wildcards(path: Path | str) -> bool:
-    """Return whether TensorFlow reads a path of a checkpoint as a pattern."""
-    return bool(set("*?[]\\") & set(str(path)))
+def find_tensorflow_fault(path: Path | str) -> str:
+    """Return why TensorFlow cannot use a path of a checkpoint; empty if it can."""
+    text = str(path)
+    if set("*?[]\\") & set(text):
+        return "has one of * ? [ ] \\ in it, which TensorFlow takes for a pattern"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "has bytes in it that are not UTF-8, which TensorFlow cannot open"
+    return ""

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType, ModuleType
 from typing import Any, Generic, NoReturn, TypeVar
 
+from cyclegan_vc_tf.system.caches import prepare_numba_cache
+from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.system.signals import SIGNALS
 
 MAX_STOP_S = 30.0
@@ -176,6 +178,9 @@ class _Worker(Generic[Item]):
     def __init__(self, task: Callable[..., Any], *, asks: bool) -> None:
         if multiprocessing.current_process().daemon or not sys.executable:
             raise RuntimeError("this process may not start others")
+        # A task that needs librosa refuses by itself where no folder can be written.
+        with suppress(InputError):
+            prepare_numba_cache()
         context = multiprocessing.get_context("spawn")
         self.has_taken_item = self.has_begun = False
         self.connection, remote = context.Pipe()

@@ -23,7 +23,7 @@ from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import device
-from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError
+from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError, escaping
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
 from cyclegan_vc_tf.training import callbacks as built_in
@@ -64,7 +64,7 @@ def train(
         InputError: Settings, recordings or the run folder cannot be used.
         TrainingError: A loss is no longer finite, or TensorFlow failed.
     """
-    resumed = run_files.exists(run_dir)
+    say, resumed = escaping(say), run_files.exists(run_dir)
     if resumed:
         run = run_folder.open_run(run_dir)
         if run.published is not None:

@@ -13,7 +13,7 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
-from cyclegan_vc_tf.system.errors import single_line
+from cyclegan_vc_tf.system.errors import escape_bytes, single_line
 from cyclegan_vc_tf.vocoders.selection import Vocoder
 
 MAX_REASON_CHARACTERS = 300
@@ -28,7 +28,8 @@ def write_scalars(values: Mapping[str, float], step: int) -> None:
 
 def write_text(name: str, text: str, step: int) -> None:
     """Write preformatted text to the current writer."""
-    tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()), step)
+    lines = escape_bytes(text).splitlines()
+    tf.summary.text(name, "\n".join(f"    {line}" for line in lines), step)
 
 
 def write_settings(config: Any) -> None:
@@ -36,9 +37,8 @@ def write_settings(config: Any) -> None:
 
     The tab compares runs by their settings. It takes their results from the scalars.
     """
-    # A folder's name may hold bytes that are not text.
     values = {
-        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        name: escape_bytes(value) if isinstance(value, str) else value
         for name, value in settings.flag_values(config).items()
     }
     hparams.hparams(values)
@@ -57,8 +57,7 @@ def write_example(
         vocode: Vocoder.
         step: Step of the training.
     """
-    # A recording's name may hold bytes that are not text.
-    tag = tag.encode(errors="backslashreplace").decode()
+    tag = escape_bytes(tag)
     waves = {}
     for kind, features in kinds.items():
         samples = round(len(features.spectra) * config.hop_s * config.sample_rate_hz)

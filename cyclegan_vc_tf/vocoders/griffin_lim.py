@@ -6,6 +6,7 @@ import numpy as np
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features import log_mel
+from cyclegan_vc_tf.system import caches
 
 MAX_LOG_MEL = 3.0
 """Upper limit of a log-mel value: a hundred times the magnitude of a full-scale tone."""
@@ -30,8 +31,7 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
-    import librosa
-
+    librosa = caches.load_librosa()
     bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), MAX_LOG_MEL)
     inverse = _inverse_filters(config)
     magnitudes = np.maximum(inverse @ bands, 0.0)

@@ -39,10 +39,10 @@ STEPS = 15
 
 
 def small_training(corpus: Path, run_dir: Path, features_dir: Path, *more: str) -> list[str]:
-    """Return the arguments of a small, deterministic training on synthetic voices."""
+    """Return the arguments of a small training on synthetic voices."""
     sides = (f"--source_dir={corpus}/low", f"--target_dir={corpus}/high")
     folders = (f"--run_dir={run_dir}", f"--features_dir={features_dir}")
-    return ["train.py", *sides, *folders, *SMALL, f"--steps={STEPS}", "--deterministic", *more]
+    return ["train.py", *sides, *folders, *SMALL, f"--steps={STEPS}", *more]
 
 
 def assert_same_run(run_dir: Path, reference: Path, steps: int = STEPS) -> None:
@@ -113,7 +113,7 @@ def stop_at(
         stderr=subprocess.PIPE,
         text=True,
     )
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600
     while True:
         assert process.poll() is None, "the command ended before the moment came"
         assert time.monotonic() < end, "the moment did not come"
@@ -125,10 +125,11 @@ def stop_at(
             os.kill(process.pid, signal.SIGCONT)
     process.send_signal(number)
     os.kill(process.pid, signal.SIGCONT)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=600)
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
+@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_killed_training_resumes_bit_for_bit(
     corpus: Path, reference: Path, tmp_path: Path, moment: Callable[[Path, Path], bool]
@@ -146,6 +147,7 @@ def test_a_killed_training_resumes_bit_for_bit(
     assert left == [], "no partial file is left"
 
 
+@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     corpus: Path, reference: Path, tmp_path: Path, number: signal.Signals

@@ -133,6 +133,25 @@ def test_a_name_with_dots_loses_only_its_ending(tmp_path: Path) -> None:
     ]
 
 
+def test_folders_define_the_voices_that_similarities_compare_with(tmp_path: Path) -> None:
+    touch(tmp_path / "voice_A", "2.wav", "1.flac", "notes.txt")
+    for speaker in "AB":
+        touch(tmp_path / f"held_{speaker}", "x.wav")
+    run = make_run(tmp_path, {speaker: {"training": {}} for speaker in "AB"})
+    held_out = {speaker: str(tmp_path / f"held_{speaker}") for speaker in "AB"}
+
+    def load(enrolment: dict[str, str]) -> evaluation_sets.EvaluationSet:
+        return evaluation_sets.load_evaluation_sets(run, "", held_out, enrolment)["A2B"]
+
+    one = load({"A": str(tmp_path / "voice_A"), "B": ""})
+    assert one.source_enrolment == [tmp_path / "voice_A/1.flac", tmp_path / "voice_A/2.wav"]
+    assert one.target_enrolment == [tmp_path / "held_B/x.wav"] and one.enrolled_from_held_out
+    both = load({speaker: str(tmp_path / "voice_A") for speaker in "AB"})
+    assert not both.enrolled_from_held_out and both.target_enrolment == one.source_enrolment
+    message = refusal(run, "", held_out, {"B": str(tmp_path / "nowhere")})
+    assert message.startswith(f"--enrolment_target_dir {tmp_path / 'nowhere'}")
+
+
 def test_missing_references_are_refused(run: RunFolder, tmp_path: Path) -> None:
     touch(tmp_path / "references/A", "x.wav")
     message = refusal(run, str(tmp_path / "references"))

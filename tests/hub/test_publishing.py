@@ -14,6 +14,7 @@ from conftest import REPOSITORY, run_here, voice
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
+from cyclegan_vc_tf.evaluation import neural_metrics
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.normalization import Statistics
@@ -168,25 +169,63 @@ def test_the_models_are_of_two_variants_small_and_have_cards() -> None:
         assert "Apache-2.0" in card and "synthetic" in card and "MCD" in card
 
 
+def level_embedding(wave: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return a made-up embedding: level and zero crossings, of length 1."""
+    crossings = np.mean(np.diff(np.sign(wave)) != 0) * sample_rate_hz / 1000
+    vector = np.array([np.abs(wave).mean(), crossings])
+    return vector / np.linalg.norm(vector)
+
+
+def embed_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the embeddings of Resemblyzer, which may not be installed."""
+    monkeypatch.setattr(
+        neural_metrics.SpeakerSimilarity, "embed",
+        lambda _, wave, sample_rate_hz: level_embedding(wave, sample_rate_hz),
+    )  # fmt: skip
+    monkeypatch.setattr(
+        neural_metrics, "missing_reason",
+        lambda *packages: "" if packages == ("resemblyzer",) else neural_metrics.NOT_INSTALLED,
+    )  # fmt: skip
+
+
 def test_the_command_in_a_model_s_card_evaluates_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On two of the sentences; scores lie between the bounds, as those in the card do."""
     monkeypatch.chdir(tmp_path)
     card = (pretrained.find("pretrained:vc1-demo") / "card.md").read_text()
-    flags = re.findall(r"--(?:run_dir|held_out_\w+)=[^\s`]+", card)[-3:]
+    flags = re.findall(r"--(?:run_dir|held_out_\w+|enrolment_\w+)=[^\s`]+", card)[-5:]
     assert flags[0] == "--run_dir=pretrained:vc1-demo"
+    assert [flag.partition("=")[0] for flag in flags[3:]] == [
+        "--enrolment_source_dir", "--enrolment_target_dir"
+    ]  # fmt: skip
     for flag in flags[1:]:
         folder = Path(flag.partition("=")[2])
         folder.mkdir(parents=True)
         for recording in sorted((REPOSITORY / folder).iterdir())[:2]:
             shutil.copy(recording, folder)
+    embed_levels(monkeypatch)
     before = sorted(pretrained.MODELS_DIR.rglob("*"))
     done = run_here("evaluate", *flags)
     assert done.returncode == 0, done.stderr
     report = tmp_path / "evaluation" / "vc1-demo" / "step-2000"
+    assert "note: speaker_similarity" not in done.stdout
     assert f"Report: {report.relative_to(tmp_path) / 'report.html'}" in done.stdout
-    for systems in json.loads((report / "metrics.json").read_text()).values():
+    scores = json.loads((report / "metrics.json").read_text())
+    voices = {
+        (side, speaker): np.array([
+            level_embedding(*audio_files.read(path))
+            for path in sorted(Path("data/demo", side, speaker).iterdir())
+        ])
+        for side in ("train", "held_out")
+        for speaker in ("heart", "michael")
+    }  # fmt: skip
+    for direction, source, target in (("A2B", "heart", "michael"), ("B2A", "michael", "heart")):
+        total = voices["train", target].sum(axis=0)
+        expected = np.mean(voices["held_out", source] @ total / np.linalg.norm(total))
+        found = scores[direction]["source"]["speaker_similarity"]
+        assert found == pytest.approx(expected, rel=1e-5)
+    for systems in scores.values():
         source, converted, best = (
             systems[name]["mcd_db"] for name in ("source", "converted", "world_target")
         )

@@ -19,7 +19,7 @@ from cyclegan_vc_tf.system.errors import InputError
 STATISTICS = {name: Statistics(np.zeros(24), np.ones(24), 5.0, 0.1) for name in "AB"}
 SMALL = (
     "--f0_method=dio", "--channels=2", "--residual_blocks=1", "--crop_frames=16", "--log_every=1",
-    "--convert_every=0", "--deterministic", "--workers=1",
+    "--convert_every=0", "--workers=1",
 )  # fmt: skip
 FOLDERS = {
     "source_dir": ("low", 110.0),

@@ -1,17 +1,21 @@
 """Run folders: complete or absent, even if the writer was killed."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import run_here
 
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.inspection import damage
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
 STATISTICS = {
@@ -89,6 +93,48 @@ def test_paths_that_tensorflow_takes_for_patterns_are_refused(
     run.path.rename(tmp_path / name)
     with pytest.raises(InputError, match="takes for a pattern"):
         run_folder.open_run(tmp_path / name)
+
+
+ODD = os.fsdecode(b"caf\xe9")
+"""Name whose bytes are not UTF-8."""
+
+
+def test_a_new_run_that_tensorflow_cannot_open_is_refused_before_any_work(tmp_path: Path) -> None:
+    sides = (f"--source_dir={tmp_path}", f"--target_dir={tmp_path}")
+    done = run_here("train.py", f"--run_dir={tmp_path / ODD / 'run'}", *sides)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert r"caf\udce9/run has bytes in it that are not UTF-8" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["train.py", "convert.py", "evaluate", "inspect_run"])
+def test_a_run_that_tensorflow_cannot_open_is_refused(
+    tmp_path: Path, run: RunFolder, command: str
+) -> None:
+    run.path.rename(tmp_path / ODD)
+    (tmp_path / "voice.wav").touch()
+    where = (f"--input={tmp_path}", f"--output={tmp_path}/out") if command == "convert.py" else ()
+    done = run_here(command, f"--run_dir={tmp_path / ODD}", *where)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert r"caf\udce9 has bytes in it that are not UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["b" * 255, "b" * 237, "語" * 85, "a" * 246 + "語" * 3])
+def test_the_longest_names_of_runs(tmp_path: Path, small_config: RunConfig, name: str) -> None:
+    """A name may have 255 bytes (NAME_MAX in Linux' limits.h); two long ones do not clash."""
+    made: list[Path] = []
+    run = run_folder.create_run(tmp_path / name, small_config, STATISTICS, CORPUS, made.append)
+    assert run_folder.open_run(run.path).config == small_config
+    assert list(tmp_path.iterdir()) == [run.path]
+    [partial] = made
+    assert partial == files.partial_folder(run.path)
+    assert partial.name.startswith(".") and partial.name.endswith(".partial")
+    partial.name.encode("utf-8")
+    other = files.partial_folder(tmp_path / f"{name[:-1]}x")
+    assert other.name != partial.name
+    partial.mkdir()
+    [problem] = damage.find_leftovers(run.path)
+    assert str(partial) in str(problem)
 
 
 def test_the_last_checkpoints_are_kept(run: RunFolder) -> None:

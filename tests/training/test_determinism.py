@@ -1,21 +1,21 @@
 """A training step adds in one order: in its graph, and beside busy processes."""
 
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REPOSITORY, run_command, variables
+from conftest import REPOSITORY, busy_processes, run_command, variables
 from tensorflow.python.eager import context
+from tensorflow.python.framework import config as tf_config
 
+from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import ordered_sum
+from cyclegan_vc_tf.training import loop
 from cyclegan_vc_tf.training.trainer import Trainer
 
 FRAMES = 32
@@ -103,18 +103,6 @@ def test_gradients_of_all_uses_are_added() -> None:
     np.testing.assert_allclose(tape.gradient(total, point), wanted, rtol=1e-15)
 
 
-@contextmanager
-def busy_processes(count: int = 4) -> Iterator[None]:
-    """Processes that take all the time they can get, beside what is tested."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-
-
 def assert_equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> None:
     """Compare two lists of arrays bit for bit."""
     for first, second in zip(one, other, strict=True):
@@ -140,6 +128,18 @@ def test_a_step_is_the_same_each_time_beside_busy_processes(variant: str) -> Non
             results.append([*(each.numpy() for each in state), *map(np.asarray, report.values())])
     for result in results[1:]:
         assert_equal(result, results[0])
+
+
+def test_the_flag_makes_tensorflow_refuse_other_operations(corpus: Path, tmp_path: Path) -> None:
+    assert not tf_config.is_op_determinism_enabled()
+    sides = CorpusConfig(f"{corpus}/low", f"{corpus}/high", features_dir=f"{tmp_path}/features")
+    config = every_loss("vc1")
+    training = replace(config.training, steps=1, convert_every=0, deterministic=True)
+    try:
+        loop.train(tmp_path / "run", replace(config, corpus=sides, training=training))
+        assert tf_config.is_op_determinism_enabled()
+    finally:
+        tf_config.disable_op_determinism()
 
 
 def test_two_trainings_are_the_same_beside_busy_processes(tmp_path: Path, corpus: Path) -> None:
