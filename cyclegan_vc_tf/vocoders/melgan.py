@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 Shape = tuple[int, ...]
@@ -313,14 +313,13 @@ def load(path: Path) -> tuple[keras.Model, Analysis]:
             f"{path} does not exist or is not a file; expected a vocoder file: {remedy}"
         )
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+        with array_archives.open_arrays(path) as stored:
+            arrays = dict(stored)
         header, analysis = (
             [arrays.pop(key).astype(np.int64, casting="safe").tolist() for key in keys]
             for keys in (HEADER, asdict(Analysis()))
         )
-    # zipfile, zlib and NumPy raise many types of error for a damaged or different file.
-    except Exception as error:
+    except (LookupError, OSError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a vocoder file, or is damaged; {remedy}") from error
     format_number, bins, channels, ratios, dilations = header
     if format_number != FORMAT:
