@@ -40,7 +40,12 @@ class TrainingError(Exception):
 
 def single_line(text: str) -> str:
     """Return a text with spaces for line breaks and escapes for control characters."""
+    return escape_controls(" ".join(text.split()))
+
+
+def escape_controls(text: str) -> str:
+    """Return a text with escapes for line breaks and control characters, as names may hold."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in " ".join(text.split())
+        for character in text
     )
