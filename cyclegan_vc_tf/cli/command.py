@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from cyclegan_vc_tf.config import preset_files, settings
+from cyclegan_vc_tf.config import flag_files, preset_files, settings
 from cyclegan_vc_tf.system import signals
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 
@@ -16,6 +16,9 @@ from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DONE, SOME_FAILED, REFUSED = 0, 1, 2
+
+MAX_LINE = 4000
+"""Largest number of characters of an error."""
 
 DefineFlags = Callable[[flags.FlagValues], None]
 
@@ -39,6 +42,7 @@ def run(
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.raise_on_signals()
     try:
+        flag_files.check(sys.argv[1:])
         unexpected = values(sys.argv)[1:]
         if unexpected:
             raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
@@ -48,14 +52,24 @@ def run(
             values = _define_all(define)
             values([sys.argv[0], *arguments])
         sys.exit(main(values))
-    except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
+    except (
+        flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError, MemoryError
+    ) as error:  # fmt: skip
         if values.is_parsed() and values.debug:
             raise
-        print(f"{program}: {single_line(str(error))}", file=sys.stderr)
+        reason = str(error) or "there is not enough memory"
+        print(f"{program}: {_shorten(single_line(reason))}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)
+
+
+def _shorten(line: str) -> str:
+    """Return a line without its middle if it is very long: its ends say what to do."""
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
 
 
 def _define_all(define: DefineFlags) -> flags.FlagValues:
