@@ -17,9 +17,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DONE, SOME_FAILED, REFUSED = 0, 1, 2
 
-MAX_LINE = 4000
-"""Largest number of characters of an error."""
-
 DefineFlags = Callable[[flags.FlagValues], None]
 
 
@@ -58,18 +55,11 @@ def run(
         if values.is_parsed() and values.debug:
             raise
         reason = str(error) or "there is not enough memory"
-        print(f"{program}: {_shorten(single_line(reason))}", file=sys.stderr)
+        print(f"{program}: {single_line(reason)}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
         sys.exit(128 + stopped.number)
-
-
-def _shorten(line: str) -> str:
-    """Return a line without its middle if it is very long: its ends say what to do."""
-    if len(line) <= MAX_LINE:
-        return line
-    return f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
 
 
 def _define_all(define: DefineFlags) -> flags.FlagValues:
