@@ -32,6 +32,13 @@ BLOCK_SAMPLES = 2**21
 """Samples per block, 44 s at 48 kHz; longer recordings are processed block by block."""
 
 
+MAX_FULL_CHANNELS = 8
+"""Channels up to which a block has `BLOCK_SAMPLES` samples; more channels have shorter blocks."""
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1000, 10**6
+"""Range of sampling rates. Resampling from a lower rate would fill the memory with no speech."""
+
+
 class AudioError(InputError):
     """A file cannot be used as audio; the message is the reason, without the file's name.
 
@@ -164,14 +171,14 @@ def _read_channel(
         blocks = read_blocks(sound, channel)
         samples = next(blocks)[1]
         count = len(samples)
-        if count != BLOCK_SAMPLES:
+        if count != sound.block_samples:
             resampled = resampling.resample(samples, source_hz, rate_hz)
             return resampled, AudioInfo(source_hz, count), sound.findings
         resample_block = resampling.make_resampler(source_hz, rate_hz)
         samples = resample_block(samples, False).copy()
         for _, block in blocks:
             count += len(block)
-            resampled = resample_block(block, len(block) < BLOCK_SAMPLES)
+            resampled = resample_block(block, len(block) < sound.block_samples)
             # In place, which is safe because no other reference to the array exists.
             samples.resize(len(samples) + len(resampled), refcheck=False)
             samples[len(samples) - len(resampled) :] = resampled
@@ -198,6 +205,11 @@ class ForwardSoundFile(soundfile.SoundFile):
         """Return False."""
         return False
 
+    @property
+    def block_samples(self) -> int:
+        """Samples per channel of a block of `read_blocks`."""
+        return BLOCK_SAMPLES * MAX_FULL_CHANNELS // max(self.channels, MAX_FULL_CHANNELS)
+
 
 @contextmanager
 def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
@@ -213,6 +225,11 @@ def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
                 # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
                 # rounding.
                 sound.seek(0)
+            if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:
+                raise AudioError(
+                    f"has a sampling rate of {sound.samplerate} Hz; expected {MIN_RATE_HZ} to "
+                    f"{MAX_RATE_HZ} Hz"
+                )
             yield sound
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
@@ -246,10 +263,11 @@ def read_blocks(
     """
     position, is_full = 0, True
     while is_full:
-        channels = sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
-        is_full = len(channels) == BLOCK_SAMPLES
+        channels = sound.read(sound.block_samples, dtype="float32", always_2d=True)
+        is_full = len(channels) == sound.block_samples
         if channel is None and channels.shape[1] > 1:
-            samples = channels.mean(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                samples = channels.mean(axis=1)
         else:
             samples = channels[:, channel or 0]
         if position == samples.size == 0:

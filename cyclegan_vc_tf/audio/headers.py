@@ -7,6 +7,7 @@ are cut short.
 
 import io
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ _BITRATES_KBPS = {
 
 _RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 """Sampling rates by version bits: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5."""
+
+_FRAME_START = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]")
+"""First bytes of a layer III frame: sync, a version, the layer, a bit rate."""
 
 _SAME_STREAM = 0xFFFE0C00
 """Bits of an mp3 frame header that stay equal in a stream: sync, version, layer, rate."""
@@ -130,6 +134,8 @@ def _examine_chunks(file: BinaryIO, size: int, order: str, data_name: bytes) -> 
         name, length = struct.unpack(f"{order}4sI", file.read(8))
         position += 8
         if name != data_name:
+            if not _is_name(name):
+                break
             position += length + length % 2
             continue
         available = size - position
@@ -147,10 +153,15 @@ def _is_chunk_list(file: BinaryIO, position: int, size: int, order: str) -> bool
     while position + 8 <= size:
         file.seek(position)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
-        if not all(32 <= byte < 127 for byte in name):
+        if not _is_name(name):
             return False
         position += 8 + length + length % 2
     return position == size
+
+
+def _is_name(name: bytes) -> bool:
+    """Return whether bytes can be the name of a chunk."""
+    return all(32 <= byte < 127 for byte in name)
 
 
 def _examine_ogg(file: BinaryIO, size: int) -> Header:
@@ -214,7 +225,8 @@ def _examine_mp3(data: mmap.mmap) -> Header:
 
 def _find_frame(data: mmap.mmap, begin: int, end: int, stream: int = 0) -> int:
     """Find the next mp3 frame that another frame follows; -1 if there is none."""
-    while (begin := data.find(b"\xff", begin, end)) >= 0:
+    while match := _FRAME_START.search(data, begin, min(end + 3, len(data))):
+        begin = match.start()
         word = _header_word(data, begin)
         length = _frame_bytes(word, stream or word)
         if length and _frame_bytes(_header_word(data, begin + length), word):

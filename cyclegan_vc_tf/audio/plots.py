@@ -26,7 +26,6 @@ class NotebookFigure(Figure):
 
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
     """Plot spectrograms side by side, with the level scale of the loudest one."""
-    librosa = caches.load_librosa()
     figure = Figure(figsize=(5 * len(waves), 4), layout="constrained")
     panels = figure.subplots(1, len(waves), sharey=True, squeeze=False)[0]
     _draw_spectrograms(figure, panels, waves, sample_rate_hz)
@@ -66,6 +65,7 @@ def _draw_spectrograms(
     figure: Figure, panels: Sequence[Any], waves: Mapping[str, np.ndarray], sample_rate_hz: int
 ) -> None:
     """Draw a spectrogram per panel, with the level scale of the loudest one."""
+    librosa = caches.load_librosa()
     levels = {
         name: librosa.amplitude_to_db(
             np.abs(librosa.stft(_pad_to_window(wave), n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)),

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from cyclegan_vc_tf.config import preset_files, settings
+from cyclegan_vc_tf.config import flag_files, preset_files, settings
 from cyclegan_vc_tf.system import signals, startup
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 
@@ -36,6 +36,7 @@ def run(
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.raise_on_signals()
     try:
+        flag_files.check(sys.argv[1:])
         unexpected = values(sys.argv)[1:]
         if unexpected:
             raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
@@ -45,10 +46,13 @@ def run(
             values = _define_all(define)
             values([sys.argv[0], *arguments])
         sys.exit(main(values))
-    except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
+    except (
+        flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError, MemoryError
+    ) as error:  # fmt: skip
         if values.is_parsed() and values.debug:
             raise
-        print(f"{program}: {single_line(str(error))}", file=sys.stderr)
+        reason = str(error) or "there is not enough memory"
+        print(f"{program}: {single_line(reason)}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)

@@ -15,7 +15,7 @@ from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import ConvertConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.system import startup
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, escape_controls
 
 
 def define(values: flags.FlagValues) -> None:
@@ -47,13 +47,13 @@ def convert(values: flags.FlagValues) -> int:
         raise InputError(f"--input {source} {result.failed[source]}")
     for path, warnings in result.warnings.items():
         for warning in warnings:
-            print(f"warning: {path} {warning}")
+            print(escape_controls(f"warning: {path} {warning}"))
     if source.is_dir() and (unreadable := audio_files.find_unreadable(source)):
-        print(f"warning: {audio_files.describe_unreadable(unreadable)}")
+        print(escape_controls(f"warning: {audio_files.describe_unreadable(unreadable)}"))
     for wav, peak in result.scaled.items():
-        print(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1")
+        print(escape_controls(f"scaled down: {wav} had a peak of {peak:.2f}, full scale is 1"))
     for path, reason in result.failed.items():
-        print(f"failed: {path} {reason}")
+        print(escape_controls(f"failed: {path} {reason}"))
     converted = len(outputs) - len(result.failed)
     print(f"Converted {converted} of {len(outputs)} with step {voices.step}: {output}")
     return command.SOME_FAILED if result.failed else command.DONE

@@ -9,6 +9,16 @@ FRAME_MULTIPLE = 4
 """Frames of a generator's input are a multiple of it: they are halved twice and doubled twice."""
 
 
+MAX_KERNEL_SIDE = 999
+"""Largest size of a kernel, in frames or bins."""
+
+MAX_CHANNELS = 65_536
+"""Largest base number of channels."""
+
+MAX_WIDTH = 1024
+"""Largest width as a multiple of the base number of channels."""
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Generators and discriminators. Channels are counted behind the gate.
@@ -25,24 +35,29 @@ class NetworkConfig:
         choices=GIVEN_WITH_FLAGS,
     )
     channels: int = setting(
-        128, "Base number of channels; all widths are multiples of it.", minimum=1
-    )
+        128, "Base number of channels; all widths are multiples of it.", minimum=1,
+        maximum=MAX_CHANNELS,
+    )  # fmt: skip
     generator_widths: tuple[int, ...] = setting(
         (1, 2, 4, 8, 4, 2),
         "Widths of a generator as multiples of --channels: input, two down blocks, inside the "
         "residual blocks, two up blocks.",
         minimum=1,
+        maximum=MAX_WIDTH,
     )
     generator_kernels: tuple[str, ...] = setting(
         ("15", "5", "5", "3", "5", "5", "15"),
         "Kernel sizes of a generator, in frames or bins x frames: input, two down blocks, residual "
         "blocks, two up blocks, output.",
     )
-    residual_blocks: int = setting(6, "Number of residual blocks of a generator.", minimum=0)
+    residual_blocks: int = setting(
+        6, "Number of residual blocks of a generator.", minimum=0, maximum=1000
+    )
     discriminator_widths: tuple[int, ...] = setting(
         (1, 2, 4, 8),
         "Widths of a discriminator's blocks as multiples of --channels.",
         minimum=1,
+        maximum=MAX_WIDTH,
     )
     discriminator_kernels: tuple[str, ...] = setting(
         ("3x3", "3x3", "3x3", "6x3"),
@@ -50,25 +65,30 @@ class NetworkConfig:
         "for the last convolution.",
     )
     tfan_layers: int = setting(
-        3, "Number of hidden convolutions of a TFAN; vc3 alone has TFANs.", minimum=1
+        3, "Number of hidden convolutions of a TFAN; vc3 alone has TFANs.", minimum=1, maximum=100
     )
     tfan_kernel: int = setting(
-        5, "Kernel size of a TFAN's convolutions; vc3 alone has TFANs.", minimum=1
-    )
+        5, "Kernel size of a TFAN's convolutions; vc3 alone has TFANs.", minimum=1,
+        maximum=MAX_KERNEL_SIDE,
+    )  # fmt: skip
     tfan_width: int = setting(
-        1, "Width of a TFAN as a multiple of --channels; vc3 alone has TFANs.", minimum=1
-    )
+        1, "Width of a TFAN as a multiple of --channels; vc3 alone has TFANs.", minimum=1,
+        maximum=MAX_WIDTH,
+    )  # fmt: skip
     padding: str = setting(
         "same",
         "Padding of convolutions: same, as TensorFlow pads, or symmetric, as public PyTorch "
         "implementations pad.",
         choices=("same", "symmetric"),
     )
-    norm_epsilon: float = setting(1e-6, "Epsilon of instance normalisation.", minimum=0.0)
+    norm_epsilon: float = setting(
+        1e-6, "Epsilon of instance normalisation.", minimum=0.0, maximum=1.0
+    )
     up_norm_epsilon: float = setting(
         0.0,
         "Epsilon of the norms behind pixel shuffles; 0 means --norm_epsilon.",
         minimum=0.0,
+        maximum=1.0,
     )
     norm_affine: str = setting(
         "all",
@@ -148,9 +168,15 @@ def _omit_last_block(network: NetworkConfig) -> NetworkConfig:
     )
 
 
+def _is_kernel_side(side: str) -> bool:
+    """Return whether a text is a size of a kernel, in frames or bins."""
+    is_number = side.isdecimal() and len(side) <= len(str(MAX_KERNEL_SIDE))
+    return is_number and 0 < int(side) <= MAX_KERNEL_SIDE
+
+
 def _count_axes(kernels: tuple[str, ...]) -> list[int]:
-    """Count the axes of each kernel; -1 for one that has another size than a positive number."""
+    """Count the axes of each kernel; -1 for one with a side that is not from 1 to the maximum."""
     return [
-        len(sides) if all(side.isdecimal() and int(side) > 0 for side in sides) else -1
+        len(sides) if all(map(_is_kernel_side, sides)) else -1
         for sides in (kernel.split("x") for kernel in kernels)
     ]

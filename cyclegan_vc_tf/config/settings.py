@@ -6,6 +6,7 @@ flag are written once, at the field.
 
 import dataclasses
 import math
+import os
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -136,12 +137,28 @@ def absolute_path(path: str) -> str:
     """Return a path as an absolute path; an empty text, which means no path, stays empty.
 
     Raises:
-        InputError: The path begins with the home folder of an unknown user.
+        InputError: The path begins with the home folder of an unknown user, or has a character that
+            no path can have.
     """
+    refuse_unusable_path(path)
     try:
         return str(Path(path).expanduser().absolute()) if path else ""
     except RuntimeError as error:
         raise InputError(f"{path}: {error}; give the folder's whole path") from error
+
+
+def refuse_unusable_path(path: str) -> None:
+    """Refuse a text that cannot be a path.
+
+    Raises:
+        InputError: The text has a NUL character, or one that cannot be written as bytes.
+    """
+    try:
+        is_usable = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_usable = False
+    if not is_usable:
+        raise InputError(f"{path!r:.100} has a character that no path can have; expected a path")
 
 
 def to_flags(config: Any) -> str:
@@ -174,9 +191,11 @@ def from_dict(cls: type[Settings], data: Mapping[str, Any]) -> Settings:
 
     Raises:
         InputError: A name in `data` is not a setting, is given twice under its old and its current
-            name, or has a value of another type.
+            name, or has a value of another type or beyond the bounds of its flag.
     """
-    known = {field.name: kind for field, kind in _typed_fields(cls)}
+    known = {field.name: (field, kind) for field, kind in _typed_fields(cls)}
+    if not isinstance(data, Mapping):
+        raise InputError(f"received {data!r:.100}; expected settings by name")
     aliases = {**FLAG_ALIASES, **SECTION_ALIASES}
     values: dict[str, Any] = {}
     for received, value in data.items():
@@ -187,14 +206,42 @@ def from_dict(cls: type[Settings], data: Mapping[str, Any]) -> Settings:
             )
         if name != received and name in data:
             raise InputError(f"{received} is an old name of {name}, and both are given; remove one")
-        if dataclasses.is_dataclass(known[name]):
-            value = from_dict(typing.cast(type, known[name]), value)
-        elif typing.get_origin(known[name]) is tuple:
-            value = tuple(map(typing.get_args(known[name])[0], value))
-        elif type(value) is not known[name] and (type(value), known[name]) != (int, float):
-            raise InputError(f"{name} is {value!r}; expected {known[name].__name__}")
-        values[name] = value
+        field, kind = known[name]
+        if dataclasses.is_dataclass(kind):
+            values[name] = from_dict(typing.cast(type, kind), value)
+        else:
+            values[name] = _check_value(field, kind, value)
     return cls(**values)
+
+
+def _check_value(field: dataclasses.Field, kind: Any, value: Any) -> Any:
+    """Return the value of a setting; a list becomes a tuple.
+
+    Raises:
+        InputError: The value has another type than the setting, or its flag would refuse it.
+    """
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{field.name} is {value!r:.100}; expected a list")
+        (one,) = set(typing.get_args(kind)) - {...}
+        # Kernel sizes of old runs are numbers instead of texts.
+        values = (str(each) if (type(each), one) == (int, str) else each for each in value)
+        return tuple(_check_value(field, one, each) for each in values)
+    if type(value) is not kind and (type(value), kind) != (int, float):
+        raise InputError(f"{field.name} is {value!r:.100}; expected {kind.__name__}")
+    if kind is bool:
+        return value
+    about: dict[str, Any] = dict(field.metadata)
+    if about["choices"] == GIVEN_WITH_FLAGS:
+        about["choices"] = None
+    if field.metadata["is_path"]:
+        absolute_path(value)
+    parser, _ = _make_parser(kind, about)
+    try:
+        parser.parse(value)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{field.name} is {value!r:.100}; {error}") from error
+    return value
 
 
 def resume_differences(old: Any, new: Any) -> list[str]:

@@ -6,7 +6,6 @@
 Both are written again after every change of the store.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +15,14 @@ import numpy as np
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data.feature_store import FeatureStore
-from cyclegan_vc_tf.data.utterances import Utterance
+from cyclegan_vc_tf.data.utterances import Utterance, content_key
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import join_names, single_line
 
 SUMMARY_FILE, PICTURE_FILE = "summary.json", "summary.png"
+
+CHECK = "check"
+"""Key of the hash of the rest of a summary."""
 
 MAX_EXAMPLES = 5
 """Largest number of names in a list of examples."""
@@ -49,16 +51,17 @@ def write(store: FeatureStore, config: FeatureConfig) -> None:
     summary = summarize(store, config)
     draw(store.folder / PICTURE_FILE, summary)
     # Written last, because its key tells which store both files belong to.
-    files.write_json(path, summary)
+    files.write_json(path, {**summary, CHECK: content_key(summary)})
 
 
 def read(folder: Path) -> Summary:
-    """Read the summary of the store in a folder; empty if there is none."""
+    """Read the summary of the store in a folder; empty if there is none, or if it is damaged."""
     try:
-        found = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = files.read_json(folder / SUMMARY_FILE)
+        check = found.pop(CHECK)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if check == content_key(found) else {}
 
 
 def summarize(store: FeatureStore, config: FeatureConfig) -> Summary:

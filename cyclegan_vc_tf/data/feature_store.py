@@ -12,6 +12,7 @@ A store belongs to one folder of recordings and one set of feature settings.
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from cyclegan_vc_tf.data.utterances import (
     read_part,
     read_part_entries,
 )
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import single_line
 
 FORMAT = 3
@@ -146,7 +147,8 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
                 f0_hz_file.write(np.ascontiguousarray(f0_hz, np.float32).data)
                 spectra_file.write(np.ascontiguousarray(spectra, np.float32).data)
     _write_cuts(store, utterances)
-    files.write_text(store / "index.json", json.dumps({**index, "key": key}))
+    checksums = {name: files.crc32(_array_path(store, name, key)) for name in ARRAYS}
+    files.write_text(store / "index.json", json.dumps({**index, "key": key, "crc32": checksums}))
     _remove_leftovers(store, key)
     return FeatureStore(store)
 
@@ -154,8 +156,10 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
 def _read_index(store: Path) -> tuple[list[Utterance], str]:
     """Read utterances and key from the index; empty if it does not exist or is not usable."""
     try:
-        index = json.loads((store / "index.json").read_text(encoding="utf-8"))
-        if index["format"] != FORMAT:
+        index = files.read_json(store / "index.json")
+        # The key is a hash of the rest, so a changed index is found. Old stores have no checksums.
+        key, checksums = index.pop("key"), index.pop("crc32", {})
+        if index["format"] != FORMAT or content_key(index) != key:
             return [], ""
         entries = [
             Utterance.from_json(entry, Recording(**entry["recording"]))
@@ -163,11 +167,14 @@ def _read_index(store: Path) -> tuple[list[Utterance], str]:
         ]
         frames = sum(entry.frames for entry in entries)
         for name in ARRAYS:
-            if len(_memory_map(_array_path(store, name, index["key"]))) != frames:
+            path = _array_path(store, name, key)
+            if len(_memory_map(path)) != frames:
                 return [], ""
-    except (OSError, ValueError, KeyError, TypeError):
+            if name in checksums and checksums[name] != files.crc32(path):
+                return [], ""
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return [], ""
-    return entries, index["key"]
+    return entries, key
 
 
 def _read_arrays(
@@ -210,11 +217,21 @@ def _write_cuts(store: Path, utterances: Sequence[Utterance]) -> None:
 
 
 def _memory_map(path: Path) -> np.ndarray:
-    """Map an array file into memory, or load it if it has no frames."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:  # An array without frames cannot be mapped.
-        return np.load(path, allow_pickle=False)
+    """Map an array file into memory.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged, or holds other than float32 values.
+    """
+    with path.open("rb") as file:
+        shape, kind = array_archives.parse_header(file)
+        begin = file.tell()
+    stored = path.stat().st_size - begin
+    if kind != np.dtype("<f4") or stored != math.prod(shape) * kind.itemsize:
+        raise ValueError(f"{path} is damaged")
+    if not stored:  # An array without frames cannot be mapped.
+        return np.zeros(shape, kind)
+    return np.memmap(path, kind, "r", begin, shape)
 
 
 def _remove_leftovers(store: Path, key: str) -> None:

@@ -106,8 +106,7 @@ def prepare_store(
         pending = [
             recording
             for recording in recordings
-            if recording not in known
-            and not utterances_module.part_path(store_dir, recording).exists()
+            if recording not in known and not utterances_module.is_part_usable(store_dir, recording)
         ]
         if pending:
             _analyse_all(folder, pending, store_dir, config, corpus)

@@ -17,7 +17,7 @@ from cyclegan_vc_tf.data.utterances import Utterance
 from cyclegan_vc_tf.features import log_mel, normalization
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import MAX_NAMES, escape_bytes, join_names
+from cyclegan_vc_tf.system.errors import MAX_NAMES, escape_controls, join_names
 
 MAX_LISTED_SKIPPED = 20
 """Largest number of skipped recordings or pieces that are listed by name."""
@@ -94,7 +94,7 @@ class Speaker:
                 "  nothing is held out, because only whole files can be held out; give a held-out "
                 "folder to hear conversions of recordings that were not trained on"
             )
-        return escape_bytes("\n".join(lines))
+        return "\n".join(map(escape_controls, lines))
 
     def _format_warnings(self) -> Iterator[str]:
         """Format warnings about recordings, in one line where many recordings share one."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 
 ARRAYS = ("f0_hz", "spectra")
 """Names of an utterance's arrays."""
@@ -130,14 +130,27 @@ def write_part(path: Path, utterances: Iterable[AnalysedUtterance]) -> None:
 def read_part_entries(store: Path, recording: Recording) -> list[Utterance]:
     """Read the list of utterances in a recording's part."""
     with zipfile.ZipFile(part_path(store, recording)) as part:
-        entries = json.loads(part.read(_ENTRIES))
+        entries = files.parse_json(part.read(_ENTRIES))
     return [Utterance.from_json(entry, recording) for entry in entries]
+
+
+def is_part_usable(store: Path, recording: Recording) -> bool:
+    """Return whether a recording has a part that is not damaged."""
+    try:
+        for f0_hz, spectra in read_part(store, recording):
+            if len(f0_hz) != len(spectra):
+                return False
+    # zipfile and zlib raise many types for damaged files.
+    except Exception:
+        return False
+    return True
 
 
 def read_part(store: Path, recording: Recording) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read F0 and spectra of each utterance with frames in a recording's part."""
-    with np.load(part_path(store, recording), allow_pickle=False) as part:
-        for number, entry in enumerate(read_part_entries(store, recording)):
+    entries = read_part_entries(store, recording)
+    with array_archives.open_arrays(part_path(store, recording)) as part:
+        for number, entry in enumerate(entries):
             if entry.frames:
                 yield part[f"f0_hz-{number}"], part[f"spectra-{number}"]
 

@@ -116,9 +116,15 @@ def read_transcripts(path: Path) -> dict[str, str]:
         InputError: The file cannot be read, or a line has no tab.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--transcripts {path} cannot be read ({error})") from error
+        # A sentence may hold other characters that `splitlines` takes for the end of a line.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"--transcripts {path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"--transcripts {path} cannot be read as UTF-8 ({error.reason} at byte {error.start}); "
+            "save it in UTF-8"
+        ) from error
     table = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -128,7 +134,11 @@ def read_transcripts(path: Path) -> dict[str, str]:
             raise InputError(
                 f"--transcripts {path} has no tab in line {number}; expected: name, tab, sentence"
             )
-        table[name.strip()] = sentence.strip()
+        if table.setdefault(name.strip(), sentence.strip()) != sentence.strip():
+            raise InputError(
+                f"--transcripts {path} has another sentence of {name.strip()} in line {number}; "
+                "expected one sentence per recording"
+            )
     return table
 
 

@@ -10,7 +10,6 @@ FOLDER/card.md          model card: data, licence, settings, scores
 """
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -54,22 +53,32 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
             f"--run_dir {run.path} was imported without {', '.join(sorted(missing))}; train the "
             "run first"
         )
-    output.mkdir(parents=True, exist_ok=True)
+    card = model_card(run, step, about, output.name)
     config = dataclasses.replace(
         run.config, corpus=CorpusConfig(), metrics=MetricsConfig(),
         # Users choose a vocoder themselves; the power limit is part of what was evaluated.
         vocoder=VocoderConfig(limit_power=run.config.vocoder.limit_power),
     )  # fmt: skip
     no_recordings: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
-    half_precision.write(output / run_files.WEIGHTS, networks)
-    files.write_text(output / "card.md", model_card(run, step, about, output.name))
-    files.write_json(output / run_files.PUBLISHED, {"step": step})
-    run_files.write_statistics(output, run.statistics)
-    run_files.write_corpus(output, no_recordings)
-    if run.versions.path.exists():
-        shutil.copyfile(run.versions.path, output / run_files.VERSIONS)
-    # Last, because a folder with settings counts as a run.
-    files.write_json(output / run_files.CONFIG, dataclasses.asdict(config))
+    is_new = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        half_precision.write(output / run_files.WEIGHTS, networks)
+        files.write_text(output / "card.md", card)
+        files.write_json(output / run_files.PUBLISHED, {"step": step})
+        run_files.write_statistics(output, run.statistics)
+        run_files.write_corpus(output, no_recordings)
+        if run.versions.path.exists():
+            shutil.copyfile(run.versions.path, output / run_files.VERSIONS)
+        # Last, because a folder with settings counts as a run.
+        files.write_json(output / run_files.CONFIG, dataclasses.asdict(config))
+    except BaseException:
+        # The folder was new or empty.
+        for path in output.iterdir():
+            path.unlink()
+        if is_new:
+            output.rmdir()
+        raise
     return output / run_files.WEIGHTS
 
 
@@ -104,7 +113,7 @@ def _scores_section(run: RunFolder, step: int, folder_name: str) -> list[str]:
     file = run.path / "evaluation" / f"step-{step}" / "metrics.json"
     if not file.is_file():
         return ["Not evaluated."]
-    scores = json.loads(file.read_text(encoding="utf-8"))
+    scores = _read_scores(file)
     columns = [(direction, system) for direction in scores for system in CARD_SYSTEMS]
     heads = [f"{direction} {SYSTEM_INFO[system].title}" for direction, system in columns]
     lines = [
@@ -118,8 +127,31 @@ def _scores_section(run: RunFolder, step: int, folder_name: str) -> list[str]:
         f"| | {' | '.join(heads)} |", "|---" * (1 + len(columns)) + "|",
     ]  # fmt: skip
     for metric, info in METRIC_INFO.items():
-        values = [scores[direction][system][metric] for direction, system in columns]
+        values = [scores[direction][system].get(metric) for direction, system in columns]
         if any(value is not None for value in values):
             cells = ["" if value is None else f"{value:.{info.digits}f}" for value in values]
             lines.append(f"| {info.title} ({info.unit}) {info.better} | {' | '.join(cells)} |")
     return lines
+
+
+def _read_scores(file: Path) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Read the scores that `evaluate` wrote, by direction, system and metric.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    try:
+        scores = files.read_json(file)
+        found = {
+            direction: {system: dict(scores[direction][system]) for system in CARD_SYSTEMS}
+            for direction in scores
+        }
+        for systems in found.values():
+            for values in systems.values():
+                if any(not isinstance(value, int | float | None) for value in values.values()):
+                    raise ValueError("a score is not a number")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}); evaluate the run again, or remove the file"
+        ) from error
+    return found

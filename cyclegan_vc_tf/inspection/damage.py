@@ -1,6 +1,5 @@
 """Checks of a run folder for damage; each problem comes with a remedy."""
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS
@@ -17,10 +15,11 @@ from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import half_precision
 from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.runs import events, run_files
-from cyclegan_vc_tf.runs.checkpoints import Checkpoints
+from cyclegan_vc_tf.runs.checkpoints import DAMAGE_ERRORS as CHECKPOINT_ERRORS
+from cyclegan_vc_tf.runs.checkpoints import Checkpoints, refuse_forged
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
 from cyclegan_vc_tf.runs.versions import Versions
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.training.trainer import Trainer
 
@@ -81,7 +80,7 @@ def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         ),
         "evaluations": (
             run_files.EVALUATIONS,
-            lambda: _read_evaluations(path / run_files.EVALUATIONS),
+            lambda: EvaluationHistory(path / run_files.EVALUATIONS).all(),
             "remove it to go on without the evaluations",
         ),
         "versions": (
@@ -114,17 +113,8 @@ def check_statistics(path: Path, statistics: Mapping[str, Any], config: RunConfi
         statistics: Statistics by speaker.
         config: Settings of the run.
     """
-    shape, file = (config.features.bins,), path / run_files.STATISTICS
-    for speaker, speaker_statistics in statistics.items():
-        for name, key in run_files.STATISTICS_KEYS.items():
-            values = getattr(speaker_statistics, name)
-            expected = shape if name in ("mean", "std") else ()
-            if np.shape(values) != expected:
-                what = f"{file}: {speaker}_{key} has shape {np.shape(values)}; expected {expected}"
-                return [Problem(what, RESTORE_COPY)]
-            if not np.isfinite(values).all():
-                return [Problem(f"{file}: {speaker}_{key} is NaN or infinite", RESTORE_COPY)]
-    return []
+    fault = run_files.find_statistics_fault(statistics, config)
+    return [Problem(f"{path / run_files.STATISTICS}: {fault}", RESTORE_COPY)] if fault else []
 
 
 def check_checkpoints(
@@ -169,7 +159,7 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
     """Check that published weights can be read, and that they fit the generators."""
     file = path / run_files.WEIGHTS
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        with array_archives.open_arrays(file) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
                     values = arrays[half_precision.find_key(arrays, name, address)]
@@ -261,6 +251,7 @@ def variable_shapes(trainer: Trainer) -> list[tuple[int, ...]]:
 def _restore_error(prefix: Path, trainer: Trainer | None) -> str:
     """Return why a checkpoint cannot be restored; empty if it can."""
     try:
+        refuse_forged(prefix)
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()
         for name in shapes:
@@ -271,26 +262,15 @@ def _restore_error(prefix: Path, trainer: Trainer | None) -> str:
             found = [tuple(shape) for name, shape in shapes.items() if name != OBJECT_GRAPH]
             if sorted(found) != variable_shapes(trainer):
                 return "it holds values of other shapes than the networks of the settings"
-    except (tf.errors.OpError, AssertionError, LookupError, ValueError) as error:
+    except CHECKPOINT_ERRORS as error:
         return _reason(error)
     return ""
-
-
-def _read_evaluations(path: Path) -> dict[int, Any]:
-    """Read evaluations, and check that all values are numbers."""
-    evaluations = EvaluationHistory(path).all()
-    for means in evaluations.values():
-        for direction in means.values():
-            for value in direction.values():
-                if not isinstance(value, int | float | None):
-                    raise ValueError(f"{value!r} is not a number")
-    return evaluations
 
 
 def _sha256_or_none(path: Path) -> str | None:
     """Return the hash of a file's bytes; None if it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return files.sha256(path)
     except OSError:
         return None
 

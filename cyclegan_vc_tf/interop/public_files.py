@@ -1,7 +1,5 @@
 """Files of a public checkpoint, and the networks in them."""
 
-import glob
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.interop import torch_files
+from cyclegan_vc_tf.runs import checkpoints
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
@@ -159,22 +158,15 @@ def _tensorflow_states(prefix: str) -> dict[str, dict[str, np.ndarray]]:
     """Read the variables of a TensorFlow checkpoint by network, which is their scope."""
     if fault := files.find_tensorflow_fault(prefix):
         raise InputError(f"--checkpoint {prefix} {fault}; copy it to another path")
-    data = f"{glob.escape(Path(prefix).name)}.data-"
     try:
+        checkpoints.refuse_forged(Path(prefix))
         reader = tf.train.load_checkpoint(prefix)
-        shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        # A forged index must not make TensorFlow allocate more memory than the data can fill.
-        promised = sum(math.prod(shapes[name]) * kinds[name].size for name in shapes)
-        stored = sum(file.stat().st_size for file in Path(prefix).parent.glob(f"{data}*"))
-        if promised > stored:
-            raise ValueError(f"{promised} bytes are promised, {stored} are there")
         states: dict[str, dict[str, np.ndarray]] = {}
-        for name in shapes:
+        for name in reader.get_variable_to_shape_map():
             scope, _, key = name.partition("/")
             if scope in NETWORKS and not ADAM_SLOTS.fullmatch(key):
                 states.setdefault(scope, {})[key] = np.asarray(reader.get_tensor(name))
-    # TensorFlow raises different types, depending on the damage.
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError) as error:
+    except checkpoints.DAMAGE_ERRORS as error:
         raise InputError(
             f"{prefix} is not a TensorFlow checkpoint, or is damaged; expected {prefix}.index and "
             "its .data files"

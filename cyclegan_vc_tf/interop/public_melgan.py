@@ -131,7 +131,9 @@ def from_public_state(state: Mapping[str, np.ndarray]) -> keras.Model:
 def _read_architecture(weights: Mapping[str, np.ndarray]) -> Architecture:
     """Derive the architecture from the weights' keys and shapes."""
     numbers = sorted(
-        int(found[1]) for key in weights if (found := re.fullmatch(r"model\.(\d+)\.weight", key))
+        int(found[1])
+        for key in weights
+        if (found := re.fullmatch(r"model\.([0-9]{1,4})\.weight", key))
     )
     blocks = [key for key in weights if re.fullmatch(r"model\.\d+\.shortcut\.weight", key)]
     kernels = [weights[f"model.{number}.weight"] for number in numbers]

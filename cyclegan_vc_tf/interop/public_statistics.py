@@ -1,12 +1,12 @@
 """Statistics files of public projects, in NumPy format."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.system import array_archives
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 MAX_ARRAY_BYTES = 1 << 20
@@ -116,16 +116,12 @@ def _check(path: Path, speaker: str, pair: Pair, bins: int, is_f0: bool) -> None
 def _read_arrays(path: Path) -> Arrays:
     """Read all arrays of a NumPy archive, flat and as float64; nothing is unpickled."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            large = [
-                entry.filename for entry in archive.infolist() if entry.file_size > MAX_ARRAY_BYTES
-            ]
-        if large:
-            raise InputError(
-                f"--statistics {path} has {join_names(large)} of more than {MAX_ARRAY_BYTES:,} "
-                "bytes; expected means and deviations"
-            )
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archived:
+        with array_archives.open_arrays(path) as archived:
+            if large := archived.find_larger(MAX_ARRAY_BYTES):
+                raise InputError(
+                    f"--statistics {path} has {join_names(large)} of more than {MAX_ARRAY_BYTES:,} "
+                    "bytes; expected means and deviations"
+                )
             arrays = dict(archived)
         if kinds := {array.dtype.kind for array in arrays.values()} - set("fiu"):
             raise InputError(
@@ -133,9 +129,6 @@ def _read_arrays(path: Path) -> Arrays:
                 "numbers"
             )
         return {name: array.astype(np.float64).ravel() for name, array in arrays.items()}
-    except InputError:
-        raise
-    # For damaged files, zipfile, zlib and NumPy raise a dozen types.
-    except Exception as error:
+    except (OSError, ValueError) as error:
         reason = "is missing" if not path.exists() else "is not a NumPy archive, or is damaged"
         raise InputError(f"--statistics {path} {reason}; expected an .npz file") from error

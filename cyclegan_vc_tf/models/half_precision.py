@@ -1,6 +1,5 @@
 """Weights of networks in half precision: small files for conversion alone."""
 
-import zipfile
 from collections.abc import Container, Mapping
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import keras
 import numpy as np
 
 from cyclegan_vc_tf.models.torch_weights import addresses
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import InputError
 
 LAYER_ALIASES = {"linear_skip": "start"}
@@ -48,12 +47,12 @@ def read(path: Path, networks: Mapping[str, keras.Model]) -> None:
         InputError: The file is damaged, or has other weights.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with array_archives.open_arrays(path) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
                     key = find_key(arrays, name, address)
                     variable.assign(arrays[key].astype(np.float32))
-    except (EOFError, LookupError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (LookupError, OSError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); get it anew") from error
 
 

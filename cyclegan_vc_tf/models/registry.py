@@ -1,9 +1,12 @@
 """Registry of the variants: one row per paper, and the networks of a run."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
+import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.network import NetworkConfig
@@ -21,6 +24,9 @@ from cyclegan_vc_tf.system.errors import InputError
 
 TWO_STEP_DISCRIMINATORS = ("cycled_A", "cycled_B")
 """Discriminators of the two-step adversarial loss, which score cycled features."""
+
+UNCHECKED_WEIGHTS = 2**30
+"""Rough number of weights of a network's widest layers below which all fit into any memory."""
 
 Builder = Callable[[str, int, NetworkConfig, int], keras.Model]
 """Function of name, bins, settings and seed that returns a network."""
@@ -101,9 +107,7 @@ def validate_config(config: RunConfig) -> None:
         InputError: The variant is unknown, a setting belongs to another variant, or
             `RunConfig.validate` refuses the settings.
     """
-    name = config.network.variant
-    if name not in VARIANTS:
-        raise InputError(f"--variant is {name}; expected one of {', '.join(VARIANTS)}")
+    _refuse_unknown(name := config.network.variant)
     variant, default = VARIANTS[name], RunConfig()
     values = {**vars(config.network), **vars(config.training)}
     defaults = {**vars(default.network), **vars(default.training)}
@@ -115,6 +119,23 @@ def validate_config(config: RunConfig) -> None:
                     f"or choose --variant={other}"
                 )
     config.validate(PRESETS[name], variant.optional_block)
+
+
+def validate_networks(network: NetworkConfig) -> None:
+    """Refuse settings that no networks can be built with.
+
+    Raises:
+        InputError: The variant is unknown, or a list of widths or kernels does not have its form.
+    """
+    _refuse_unknown(network.variant)
+    variant = VARIANTS[network.variant]
+    network.validate(PRESETS[network.variant].network, variant.optional_block)
+
+
+def _refuse_unknown(variant: str) -> None:
+    """Refuse a variant that is not in the table."""
+    if variant not in VARIANTS:
+        raise InputError(f"--variant is {variant:.100}; expected one of {', '.join(VARIANTS)}")
 
 
 def network_names(config: RunConfig) -> list[str]:
@@ -142,7 +163,12 @@ def build_networks(config: RunConfig, names: Sequence[str] | None = None) -> dic
 
     Returns:
         Networks by name.
+
+    Raises:
+        InputError: The networks have more parameters than fit into the memory.
     """
+    if tf.executing_eagerly():
+        _refuse_too_large(config)
     # The first variable of a network begins TensorFlow's use of a GPU.
     device.configure_gpu()
     bins, network, seed = config.features.bins, config.network, config.training.seed
@@ -152,6 +178,26 @@ def build_networks(config: RunConfig, names: Sequence[str] | None = None) -> dic
         name: builders[name.split("_")[0]](name, bins, network, seed)
         for name in (network_names(config) if names is None else names)
     }
+
+
+def _refuse_too_large(config: RunConfig) -> None:
+    """Refuse networks with more parameters than the machine's memory holds."""
+    network = config.network
+    widest = network.channels * max(*network.generator_widths, *network.discriminator_widths)
+    sizes = network.generator_kernel_sizes + network.discriminator_kernel_sizes
+    if widest**2 * max(map(math.prod, sizes)) * (1 + network.residual_blocks) < UNCHECKED_WEIGHTS:
+        return
+    # Networks in a graph that is never run take no memory.
+    with tf.Graph().as_default():
+        names = ("generator_A2B", "discriminator_A")
+        count = sum(model.count_params() for model in build_networks(config, names).values())
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 4 * count > memory_bytes:
+        raise InputError(
+            f"generator and discriminator have {count:,} parameters of 4 bytes, more than the "
+            f"{memory_bytes:,} bytes of memory; choose a smaller --channels, narrower "
+            "--generator_widths and --discriminator_widths, or smaller kernels"
+        )
 
 
 def build_generators(config: RunConfig) -> dict[Direction, keras.Model]:

@@ -1,5 +1,7 @@
 """Checkpoints of a run; a checkpoint counts only if it was written completely."""
 
+import glob
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -7,9 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
+
+DAMAGE_ERRORS = (
+    tf.errors.OpError, AssertionError, DecodeError, LookupError, OSError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""Exceptions that TensorFlow raises for damaged checkpoints, depending on the damage."""
+
+
+def refuse_forged(prefix: Path) -> None:
+    """Refuse a checkpoint that states more values than its data can hold.
+
+    TensorFlow would allocate the memory before it reads the data.
+
+    Raises:
+        ValueError: The index is forged or damaged. Other damage raises one of `DAMAGE_ERRORS`.
+    """
+    reader = tf.train.load_checkpoint(str(prefix))
+    shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    stated = sum(math.prod(shapes[name]) * kinds[name].size for name in shapes)
+    stored = sum(
+        file.stat().st_size for file in prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*")
+    )
+    if stated > stored:
+        raise ValueError(f"{stated} bytes are promised, {stored} are there")
 
 
 @dataclass(frozen=True)
@@ -103,13 +130,14 @@ class Checkpoints:
         """
         prefix = self.folder / f"ckpt-{step}"
         try:
+            refuse_forged(prefix)
             # Without expect_partial, TensorFlow also logs a warning per missing value.
             status = checkpoint.read(str(prefix)).expect_partial()
             if whole:
                 status.assert_consumed()
             else:
                 status.assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
+        except DAMAGE_ERRORS as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             others = [other for other in self.steps() if other != step]
             remedy = (

@@ -1,6 +1,5 @@
 """Scores of a run's checkpoints, as measured in training."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,15 @@ class EvaluationHistory:
         if not self.path.exists():
             return {}
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-            return {int(step): dict(means) for step, means in data.items()}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+            data = files.read_json(self.path)
+            known = {int(step): dict(means) for step, means in data.items()}
+            for means in known.values():
+                for direction in means.values():
+                    for value in direction.values():
+                        if isinstance(value, bool) or not isinstance(value, int | float | None):
+                            raise ValueError(f"{value!r:.100} is not a number")
+            return known
+        except (OSError, ValueError, AttributeError, TypeError, OverflowError) as error:
             raise InputError(
                 f"{self.path} is damaged ({error}); remove it to go on without the evaluations"
             ) from error
@@ -62,7 +67,8 @@ class EvaluationHistory:
         costs = {}
         for step, means in self.all().items():
             values = [direction.get(metric) for direction in means.values()]
-            measured = [value for value in values if value is not None]
+            # NaN has no place in an order.
+            measured = [value for value in values if value is not None and value == value]
             if step in steps and measured and len(measured) == len(values):
                 costs[step] = sign * sum(measured) / len(measured)
         return min(costs, key=costs.__getitem__) if costs else None

@@ -1,9 +1,7 @@
 """Files of a run folder: names, readers and writers."""
 
 import dataclasses
-import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import InputError
 
 CONFIG = "config.json"
@@ -35,6 +33,15 @@ STATISTICS_KEYS = {
 }
 """Key of each field of `Statistics` in the file, after the speaker's letter and `_`."""
 
+MAX_LOG_F0 = 12.0
+"""Upper bound of means and standard deviations of ln F0: no voice has an F0 of 160 kHz."""
+
+CORPUS_TYPES: dict[str, type] = {
+    "folder": str, "training": dict, "held_out_folder": str, "held_out": list,
+    "held_out_sha256": dict,
+}  # fmt: skip
+"""Types of the entries of a speaker in the table of recordings."""
+
 DAMAGE_ERRORS = (
     AttributeError,
     EOFError,
@@ -42,7 +49,7 @@ DAMAGE_ERRORS = (
     OSError,
     TypeError,
     ValueError,
-    zipfile.BadZipFile,
+    OverflowError,
 )
 """Exceptions that damaged JSON and NumPy files raise."""
 
@@ -141,19 +148,28 @@ def read_settings(folder: Path) -> RunConfig:
         InputError: This version does not know a setting. Other damage raises one of
             `DAMAGE_ERRORS`.
     """
-    return settings.from_dict(RunConfig, json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    return settings.from_dict(RunConfig, files.read_json(folder / CONFIG))
 
 
 def read_corpus(folder: Path) -> dict[str, Any]:
-    """Read the table of a run's recordings, and check that it lists training recordings."""
-    corpus = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
-    training_recordings(corpus)
+    """Read the table of a run's recordings, and check the types of all entries."""
+    corpus = files.read_json(folder / CORPUS)
+    for speaker in SPEAKERS:
+        entries = {"training": None, **corpus[speaker]}
+        for name, value in entries.items():
+            if name in CORPUS_TYPES and not isinstance(value, CORPUS_TYPES[name]):
+                raise ValueError(f"{CORPUS}: {name} of {speaker} is {value!r:.100}")
+        for name in ("folder", "held_out_folder"):
+            settings.refuse_unusable_path(entries.get(name, ""))
+        for names in (entries["training"], entries.get("held_out", ())):
+            for name in names:
+                settings.refuse_unusable_path(name)
     return corpus
 
 
 def read_statistics(folder: Path) -> dict[str, Statistics]:
     """Read the statistics of both speakers."""
-    with (folder / STATISTICS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with array_archives.open_arrays(folder / STATISTICS) as arrays:
         return {
             speaker: Statistics(
                 mean=arrays[f"{speaker}_mean"],
@@ -165,6 +181,28 @@ def read_statistics(folder: Path) -> dict[str, Statistics]:
         }
 
 
+def find_statistics_fault(statistics: Mapping[str, Statistics], config: RunConfig) -> str:
+    """Return why statistics cannot be those of a run with these settings; empty if they can be."""
+    for speaker, values in statistics.items():
+        for name, key in STATISTICS_KEYS.items():
+            value = np.asarray(getattr(values, name))
+            expected = (config.features.bins,) if name in ("mean", "std") else ()
+            if value.shape != expected or value.dtype.kind != "f":
+                return (
+                    f"{speaker}_{key} has shape {value.shape} and type {value.dtype}; expected "
+                    f"{expected} and floating-point numbers"
+                )
+            if not np.isfinite(value).all():
+                return f"{speaker}_{key} is NaN or infinite"
+            if (
+                name != "mean"
+                and not ((value >= 0) & (value <= MAX_LOG_F0)).all()
+                and not (name == "std" and (value >= 0).all())
+            ):
+                return f"{speaker}_{key} is {value.min():g}; expected the value of a voice"
+    return ""
+
+
 def training_recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return SHA-256 hashes of the training recordings by speaker and name."""
     return {speaker: dict(corpus[speaker]["training"]) for speaker in SPEAKERS}
@@ -173,12 +211,23 @@ def training_recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def read_published_step(folder: Path) -> int | None:
     """Read the step of a published run; None for other runs."""
     path = folder / PUBLISHED
-    return int(json.loads(path.read_text(encoding="utf-8"))["step"]) if path.exists() else None
+    return _read_step(files.read_json(path), path) if path.exists() else None
 
 
 def read_imported(path: Path) -> dict[str, Any]:
     """Read step and untrained networks of an imported run; empty for other runs."""
     if not path.exists():
         return {}
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return {"step": int(data["step"]), "untrained": list(data["untrained"])}
+    data = files.read_json(path)
+    untrained = data["untrained"]
+    if not isinstance(untrained, list) or not all(isinstance(name, str) for name in untrained):
+        raise ValueError(f"{path}: untrained is {untrained!r:.100}; expected names of networks")
+    return {"step": _read_step(data, path), "untrained": untrained}
+
+
+def _read_step(data: Mapping[str, Any], path: Path) -> int:
+    """Return the step in a file."""
+    step = data["step"]
+    if type(step) is not int or not 0 <= step < 2**63:
+        raise ValueError(f"{path}: step is {step!r:.100}; expected a number of steps")
+    return step

@@ -42,6 +42,9 @@ from cyclegan_vc_tf.system.errors import InputError
 CONVERTED_FILE = "converted/step.txt"
 """File with the step at which all held-out recordings were converted."""
 
+MAX_STEP_DIGITS = 18
+"""Largest number of digits of a step: TensorFlow counts in 64 bits."""
+
 FOLDER_FLAGS = {"A": "source_dir", "B": "target_dir"}
 """Flag of each speaker's folder of recordings."""
 
@@ -114,8 +117,8 @@ class RunFolder:
                     "--evaluate_every, or give another --step"
                 )
             return best
-        if not step.isdecimal():
-            raise InputError(f"--step is {step}; expected a number, last or best")
+        if not step.isdecimal() or len(step) > MAX_STEP_DIGITS:
+            raise InputError(f"--step is {step:.100}; expected a number, last or best")
         return self.checkpoints.pick(int(step))
 
     def _best_step(self, steps: list[int]) -> int | None:
@@ -249,11 +252,14 @@ def open_run(path: Path) -> RunFolder:
     run_files.refuse_unusable_names(path)
     try:
         config = run_files.read_settings(path)
+        registry.validate_networks(config.network)
         recordings = run_files.training_recordings(run_files.read_corpus(path))
         imported = run_files.read_imported(path / run_files.IMPORTED)
         published = run_files.read_published_step(path)
         statistics = run_files.read_statistics(path)
-    except run_files.DAMAGE_ERRORS as error:
+        if fault := run_files.find_statistics_fault(statistics, config):
+            raise ValueError(f"{run_files.STATISTICS}: {fault}")
+    except (InputError, *run_files.DAMAGE_ERRORS) as error:
         raise InputError(
             f"--run_dir {path} is damaged: {error}; see python -m cyclegan_vc_tf inspect"
         ) from error

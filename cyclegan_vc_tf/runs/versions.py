@@ -1,6 +1,5 @@
 """Versions of the software that trained a run."""
 
-import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +41,12 @@ class Versions:
         if not self.path.exists():
             return {}
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = files.read_json(self.path)
             known = {int(step): dict(versions) for step, versions in data.items()}
+            for versions in known.values():
+                for version in versions.values():
+                    if not isinstance(version, str):
+                        raise ValueError(f"{version!r:.100} is not a version")
             return {step: known[step] for step in sorted(known)}
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise InputError(

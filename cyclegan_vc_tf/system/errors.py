@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+MAX_LINE = 4000
+"""Largest number of characters of an error's line."""
+
 MAX_NAMES = 6
 """Default number of names that an error lists."""
 
@@ -60,8 +63,19 @@ def escaping(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def single_line(text: str) -> str:
-    """Return a text with spaces for line breaks and escapes for control characters."""
+    """Return a text with spaces for line breaks and escapes for control characters.
+
+    A text of more than `MAX_LINE` characters loses its middle.
+    """
+    line = escape_controls(" ".join(text.split()))
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
+
+
+def escape_controls(text: str) -> str:
+    """Return a text with escapes for line breaks and control characters, as names may hold."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in " ".join(text.split())
+        for character in text
     )

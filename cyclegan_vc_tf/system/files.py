@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,38 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is not JSON in UTF-8, has a key twice, or is nested too deeply.
+    """
+    return parse_json(path.read_bytes())
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the data of JSON in UTF-8.
+
+    Raises:
+        ValueError: As `read_json` says.
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_refuse_repeated_keys)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; Python's reader would keep the last of several equal keys."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has {repeated!r} twice")
+    return found
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 hash of a file as hexadecimal digits; the file is read in blocks."""
     digest = hashlib.sha256()
@@ -126,6 +159,15 @@ def sha256(path: Path) -> str:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def crc32(path: Path) -> int:
+    """Return the CRC-32 checksum of a file; the file is read in blocks."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 @contextmanager

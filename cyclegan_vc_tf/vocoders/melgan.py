@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.models.stack import plain
-from cyclegan_vc_tf.system import device, files
+from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 Shape = tuple[int, ...]
@@ -296,7 +296,9 @@ def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> Non
     `up_1_conv/kernel`, the architecture, and the analysis of the training spectra.
     """
     architecture = Architecture.from_model(model)
-    arrays: dict[str, Any] = dict(zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
+    arrays: dict[str, Any] = dict(
+        zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True)
+    )
     arrays |= {name: np.array(value) for name, value in asdict(analysis).items()}
     for address in architecture.weight_shapes():
         arrays[address] = _find_variable(model, address).numpy()
@@ -316,14 +318,13 @@ def load(path: Path) -> tuple[keras.Model, Analysis]:
             f"{path} does not exist or is not a file; expected a vocoder file: {remedy}"
         )
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+        with array_archives.open_arrays(path) as stored:
+            arrays = dict(stored)
         header, analysis = (
             [arrays.pop(key).astype(np.int64, casting="safe").tolist() for key in keys]
             for keys in (HEADER, asdict(Analysis()))
         )
-    # zipfile, zlib and NumPy raise many types of error for a damaged or different file.
-    except Exception as error:
+    except (LookupError, OSError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a vocoder file, or is damaged; {remedy}") from error
     format_number, bins, channels, ratios, dilations = header
     if format_number != FORMAT:
