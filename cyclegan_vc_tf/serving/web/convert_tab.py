@@ -81,10 +81,12 @@ class ConvertTab:
                 )  # fmt: skip
             self.spectrograms = gr.Image(
                 label="Spectrograms", interactive=False, elem_id="convert-spectrograms",
+                elem_classes="picture",
                 buttons=["fullscreen"], type="filepath",
             )  # fmt: skip
             self.contours = gr.Image(
                 label="F0 contours", interactive=False, elem_id="convert-f0-contours",
+                elem_classes="picture",
                 buttons=["fullscreen"], type="filepath",
             )  # fmt: skip
             with gr.Row():

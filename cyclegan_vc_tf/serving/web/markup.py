@@ -10,11 +10,13 @@ from cyclegan_vc_tf.serving.web.trainings import TrainingState
 
 PAGE_TITLE = "cyclegan_vc_tf"
 
+ICON = Path(__file__).parent / "icon.svg"
+
 
 def header() -> str:
     """Return the head of the page."""
     return (
-        '<div class="masthead"><h1>cyclegan_vc_tf</h1>'
+        f'<div class="masthead">{ICON.read_text(encoding="utf-8")}<h1>cyclegan_vc_tf</h1>'
         "<p>Voice conversion between two speakers, on this machine.</p></div>"
     )
 
@@ -70,6 +72,8 @@ def training_progress(state: TrainingState, view: TrainingView) -> str:
         text = "preparing the recordings"
     elif state.running and not view.step:
         text = f"running: beginning; {view.steps} steps"
+    elif state.running and view.step >= view.steps:
+        text = f"running: step {view.step} of {view.steps}, converting held-out recordings"
     elif state.running:
         text = f"running: step {view.step} of {view.steps}{_format_rest(view)}"
     elif view.steps and view.step >= view.steps:

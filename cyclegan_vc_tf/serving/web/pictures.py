@@ -65,7 +65,7 @@ def draw_curves(curves: Mapping[str, tuple[list[int], list[float]]], path: Path)
         axes.plot(steps, values, label=name, color=color, linewidth=1.6)
     axes.set(xlabel="step", ylabel="loss")
     axes.grid(alpha=0.25, color=INK)
-    axes.legend(ncols=min(4, len(curves)), loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    axes.legend(loc="upper right", frameon=False)
     save(figure, path)
     return path
 

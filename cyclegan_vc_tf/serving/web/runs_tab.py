@@ -20,7 +20,7 @@ class RunsTab:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_classes="bottom"):
             with gr.Column(scale=3, min_width=300):
                 self.run = gr.Dropdown(label="Run", choices=[], elem_id="runs-run")
             with gr.Column(scale=1, min_width=160):
@@ -29,7 +29,7 @@ class RunsTab:
         self.problems = gr.HTML(elem_id="runs-problems")
         self.facts = gr.HTML(elem_id="runs-facts")
         with gr.Accordion("Evaluation", open=True):
-            with gr.Row():
+            with gr.Row(elem_classes="bottom"):
                 self.report_step = gr.Dropdown(
                     label="Evaluated step", choices=[], elem_id="runs-report-step"
                 )

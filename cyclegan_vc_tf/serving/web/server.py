@@ -75,7 +75,7 @@ def _serve(
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from cyclegan_vc_tf.serving.web import theme
+    from cyclegan_vc_tf.serving.web import markup, theme
     from cyclegan_vc_tf.serving.web.headers import ContentPolicy
     from cyclegan_vc_tf.serving.web.page import build_page
     from cyclegan_vc_tf.serving.web.services import Services
@@ -98,6 +98,7 @@ def _serve(
         show_error=False,
         max_file_size=config.max_upload_mb * 10**6,
         app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
+        favicon_path=markup.ICON,
         footer_links=[],
         ssr_mode=False,
         mcp_server=False,
