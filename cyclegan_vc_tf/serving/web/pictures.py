@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -22,15 +23,21 @@ CURVES = ("#0f8f86", "#d97706", "#7c6fd6", "#c2417c", "#5b8c2a", "#6b7280")
 PLOT_RATE_HZ = 16_000
 """Sample rate that recordings are drawn at."""
 
+LEGEND: dict[str, Any] = {
+    "loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False
+}  # fmt: skip
+"""Place of a legend: above the panel."""
+
+SCALE = 0.7
+"""Size of a figure on the page beside its size in TensorBoard, so that text stays readable."""
+
 MAX_DRAWN_S = 30.0
 """Length of a recording that is drawn, in seconds."""
 
 F0_CONFIG = FeatureConfig(f0_method="dio", sample_rate_hz=PLOT_RATE_HZ)
 
 
-def draw_conversion(
-    waves: Mapping[str, tuple[np.ndarray, int]] | Mapping[str, Path], folder: Path, name: str
-) -> tuple[Path, Path]:
+def draw_conversion(waves: Mapping[str, Path], folder: Path, name: str) -> tuple[Path, Path]:
     """Draw spectrograms and F0 contours of recordings.
 
     Args:
@@ -48,6 +55,7 @@ def draw_conversion(
     figure = plots.plot_f0_contours(f0_hz, F0_CONFIG.frame_period_ms)
     for line, color in zip(figure.axes[0].lines, CURVES, strict=False):
         line.set(color=color, linewidth=2)
+    figure.axes[0].legend(**LEGEND)
     save(figure, contours)
     return spectrograms, contours
 
@@ -59,13 +67,13 @@ def draw_curves(curves: Mapping[str, tuple[list[int], list[float]]], path: Path)
         curves: Steps and values by name.
         path: File to write.
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
     for (name, (steps, values)), color in zip(curves.items(), CURVES, strict=False):
         axes.plot(steps, values, label=name, color=color, linewidth=1.6)
     axes.set(xlabel="step", ylabel="loss")
     axes.grid(alpha=0.25, color=INK)
-    axes.legend(loc="upper right", frameon=False)
+    axes.legend(**LEGEND)
     save(figure, path)
     return path
 
@@ -85,9 +93,10 @@ def save(figure: Figure, path: Path) -> None:
             legend.get_frame().set_alpha(0)
             for text in legend.get_texts():
                 text.set_color(INK)
+    figure.set_size_inches(*(SCALE * figure.get_size_inches()))
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=160)
     with files.replacing(path) as partial:
         partial.write_bytes(buffer.getvalue())
 

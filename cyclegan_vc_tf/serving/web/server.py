@@ -106,6 +106,7 @@ def _serve(
         enable_monitoring=False,
         run_history=False,
         theme=theme.make_theme(),
+        js=theme.SCRIPT.read_text(encoding="utf-8"),
         css_paths=[theme.STYLE_SHEET],
         blocked_paths=[str(Path(config.runs_dir))],
     )

@@ -6,6 +6,8 @@ import gradio as gr
 
 STYLE_SHEET = Path(__file__).parent / "style.css"
 
+SCRIPT = Path(__file__).parent / "accessibility.js"
+
 FONTS = ["system-ui", "Segoe UI", "Roboto", "Ubuntu", "Cantarell", "Noto Sans", "sans-serif"]
 MONOSPACED_FONTS = ["ui-monospace", "Cascadia Mono", "DejaVu Sans Mono", "monospace"]
 
@@ -25,7 +27,7 @@ def make_theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         block_label_text_color="*neutral_700",

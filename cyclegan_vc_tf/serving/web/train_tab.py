@@ -9,7 +9,6 @@ from cyclegan_vc_tf import api
 from cyclegan_vc_tf.config import overrides, preset_files
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.serving.web import (
     markup,
@@ -150,7 +149,7 @@ class TrainTab:
         with gr.Accordion("Log", open=False):
             self.log = gr.HTML(elem_id="train-log")
         with gr.Column(visible=False) as self.found:
-            gr.Markdown("### Recordings")
+            gr.Markdown("## Recordings")
             self.summary = gr.HTML(elem_id="train-summary")
             self.found_pictures = [
                 gr.Image(
@@ -226,6 +225,8 @@ class TrainTab:
     def begin(self, name: str, steps: str, flags: str, *form: Any) -> tuple[Any, ...]:
         """Start a training in a process of its own."""
         path = self.services.runs.new_path(name)
+        from cyclegan_vc_tf.models import registry
+
         changes = training_flags.parse_flags(flags)
         if steps.strip():
             changes["steps"] = steps.strip()

@@ -3,15 +3,20 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
-from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.runs import events, run_files
+from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 SHOWN_LOSSES = ("generator", "discriminator", "cycle_A", "cycle_B", "identity_A", "identity_B")
 """Losses that are drawn, where a training has them."""
+
+EVENT_FILES = "events.out.tfevents.*"
+"""Pattern of the event files in a run folder, as in `runs.events`, which imports TensorFlow."""
 
 MAX_POINTS = 1000
 """Points of a curve that are drawn."""
@@ -71,7 +76,7 @@ class EventReader:
         Args:
             run_dir: Run folder; it may not exist yet.
         """
-        paths = [*sorted(run_dir.glob(events.EVENT_FILES)), run_dir / run_files.CONFIG]
+        paths = [*sorted(run_dir.glob(EVENT_FILES)), run_dir / run_files.CONFIG]
         state = tuple((path.name, *_size_and_time(path)) for path in paths)
         with self._lock:
             if self._known.get(run_dir, (None,))[0] != state:
@@ -81,10 +86,17 @@ class EventReader:
 
 def read_view(run_dir: Path) -> TrainingView:
     """Read the course of a training from its event files."""
-    steps = _read_steps(run_dir)
+    paths, steps = sorted(run_dir.glob(EVENT_FILES)), _read_steps(run_dir)
+    if not paths:
+        return TrainingView(steps=steps)
+    # TensorFlow takes seconds to import: the page opens without it.
+    import tensorflow as tf
+
+    from cyclegan_vc_tf.runs import events
+
     points: dict[str, dict[int, float]] = {}
     samples: dict[str, Sample] = {}
-    for path in sorted(run_dir.glob(events.EVENT_FILES)):
+    for path in paths:
         for record in events.read_records(path):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
@@ -114,30 +126,30 @@ def write_sample(sample: Sample, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _add_sample(samples: dict[str, Sample], value: tf.compat.v1.Summary.Value, plugin: str,
-                step: int) -> None:  # fmt: skip
+def _add_sample(
+    samples: dict[str, Sample], value: "tf.compat.v1.Summary.Value", plugin: str, step: int
+) -> None:
     """Add a sound or picture of a held-out recording; a later step replaces an earlier one."""
     name, _, kind = value.tag.rpartition("/")
     if not name.startswith(("A2B/", "B2A/")):
         return
     if name not in samples or samples[name].step != step:
         samples[name] = Sample(step)
-    content = tf.make_ndarray(value.tensor).reshape(-1)
+    strings = value.tensor.string_val
     if plugin == "audio":
         # Pairs of a sound and its label.
-        samples[name].sounds[kind] = bytes(content[0])
+        samples[name].sounds[kind] = bytes(strings[0])
     else:
         # Width, height, then the picture.
-        samples[name].pictures[kind] = bytes(content[2])
+        samples[name].pictures[kind] = bytes(strings[2])
 
 
 def _read_steps(run_dir: Path) -> int:
     """Return the number of steps in the settings; 0 if they cannot be read."""
     try:
-        config: RunConfig = run_files.read_settings(run_dir)
-    except (*run_files.DAMAGE_ERRORS, Exception):
+        return run_files.read_settings(run_dir).training.steps
+    except (*run_files.DAMAGE_ERRORS, InputError):
         return 0
-    return config.training.steps
 
 
 def _thin(curve: dict[int, float]) -> tuple[list[int], list[float]]:
