@@ -14,6 +14,7 @@ COMMANDS = {
     "publish": "make a small copy of a run to pass on",
     "import": "make a run folder from a public checkpoint",
     "export": "write the networks of a run as a PyTorch file",
+    "web": "open a web page to convert, train and look after runs",
     "import_vocoder": "make a vocoder from a public MelGAN generator",
 }
 

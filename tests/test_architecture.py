@@ -17,7 +17,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 
 ORDER = {
     "cyclegan_vc_tf": (
-        "__main__", "cli", "exchange", "api", "interop", "hub", "inspection", "training",
+        "__main__", "cli", "serving", "exchange", "api", "interop", "hub", "inspection", "training",
         "evaluation", "conversion", "runs", "data", "vocoders", "models", "features", "audio",
         "config", "system",
     ),

@@ -35,6 +35,9 @@ from cyclegan_vc_tf.training.profiling import StepProfiler
 from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import selection
 
+EVENT_DELAY_MS = 5000
+"""Longest time that events wait in memory, so that a page or TensorBoard shows a slow step soon."""
+
 
 def train(
     run_dir: Path,
@@ -198,7 +201,9 @@ class _Session:
         pairs = self._batches()
         with (
             stop_request() as signalled,
-            closing(tf.summary.create_file_writer(str(self.run.path))) as writer,
+            closing(
+                tf.summary.create_file_writer(str(self.run.path), flush_millis=EVENT_DELAY_MS)
+            ) as writer,
             writer.as_default(),
             closing(
                 StepProfiler(self.run.path, profiling.parse_profile_steps(config.profile_steps))

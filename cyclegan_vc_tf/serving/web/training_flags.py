@@ -1,0 +1,53 @@
+"""Flags of a training that are typed into the page."""
+
+import shlex
+
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system.errors import InputError
+
+PATHS = frozenset(
+    field.name for _, field, _ in settings.iterate_fields(RunConfig) if field.metadata["is_path"]
+)
+"""Settings that are paths: a page must not choose files on the machine."""
+
+SWITCHES = frozenset(
+    field.name for _, field, kind in settings.iterate_fields(RunConfig) if kind is bool
+)
+"""Settings that are on or off."""
+
+
+def parse_flags(text: str) -> dict[str, str]:
+    """Return the values of flags by name.
+
+    Args:
+        text: Flags as on a command line, such as "--steps=2000 --limit_power".
+
+    Raises:
+        InputError: The text has another form, or a flag is a path.
+    """
+    try:
+        words = shlex.split(text or "")
+    except ValueError as error:
+        raise InputError(f"received the flags {text!r} ({error}); expected --name=value") from None
+    values = {}
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            raise InputError(f"received {word!r}; expected --name=value")
+        if not equals:
+            name, value = _switch(name)
+        name = settings.FLAG_ALIASES.get(name, name)
+        if name in PATHS:
+            raise InputError(f"--{name} is a path, which the page does not take; leave it out")
+        values[name] = value
+    return values
+
+
+def _switch(name: str) -> tuple[str, str]:
+    """Return name and value of a flag without a value: --name or --noname."""
+    if name in SWITCHES:
+        return name, "true"
+    if name.removeprefix("no") in SWITCHES:
+        return name.removeprefix("no"), "false"
+    raise InputError(f"--{name} has no value; expected --{name}=value")

@@ -1,0 +1,100 @@
+"""Temporary files of the page: one folder per session, all removed in the end."""
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from cyclegan_vc_tf.system import files
+
+PREFIX = "cyclegan-vc-web-"
+"""Beginning of the name of every page's temporary folder."""
+
+LOCK = "lock"
+
+
+class Workspace:
+    """Temporary folder of one server, with a folder inside for each session.
+
+    The name of a session's folder cannot be guessed: files in it are served to whoever knows their
+    path. A folder that a killed server left is removed when the next one starts.
+
+    Args:
+        parent: Folder to make the temporary folder in; by default the system's.
+
+    Attributes:
+        root: The temporary folder.
+        cache: Folder that Gradio keeps uploaded and shown files in; sessions are inside it.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = Path(tempfile.gettempdir()) if parent is None else parent
+        remove_abandoned(parent)
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self._held = ExitStack()
+        self._held.enter_context(files.locked(self.root / LOCK, wait=True))
+        self.cache = self.root / "files"
+        self.cache.mkdir()
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+
+    def session_folder(self, session: str) -> Path:
+        """Return the folder of a session; it is made if it does not exist.
+
+        Args:
+            session: Name that the browser gave its session; it may be any text.
+        """
+        with self._lock:
+            folder = self._path(session)
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+
+    def fresh_folder(self, session: str, name: str) -> Path:
+        """Return a new and empty folder inside a session's folder, in place of the one before it.
+
+        Args:
+            session: Name of the session.
+            name: Beginning of the folder's name; the session's last folder of it is removed.
+        """
+        parent = self.session_folder(session)
+        for before in parent.glob(f"{name}-*"):
+            shutil.rmtree(before, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+
+    def shared_folder(self) -> Path:
+        """Return the folder of pictures that all sessions may see."""
+        folder = self._path("")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def end_session(self, session: str) -> None:
+        """Remove the files of a session."""
+        with self._lock:
+            shutil.rmtree(self._path(session), ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove all files."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self._held.close()
+
+    def _path(self, session: str) -> Path:
+        name = hashlib.blake2b(session.encode(errors="replace"), key=self._key).hexdigest()
+        return self.cache / "sessions" / name[:40]
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove temporary folders of servers that do not run any more.
+
+    Args:
+        parent: Folder that holds them.
+    """
+    for folder in parent.glob(f"{PREFIX}*"):
+        # Another user's folder cannot be opened, and stays.
+        with contextlib.suppress(OSError):
+            lock = folder / LOCK
+            if lock.is_file() and not folder.is_symlink() and not files.is_locked(lock):
+                shutil.rmtree(folder, ignore_errors=True)
