@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cyclegan_vc_tf.config.commands import RUN_DIR_HELP, STEP_HELP
+from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.system.errors import InputError
@@ -57,3 +59,66 @@ class StreamConfig:
             value = getattr(self, name)
             if value % FRAME_MULTIPLE:
                 raise InputError(f"--{name} is {value}; expected a multiple of {FRAME_MULTIPLE}")
+
+
+PIPE = "-"
+"""Value of --input and --output for standard input and output."""
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """Settings of one call of `live`."""
+
+    run_dir: str = setting("", RUN_DIR_HELP)
+    direction: str = setting(
+        "A2B",
+        "Direction of conversion: A2B from speaker A to speaker B, or B2A.",
+        choices=tuple(map(str, Direction)),
+    )
+    step: str = setting("last", STEP_HELP)
+    f0: str = setting(
+        "convert",
+        "Map F0 to the range of the target speaker (convert), or keep it.",
+        choices=("convert", "keep"),
+    )
+    semitones: float = setting(
+        0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0
+    )
+    input: str = setting(
+        "",
+        "Recording to convert instead of the microphone's sound; - reads raw samples from standard "
+        "input.",
+    )
+    output: str = setting(
+        "",
+        "Wav file to write instead of playing, with --input; - writes raw samples to standard "
+        "output.",
+    )
+    realtime: bool = setting(
+        False, "Read --input as fast as it would be spoken, and count what comes too late."
+    )
+    sample_format: str = setting(
+        "s16le",
+        "Format of raw samples: 16-bit integers or 32-bit floats, little-endian, mono.",
+        choices=("s16le", "f32le"),
+    )
+    rate_hz: int = setting(
+        0,
+        "Sample rate of devices or of raw samples, in Hz; 0 is the model's.",
+        minimum=0,
+        maximum=192_000,
+    )
+    list_devices: bool = setting(False, "List sound devices and exit.")
+    input_device: str = setting("", "Microphone: its number, or a part of its name.")
+    output_device: str = setting("", "Loudspeaker: its number, or a part of its name.")
+    record: str = setting("", "Wav file to write the converted speech to.", is_path=True)
+    seconds: float = setting(0.0, "Time after which to stop, in seconds; 0 is never.", minimum=0.0)
+    period_ms: float = setting(
+        10.0, "Time between two exchanges with devices, in ms.", minimum=1.0, maximum=200.0
+    )
+    slack_ms: float = setting(
+        15.0,
+        "Converted speech that waits to be played, in ms, in case a block takes longer.",
+        minimum=0.0,
+        maximum=1000.0,
+    )

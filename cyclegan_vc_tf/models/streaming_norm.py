@@ -94,6 +94,13 @@ def replace_norms(
     return keras.models.clone_model(generator, clone_function=clone)
 
 
+def reset(generator: keras.Model) -> None:
+    """Forget the running statistics of a generator from `replace_norms`."""
+    for layer in generator.layers:
+        if isinstance(layer, StreamingNormalization) and not layer.is_fixed:
+            layer.windows.assign(0.0)
+
+
 def measure_moments(generator: keras.Model, utterances: Sequence[np.ndarray]) -> Moments:
     """Measure the statistics of all norms over whole utterances, and average over utterances.
 

@@ -1,5 +1,7 @@
 """Choice of the pipeline for a run's features."""
 
+import numpy as np
+
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
@@ -8,6 +10,9 @@ from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
 from cyclegan_vc_tf.system.errors import InputError
+
+WARM_UP_BLOCKS = 3
+"""Blocks of silence that are converted before a stream begins."""
 
 
 def for_run(
@@ -51,15 +56,24 @@ def for_run(
                 f"--norms=fixed: {run.path} has no {norm_statistics.FILE}, and the features of its "
                 "training recordings were not found; leave --norms out"
             )
+    windows = WindowGenerator(generator, moments, config, features.hop_s)
     statistics = run.statistics
-    pipeline = WorldPipeline(
-        WindowGenerator(generator, moments, config, features.hop_s),
-        statistics[direction.source],
-        statistics[direction.target],
-        features,
-        config,
-        limit_power=vocoder.limit_power,
-        convert_f0=convert_f0,
-        semitones=semitones,
-    )
-    return pipeline, not moments
+
+    def make() -> WorldPipeline:
+        return WorldPipeline(
+            windows,
+            statistics[direction.source],
+            statistics[direction.target],
+            features,
+            config,
+            limit_power=vocoder.limit_power,
+            convert_f0=convert_f0,
+            semitones=semitones,
+        )
+
+    # First calls take up to a second: TensorFlow optimizes its graph, libraries are loaded.
+    trial = make()
+    for _ in range(WARM_UP_BLOCKS):
+        trial.push(np.zeros(trial.needed_samples, np.float32))
+    windows.reset()
+    return make(), not moments

@@ -68,9 +68,7 @@ class Stream:
         InputError: The sample rate is not usable.
     """
 
-    def __init__(
-        self, pipeline: Pipeline, model_rate_hz: int, rate_hz: int | None = None
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, model_rate_hz: int, rate_hz: int | None = None) -> None:
         self.sample_rate_hz = rate_hz or model_rate_hz
         if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
             raise InputError(
@@ -176,9 +174,11 @@ class Stream:
         self._waiting = self._ready = np.zeros(0, np.float32)
 
     def __enter__(self) -> "Stream":
+        """Return the stream, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Close the stream."""
         self.close()
 
     def _silence_beginning(self, samples: np.ndarray) -> np.ndarray:

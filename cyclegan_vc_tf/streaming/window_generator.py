@@ -34,6 +34,7 @@ class WindowGenerator:
     ) -> None:
         block_s = config.block_frames * hop_s
         model = streaming_norm.replace_norms(generator, moments, block_s / config.norm_seconds)
+        self._model = model
         frames = config.context_frames + config.block_frames + config.lookahead_frames
         bins = generator.inputs[0].shape[2]
         dtype = generator.compute_dtype
@@ -63,3 +64,8 @@ class WindowGenerator:
         self._window = np.concatenate([self._window, normalized])[-self._frames :]
         window = np.pad(self._window, ((0, REPEATED_FRAMES), (0, 0)), mode="edge")
         return self._graph(tf.constant(window[np.newaxis], self._dtype)).numpy()[0, self._block]
+
+    def reset(self) -> None:
+        """Forget all frames, and statistics that ran along."""
+        self._window = None
+        streaming_norm.reset(self._model)

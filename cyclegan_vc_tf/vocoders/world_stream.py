@@ -9,6 +9,8 @@ system for real-time applications", section 2.4, and `synthesis.cpp` of WORLD fo
 pulses.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 UNVOICED_F0_HZ = 500.0
@@ -112,7 +114,7 @@ class StreamingSynthesizer:
         pulses: np.ndarray,
         shift: np.ndarray,
     ) -> None:
-        """Add the periodic responses of pulses to `sound`, one sample behind each, as WORLD does."""
+        """Add the periodic responses of pulses to `sound`, one sample behind each as in WORLD."""
         _, power, ratio = frames
         power, ratio = _interpolate(power, position[pulses]), _interpolate(ratio, position[pulses])
         is_periodic = ratio[:, 0] <= MAX_PERIODIC_RATIO
@@ -146,7 +148,7 @@ class StreamingSynthesizer:
         ratio = np.where(is_voiced[:, np.newaxis], ratio, 1.0)
         noise = np.zeros((len(middles), self.fft_samples))
         drawn = self._random.standard_normal(len(position) - 1)
-        for row, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for row, (start, stop) in enumerate(pairwise(bounds)):
             noise[row, : stop - start] = drawn[start:stop]
         spectra = self._minimum_phase(power * ratio + SAFE_POWER) * np.fft.rfft(noise)
         for start, response in zip(bounds[:-1], np.fft.irfft(spectra), strict=True):
