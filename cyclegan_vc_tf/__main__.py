@@ -9,6 +9,7 @@ COMMANDS = {
     "prepare": "compute the features of two folders of recordings",
     "train": "train, or resume a training; same as train.py",
     "convert": "convert recordings; same as convert.py",
+    "live": "convert a microphone's sound, or a pipe, as it comes in",
     "evaluate": "measure a run on held-out recordings, and write a report",
     "inspect": "show what a run folder holds, and what is wrong with it",
     "publish": "make a small copy of a run to pass on",

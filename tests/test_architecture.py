@@ -17,9 +17,9 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 
 ORDER = {
     "cyclegan_vc_tf": (
-        "__main__", "cli", "serving", "exchange", "api", "interop", "hub", "inspection", "training",
-        "evaluation", "conversion", "runs", "data", "vocoders", "models", "features", "audio",
-        "config", "system",
+        "__main__", "cli", "serving", "exchange", "api", "interop", "hub", "inspection",
+        "training", "evaluation", "conversion", "streaming", "runs", "data", "vocoders", "models",
+        "features", "audio", "config", "system",
     ),
     "parity": (
         "__main__", "report", "pictures", "evidence", "traps", "mutation", "cases", "trainings",

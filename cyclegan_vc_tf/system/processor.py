@@ -74,3 +74,30 @@ def set_thread_pools() -> None:
     with suppress(RuntimeError):
         tf.config.threading.set_inter_op_parallelism_threads(2)
         tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def use_one_thread() -> None:
+    """Run all operations of TensorFlow in the calling thread, for many small calls.
+
+    The function has no effect once TensorFlow has run an operation.
+    """
+    import tensorflow as tf
+
+    with suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def request_realtime() -> bool:
+    """Ask the system to run this thread before others, as programs for sound do.
+
+    Threads that are started later inherit it.
+
+    Returns:
+        Whether the system allowed it.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (AttributeError, OSError):
+        return False
+    return True
