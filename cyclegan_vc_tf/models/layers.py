@@ -131,7 +131,8 @@ class NearestResize(keras.layers.Layer):
         sizes = list(zip(picture.shape[1:-1], like.shape[1:-1], strict=True))
         if all(old and new and old % new == 0 for old, new in sizes):
             steps = [old // new for old, new in sizes]
-            return picture[(slice(None), *(slice(step // 2, None, step) for step in steps))]
+            slices = (slice(None), *(slice(step // 2, None, step) for step in steps))
+            return picture[slices]
         if len(like.shape) == 3:
             column = tf.expand_dims(picture, axis=2)
             size = (tf.shape(like)[1], 1)
