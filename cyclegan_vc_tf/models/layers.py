@@ -119,7 +119,7 @@ class NearestResize(keras.layers.Layer):
     Centres lie at half pixels, as in `tf.image.resize`: 16 of 64 frames are 2, 6, 10, …
 
     A resize to a known fraction of the positions, 1 / n, is a slice. The gradient of
-    `tf.image.resize` has no deterministic form on a GPU, and none that XLA compiles.
+    `tf.image.resize` has no deterministic form on a GPU.
 
     Input shape: a pair of (batch, positions…, channels) with one or two axes of positions.
     Output shape: (batch, positions… of the second, channels of the first).
