@@ -44,13 +44,12 @@ def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], An
     used = device.current()
     # As in most steps of a training, nothing is logged.
     norms = tf.constant(False)
-    train_step = trainer.train_step
-    if jit:
-        plain = functools.partial(Trainer.train_step.python_function, trainer)
-        train_step = tf.function(plain, jit_compile=True, autograph=False)
+    python_step = functools.partial(Trainer.train_step.python_function, trainer)
+    compiled_step = tf.function(python_step, jit_compile=True, autograph=False)
 
     def step() -> None:
-        _, finite = train_step(*inputs, norms=norms)
+        make = compiled_step if jit else trainer.train_step
+        _, finite = make(*inputs, norms=norms)
         # A training checks this after each step.
         if not finite:
             raise FloatingPointError("a loss is not finite")

@@ -119,7 +119,7 @@ class NearestResize(keras.layers.Layer):
     Centres lie at half pixels, as in `tf.image.resize`: 16 of 64 frames are 2, 6, 10, …
 
     A resize to a known fraction of the positions, 1 / n, is a slice. The gradient of
-    `tf.image.resize` has no deterministic form on a GPU, and none that XLA compiles.
+    `tf.image.resize` has no deterministic form on a GPU.
 
     Input shape: a pair of (batch, positions…, channels) with one or two axes of positions.
     Output shape: (batch, positions… of the second, channels of the first).
@@ -131,7 +131,8 @@ class NearestResize(keras.layers.Layer):
         sizes = list(zip(picture.shape[1:-1], like.shape[1:-1], strict=True))
         if all(old and new and old % new == 0 for old, new in sizes):
             steps = [old // new for old, new in sizes]
-            return picture[(slice(None), *(slice(step // 2, None, step) for step in steps))]
+            slices = (slice(None), *(slice(step // 2, None, step) for step in steps))
+            return picture[slices]
         if len(like.shape) == 3:
             column = tf.expand_dims(picture, axis=2)
             size = (tf.shape(like)[1], 1)

@@ -11,7 +11,7 @@ from benchmarks import corpus_size
 
 
 def test_the_table_of_a_variant() -> None:
-    done = run_command("-m", "benchmarks.variants", "--variant=vc1", "--steps=1")
+    done = run_command("-m", "benchmarks.variants", "--variant=vc1", "--steps=1", timeout_s=1200)
     assert done.returncode == 0, done.stderr
     *_, line, _, about = done.stdout.splitlines()
     found = re.fullmatch(

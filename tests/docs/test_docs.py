@@ -41,7 +41,7 @@ OTHER_FLAGS = {
     # Of pip, MkDocs, TensorBoard and sha256sum.
     "index-url", "strict", "logdir", "check",
     # Of the parity suite, the benchmarks and docs/pictures.py.
-    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width",
+    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit",
     # Examples of the syntax.
     "name", "noname", "flag",
 }  # fmt: skip

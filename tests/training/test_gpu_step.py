@@ -4,9 +4,11 @@ TensorFlow's wheel for Linux on x86-64 registers the kernels of NVIDIA GPUs on e
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 
 import gpu_stand_in
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +18,8 @@ from tensorflow.python.framework import kernels
 from test_determinism import batch, every_loss
 
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.models.layers import Convolutions
+from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.training.trainer import Trainer
 
 PREFETCHING = (
@@ -72,6 +76,7 @@ def trace(variant: str, precision: str) -> list[NodeDef]:
     16 channels are enough for products on a CPU.
     """
     config = every_loss(variant, precision, channels=16)
+    config = replace(config, network=replace(config.network, residual_blocks=1))
     trainer, norms = Trainer(config), tf.constant(True)
     return nodes_of(trainer.train_step.get_concrete_function(*batch(config), norms=norms))
 
@@ -117,14 +122,21 @@ def test_a_gpu_without_bfloat16_multiplies_rounded_numbers_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gpu_stand_in.install(monkeypatch, T4)
-    nodes = trace("vc1", "mixed_bfloat16")
-    assert {node.attr["T"].type for node in nodes if node.op == "Conv2D"} == {
-        tf.float32.as_datatype_enum
-    }
-    assert any(
-        node.op == "Cast" and node.attr["DstT"].type == tf.bfloat16.as_datatype_enum
-        for node in nodes
-    )
+    inputs = keras.Input((None, 32))
+    model = keras.Model(inputs, Convolutions("network", 0, "same")(inputs, 64, (3,), (1,), "one"))
+
+    @tf.function
+    def convolve(features: tf.Tensor) -> tf.Tensor:
+        with MatmulContext("mixed_bfloat16").in_use():
+            return model(features)
+
+    features = tf.ones((1, 8, 32)) + 2.0**-20
+    nodes = nodes_of(convolve.get_concrete_function(features))
+    assert products_for_a_cpu(nodes) == set()
+    (convolution,) = (node for node in nodes if node.op == "Conv2D")
+    assert convolution.attr["T"].type == tf.float32.as_datatype_enum
+    rounded = convolve(tf.ones_like(features))
+    np.testing.assert_array_equal(convolve(features), rounded)
 
 
 @has_gpu_kernels
