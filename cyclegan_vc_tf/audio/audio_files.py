@@ -11,22 +11,16 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from cyclegan_vc_tf.audio import headers, resampling
+from cyclegan_vc_tf.audio import av_files, headers, resampling
 from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 EXTENSIONS = frozenset({
-    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
-    ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
+    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp1", ".mp2", ".mp3", ".oga",
+    ".ogg", ".opus", ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
 })  # fmt: skip
 """File name endings of formats that libsndfile reads without being told the coding."""
-
-UNREADABLE_EXTENSIONS = frozenset({
-    ".3ga", ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dsf", ".m4a", ".m4b", ".mka", ".mkv",
-    ".mov", ".mp1", ".mp2", ".mp4", ".mpc", ".ra", ".tta", ".webm", ".wma", ".wv",
-})  # fmt: skip
-"""File name endings of formats that hold speech and that libsndfile does not read."""
 
 BLOCK_SAMPLES = 2**21
 """Samples per block, 44 s at 48 kHz; longer recordings are processed block by block."""
@@ -53,7 +47,12 @@ def find(folder: Path) -> list[str]:
     Raises:
         InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
-    return _find_endings(folder, EXTENSIONS)
+    return _find_endings(folder, readable_extensions())
+
+
+def readable_extensions() -> frozenset[str]:
+    """Return the file name endings of formats that can be read, with PyAV's if it is installed."""
+    return EXTENSIONS | av_files.EXTENSIONS if av_files.is_available() else EXTENSIONS
 
 
 def find_unreadable(folder: Path) -> list[str]:
@@ -65,7 +64,7 @@ def find_unreadable(folder: Path) -> list[str]:
     Raises:
         InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
-    return _find_endings(folder, UNREADABLE_EXTENSIONS)
+    return _find_endings(folder, av_files.EXTENSIONS - readable_extensions())
 
 
 def describe_unreadable(names: Sequence[str]) -> str:
@@ -74,7 +73,7 @@ def describe_unreadable(names: Sequence[str]) -> str:
         return ""
     return (
         f"{len(names)} files are not used, because their format cannot be read: "
-        f"{join_names(list(names))}; convert them to wav or flac to use them"
+        f"{join_names(list(names))}; {av_files.INSTALL}, or convert them to wav or flac"
     )
 
 
@@ -120,7 +119,7 @@ class AudioInfo:
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """Read a recording in any format that libsndfile reads, with its channels averaged.
+    """Read a recording in any format that libsndfile or PyAV reads, with its channels averaged.
 
     Returns:
         Samples, (samples,) float32, and their rate in Hz.
@@ -199,37 +198,72 @@ class ForwardSoundFile(soundfile.SoundFile):
         return False
 
 
+SoundReader = ForwardSoundFile | av_files.AvSoundFile
+"""Open sound file that is read block by block."""
+
+
 @contextmanager
-def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
+def open_audio(path: Path) -> Iterator[SoundReader]:
     """Open a recording for `read_blocks`, and turn errors inside the context into AudioError.
 
     Raises:
         AudioError: The file cannot be read.
     """
     try:
-        header = headers.examine(path) if path.is_file() else headers.Header()
-        with path.open("rb") as file, _open_with_header(file, header) as sound:
-            if soundfile.SoundFile.seekable(sound):
-                # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
-                # rounding.
-                sound.seek(0)
+        with path.open("rb") as file, _open_decoder(path, file) as sound:
             yield sound
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
     except (soundfile.SoundFileError, TypeError) as error:
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
-        raise AudioError(f"cannot be read as audio ({reason})") from error
+        raise AudioError(f"cannot be read as audio ({_reason(error)})") from error
+    except av_files.DecodingError as error:
+        raise AudioError(f"cannot be read as audio ({error})") from error
 
 
-def _open_with_header(file: BinaryIO, header: headers.Header) -> ForwardSoundFile:
+@contextmanager
+def _open_decoder(path: Path, file: BinaryIO) -> Iterator[SoundReader]:
+    """Open a sound file by libsndfile, or else by PyAV if that is installed."""
+    try:
+        sound = _open_with_header(file, headers.examine(path) if path.is_file() else None)
+    except (soundfile.SoundFileError, TypeError) as error:
+        is_foreign = path.suffix.lower() in av_files.EXTENSIONS
+        if is_foreign and not av_files.is_available():
+            reason = f"{_reason(error)}; {av_files.INSTALL} to read more formats"
+            raise AudioError(f"cannot be read as audio ({reason})") from error
+        if not (path.is_file() and av_files.is_available()):
+            raise
+        try:
+            file.seek(0)
+            with av_files.open_container(file) as container:
+                yield av_files.AvSoundFile(container)
+        except av_files.DecodingError:
+            if is_foreign:
+                raise
+            raise error from None
+        return
+    with sound:
+        if soundfile.SoundFile.seekable(sound):
+            # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
+            # rounding.
+            sound.seek(0)
+        yield sound
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason in an error of libsndfile."""
+    return str(getattr(error, "error_string", error)).rstrip(".")
+
+
+def _open_with_header(file: BinaryIO, header: headers.Header | None) -> ForwardSoundFile:
     """Open a sound file, with another header if its own is wrong or missing."""
+    header = header or headers.Header()
     if header.replacement:
         return ForwardSoundFile(headers.HeaderFile(file, header), header)
     return ForwardSoundFile(file.fileno(), header)
 
 
 def read_blocks(
-    sound: ForwardSoundFile, channel: int | None = None
+    sound: SoundReader, channel: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read a recording block by block; only the last block is shorter, and it may be empty.
 
@@ -269,7 +303,7 @@ def duration_s(path: Path) -> float:
         with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             return sound.frames / sound.samplerate
     except (OSError, soundfile.SoundFileError, TypeError):
-        return 0.0
+        return av_files.duration_s(path)
 
 
 def is_silent(samples: np.ndarray) -> bool:
