@@ -3,7 +3,7 @@
     python -m benchmarks.recording_conditions
 
 Held-out recordings are made band-limited, by resampling to a lower rate and back, or quiet or loud,
-by scaling, clipping and rounding to 16 bits or 32. The table has the mel-cepstral distortion of
+by scaling, clipping and rounding to 16 bits. The table has the mel-cepstral distortion of
 three systems to the target's recordings: the source, its conversion without any adaptation to
 bandwidth and level, and its conversion by this project. With a band limit, everything is resampled
 to that rate before it is compared, so only the band that exists counts.
@@ -30,7 +30,6 @@ from cyclegan_vc_tf.system import files
 
 RATES_HZ = (8_000, 11_025)
 LEVELS_DB = (0, -10, -20, -40, -60, 20)
-UNROUNDED_LEVELS_DB = (-40, -60)
 
 Change = Callable[[np.ndarray], np.ndarray]
 """Function of a waveform."""
@@ -42,11 +41,10 @@ def limit_band(rate_hz: int, model_hz: int, wave: np.ndarray) -> np.ndarray:
     return resampling.fix_length(resampling.resample(lower, rate_hz, model_hz), len(wave))
 
 
-def scale(gain_db: float, bits: int, wave: np.ndarray) -> np.ndarray:
-    """Scale a waveform, clip it, and round it to a number of bits."""
-    steps = 2.0 ** (bits - 1)
-    scaled = np.round(wave * 10 ** (gain_db / 20) * steps) / steps
-    return np.clip(scaled, -1.0, 1.0 - 1 / steps).astype(np.float32)
+def scale(gain_db: float, wave: np.ndarray) -> np.ndarray:
+    """Scale a waveform, clip it, and round it to 16 bits."""
+    scaled = np.clip(wave * 10 ** (gain_db / 20), -1.0, 32767 / 32768)
+    return (np.round(scaled * 32768) / 32768).astype(np.float32)
 
 
 def convert_unadapted(converter: Converter, wave: np.ndarray) -> np.ndarray:
@@ -106,11 +104,7 @@ def main() -> None:
             f"{rate_hz} Hz": (rate_hz, partial(limit_band, rate_hz, model_hz))
             for rate_hz in RATES_HZ
         },
-        **{f"{level_db} dB": (model_hz, partial(scale, level_db, 16)) for level_db in LEVELS_DB},
-        **{
-            f"{level_db} dB, 32 bits": (model_hz, partial(scale, level_db, 32))
-            for level_db in UNROUNDED_LEVELS_DB
-        },
+        **{f"{level_db:+} dB": (model_hz, partial(scale, level_db)) for level_db in LEVELS_DB},
     }
     measured: dict[str, dict[str, tuple[float, ...]]] = {}
     for direction in Direction:

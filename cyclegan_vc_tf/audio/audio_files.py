@@ -6,27 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from cyclegan_vc_tf.audio import headers, resampling
+from cyclegan_vc_tf.audio import av_files, resampling, sound_files
 from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 EXTENSIONS = frozenset({
-    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus",
-    ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
+    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp1", ".mp2", ".mp3", ".oga",
+    ".ogg", ".opus", ".rf64", ".snd", ".sph", ".w64", ".voc", ".wav", ".wave",
 })  # fmt: skip
 """File name endings of formats that libsndfile reads without being told the coding."""
-
-UNREADABLE_EXTENSIONS = frozenset({
-    ".3ga", ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dsf", ".m4a", ".m4b", ".mka", ".mkv",
-    ".mov", ".mp1", ".mp2", ".mp4", ".mpc", ".ra", ".tta", ".webm", ".wma", ".wv",
-})  # fmt: skip
-"""File name endings of formats that hold speech and that libsndfile does not read."""
 
 BLOCK_SAMPLES = 2**21
 """Samples per block, 44 s at 48 kHz; longer recordings are processed block by block."""
@@ -60,7 +53,12 @@ def find(folder: Path) -> list[str]:
     Raises:
         InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
-    return _find_endings(folder, EXTENSIONS)
+    return _find_endings(folder, readable_extensions())
+
+
+def readable_extensions() -> frozenset[str]:
+    """Return the file name endings of formats that can be read, with PyAV's if it is installed."""
+    return EXTENSIONS | av_files.EXTENSIONS if av_files.is_available() else EXTENSIONS
 
 
 def find_unreadable(folder: Path) -> list[str]:
@@ -72,7 +70,7 @@ def find_unreadable(folder: Path) -> list[str]:
     Raises:
         InputError: `folder` is not a folder, or it or a folder in it cannot be read.
     """
-    return _find_endings(folder, UNREADABLE_EXTENSIONS)
+    return _find_endings(folder, av_files.EXTENSIONS - readable_extensions())
 
 
 def describe_unreadable(names: Sequence[str]) -> str:
@@ -81,7 +79,7 @@ def describe_unreadable(names: Sequence[str]) -> str:
         return ""
     return (
         f"{len(names)} files are not used, because their format cannot be read: "
-        f"{join_names(list(names))}; convert them to wav or flac to use them"
+        f"{join_names(list(names))}; {av_files.INSTALL}, or convert them to wav or flac"
     )
 
 
@@ -127,7 +125,7 @@ class AudioInfo:
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """Read a recording in any format that libsndfile reads, with its channels averaged.
+    """Read a recording in any format that libsndfile or PyAV reads, with its channels averaged.
 
     Returns:
         Samples, (samples,) float32, and their rate in Hz.
@@ -171,14 +169,14 @@ def _read_channel(
         blocks = read_blocks(sound, channel)
         samples = next(blocks)[1]
         count = len(samples)
-        if count != sound.block_samples:
+        if count != block_samples(sound):
             resampled = resampling.resample(samples, source_hz, rate_hz)
             return resampled, AudioInfo(source_hz, count), sound.findings
         resample_block = resampling.make_resampler(source_hz, rate_hz)
         samples = resample_block(samples, False).copy()
         for _, block in blocks:
             count += len(block)
-            resampled = resample_block(block, len(block) < sound.block_samples)
+            resampled = resample_block(block, len(block) < block_samples(sound))
             # In place, which is safe because no other reference to the array exists.
             samples.resize(len(samples) + len(resampled), refcheck=False)
             samples[len(samples) - len(resampled) :] = resampled
@@ -186,45 +184,15 @@ def _read_channel(
     return samples, AudioInfo(source_hz, count), sound.findings
 
 
-class ForwardSoundFile(soundfile.SoundFile):
-    """Sound file that is only read forward.
-
-    soundfile seeks before it reads, if it can. After a seek, lossy decoders continue with different
-    samples.
-
-    Attributes:
-        findings: Findings of `read_blocks` about the recording.
-    """
-
-    def __init__(self, file: int | headers.HeaderFile, header: headers.Header) -> None:
-        super().__init__(file, closefd=False)
-        stated = 0 if header.is_estimated else self.frames
-        self.findings = Findings(self.samplerate, self.channels, stated, header.is_cut)
-
-    def seekable(self) -> bool:
-        """Return False."""
-        return False
-
-    @property
-    def block_samples(self) -> int:
-        """Samples per channel of a block of `read_blocks`."""
-        return BLOCK_SAMPLES * MAX_FULL_CHANNELS // max(self.channels, MAX_FULL_CHANNELS)
-
-
 @contextmanager
-def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
+def open_audio(path: Path) -> Iterator[sound_files.SoundReader]:
     """Open a recording for `read_blocks`, and turn errors inside the context into AudioError.
 
     Raises:
         AudioError: The file cannot be read.
     """
     try:
-        header = headers.examine(path) if path.is_file() else headers.Header()
-        with path.open("rb") as file, _open_with_header(file, header) as sound:
-            if soundfile.SoundFile.seekable(sound):
-                # `soundfile.read` seeks as well, and after a seek mp3 is decoded with different
-                # rounding.
-                sound.seek(0)
+        with path.open("rb") as file, sound_files.open_decoder(path, file) as sound:
             if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:
                 raise AudioError(
                     f"has a sampling rate of {sound.samplerate} Hz; expected {MIN_RATE_HZ} to "
@@ -234,19 +202,19 @@ def open_audio(path: Path) -> Iterator[ForwardSoundFile]:
     except OSError as error:
         raise AudioError(f"cannot be opened ({error.strerror})") from error
     except (soundfile.SoundFileError, TypeError) as error:
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        reason = sound_files.describe_error(error)
         raise AudioError(f"cannot be read as audio ({reason})") from error
+    except av_files.DecodingError as error:
+        raise AudioError(f"cannot be read as audio ({error})") from error
 
 
-def _open_with_header(file: BinaryIO, header: headers.Header) -> ForwardSoundFile:
-    """Open a sound file, with another header if its own is wrong or missing."""
-    if header.replacement:
-        return ForwardSoundFile(headers.HeaderFile(file, header), header)
-    return ForwardSoundFile(file.fileno(), header)
+def block_samples(sound: sound_files.SoundReader) -> int:
+    """Return the samples per channel of a block of `read_blocks`."""
+    return BLOCK_SAMPLES * MAX_FULL_CHANNELS // max(sound.channels, MAX_FULL_CHANNELS)
 
 
 def read_blocks(
-    sound: ForwardSoundFile, channel: int | None = None
+    sound: sound_files.SoundReader, channel: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read a recording block by block; only the last block is shorter, and it may be empty.
 
@@ -263,8 +231,8 @@ def read_blocks(
     """
     position, is_full = 0, True
     while is_full:
-        channels = sound.read(sound.block_samples, dtype="float32", always_2d=True)
-        is_full = len(channels) == sound.block_samples
+        channels = sound.read(block_samples(sound), dtype="float32", always_2d=True)
+        is_full = len(channels) == block_samples(sound)
         if channel is None and channels.shape[1] > 1:
             with np.errstate(over="ignore", invalid="ignore"):
                 samples = channels.mean(axis=1)
@@ -287,7 +255,7 @@ def duration_s(path: Path) -> float:
         with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
             return sound.frames / sound.samplerate
     except (OSError, soundfile.SoundFileError, TypeError):
-        return 0.0
+        return av_files.duration_s(path)
 
 
 def is_silent(samples: np.ndarray) -> bool:

@@ -23,13 +23,16 @@ class Findings:
         channels: Number of channels.
         stated_samples: Samples per channel according to the file; 0 if it does not state them.
         is_cut: Whether the file is known to be cut short.
+
+    Attributes:
+        damaged_parts: Number of parts that could not be decoded.
     """
 
     def __init__(
         self, sample_rate_hz: int, channels: int, stated_samples: int, is_cut: bool
     ) -> None:
         self.sample_rate_hz, self.stated_samples = sample_rate_hz, stated_samples
-        self.is_cut, self.samples = is_cut, 0
+        self.is_cut, self.samples, self.damaged_parts = is_cut, 0, 0
         # Sum and sum of squares of each channel, and of their average.
         self.sums = np.zeros((2, channels + 1))
 
@@ -67,6 +70,8 @@ class Findings:
             found.append(f"is cut short; the first {read_s:.2f} s of {stated_s:.2f} s are used")
         elif self.is_cut:
             found.append(f"is cut short; the {read_s:.2f} s that it has are used")
+        if self.damaged_parts:
+            found.append(f"is damaged; {self.damaged_parts} parts of it could not be decoded")
         if (channel := self.loudest_channel) is not None:
             found.append(
                 f"has channels that cancel each other in their average; channel {channel + 1} is "

@@ -50,6 +50,9 @@ def evaluate(values: flags.FlagValues) -> int:
         print(f"not measured: {metric}: {reason}")
     for metric, note in evaluation.notes.items():
         print(f"note: {metric}: {note}")
+    for path, warnings in evaluation.warnings.items():
+        for warning in warnings:
+            print(f"warning: {path} {warning}")
     own = not any(folders.values())
     folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step, own)
     print(f"Report: {Path(folder) / 'report.html'}")

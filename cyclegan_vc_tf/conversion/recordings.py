@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio import audio_files, av_files
 from cyclegan_vc_tf.conversion.batch import wav_names
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -51,7 +51,7 @@ def _find_recordings(source: Path, output: Path) -> tuple[Path, list[str]]:
 def _names_file(output: Path) -> bool:
     """Return whether an output path names a wav file rather than a folder."""
     ending = output.suffix.lower()
-    if output.is_dir() or ending not in audio_files.EXTENSIONS:
+    if output.is_dir() or ending not in audio_files.EXTENSIONS | av_files.EXTENSIONS:
         return False
     if ending != ".wav":
         raise InputError(f"--output {output} ends in {ending}; expected a .wav file or a folder")

@@ -102,6 +102,9 @@ class VoiceConverter:
             Converted samples, (samples,) float32, as many as received, at the received rate. Peaks
             may exceed 1.0.
 
+        Warns:
+            UserWarning: The recording lacks the upper part of the model's band.
+
         Raises:
             InputError: Samples, rate, direction or F0 options are not usable.
             AudioError: The generator returned NaN or infinite values.
@@ -125,7 +128,9 @@ class VoiceConverter:
         resampled = resampling.resample(samples, rate_hz, self.sample_rate_hz)
         if converter.is_unconvertible(resampled):
             return samples
-        converted = converter.convert(resampled, options)
+        converted = resampled.copy()
+        for text in converter.convert_in_place(converted, options):
+            warnings.warn(f"the recording {text}", stacklevel=2)
         restored = resampling.resample(converted, self.sample_rate_hz, rate_hz)
         return resampling.fix_length(restored, len(samples))
 
@@ -142,7 +147,7 @@ class VoiceConverter:
         """Convert a recording into a wav file of the same duration.
 
         Args:
-            path: Recording in any format that libsndfile reads.
+            path: Recording in any format that libsndfile reads, or PyAV if it is installed.
             output: Wav file to write, 16 bits, mono. An existing file is replaced.
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
@@ -153,7 +158,8 @@ class VoiceConverter:
             Peak of the converted samples. Above 1.0, the file was scaled down to full scale.
 
         Warns:
-            UserWarning: The recording is damaged; its usable part is converted.
+            UserWarning: The recording is damaged, and its usable part is converted; or it lacks the
+                upper part of the model's band.
 
         Raises:
             InputError: The direction or the F0 options are not usable, or `output` is `path`.

@@ -177,7 +177,7 @@ def _find_audio(flag: str, folder: Path) -> list[str]:
         others = sum(path.is_file() for path in folder.rglob("*"))
         raise InputError(
             f"--{flag} {folder} has no audio file ({others} others); "
-            f"expected files ending in {', '.join(sorted(audio_files.EXTENSIONS))}"
+            f"expected files ending in {', '.join(sorted(audio_files.readable_extensions()))}"
         )
     return names
 

@@ -173,7 +173,7 @@ def _list_recordings(flag: str, folder: Path) -> dict[str, Path]:
     except InputError as error:
         raise InputError(f"{flag} {error}") from None
     if not names:
-        endings = ", ".join(sorted(audio_files.EXTENSIONS))
+        endings = ", ".join(sorted(audio_files.readable_extensions()))
         raise InputError(f"{flag} {folder} has no audio file; expected files ending in {endings}")
     return _index_by_name(folder, names)
 

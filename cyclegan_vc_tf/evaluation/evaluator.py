@@ -6,6 +6,7 @@ A finished run and a run in training are evaluated by one class, `Evaluator`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import MetricsConfig
@@ -46,6 +47,7 @@ class Evaluation:
         examples: Waveforms by direction, recording and kind: source, converted, and target where
             the recording has a reference.
         notes: Remarks by metric that was measured in another way than usual.
+        warnings: Warnings about held-out recordings, each without the file's name.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -61,6 +63,7 @@ class Evaluation:
     not_measured: dict[str, str]
     examples: dict[str, dict[str, Waves]]
     notes: dict[str, str] = field(default_factory=dict)
+    warnings: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         rows = {
@@ -180,6 +183,11 @@ class Evaluator:
             self.not_measured(),
             examples,
             self.notes(),
+            {
+                path: warnings
+                for scorer in self._scorers.values()
+                for path, warnings in scorer.warnings.items()
+            },
         )
 
 

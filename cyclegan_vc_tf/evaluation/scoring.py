@@ -81,6 +81,11 @@ class Scorer:
         sample_rate_hz: Sample rate of all waveforms.
         neural_metrics: Neural metrics to measure beside the objective ones.
 
+    Attributes:
+        sources: Waveforms of the source recordings, by name.
+        references: Waveforms of the references, by name.
+        warnings: Warnings about recordings, each without the file's name.
+
     Raises:
         AudioError: A recording cannot be used.
     """
@@ -93,12 +98,16 @@ class Scorer:
     ) -> None:
         self.recordings, self.sample_rate_hz = recordings, sample_rate_hz
         self.neural_metrics = neural_metrics
+        self.warnings: dict[Path, tuple[str, ...]] = {}
         self.sources = {name: self._read(path) for name, path in recordings.sources.items()}
         self.references = {name: self._read(path) for name, path in recordings.references.items()}
 
     def convert(self, converter: Converter) -> Waves:
-        """Convert all source recordings."""
-        return {name: converter.convert(wave) for name, wave in self.sources.items()}
+        """Convert all source recordings, and note warnings about them."""
+        converted = {name: wave.copy() for name, wave in self.sources.items()}
+        for name, wave in converted.items():
+            self._note(self.recordings.sources[name], converter.convert_in_place(wave))
+        return converted
 
     def make_bounds(self, converter: Converter) -> dict[str, Waves]:
         """Produce the waveforms of the bounds, by system.
@@ -239,9 +248,16 @@ class Scorer:
 
     def _read(self, path: Path) -> np.ndarray:
         try:
-            return audio_files.read_resampled(path, self.sample_rate_hz)[0]
+            samples, recording = audio_files.read_resampled(path, self.sample_rate_hz)
         except audio_files.AudioError as error:
             raise audio_files.AudioError(f"{path} {error}") from error
+        self._note(path, recording.warnings)
+        return samples
+
+    def _note(self, path: Path, warnings: tuple[str, ...]) -> None:
+        """Add warnings about a recording to those that are known."""
+        if known := dict.fromkeys((*self.warnings.get(path, ()), *warnings)):
+            self.warnings[path] = tuple(known)
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.audio import audio_files, sound_files
 from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -75,7 +75,7 @@ def read_raw(file: BinaryIO, sample_format: str, samples: int) -> Iterator[np.nd
         yield chunk / FULL_SCALE if kind.kind == "i" else chunk
 
 
-def _cut(sound: audio_files.ForwardSoundFile, samples: int) -> Iterator[np.ndarray]:
+def _cut(sound: sound_files.SoundReader, samples: int) -> Iterator[np.ndarray]:
     """Cut the blocks of a recording into chunks."""
     rest = np.zeros(0, np.float32)
     for _, block in audio_files.read_blocks(sound):

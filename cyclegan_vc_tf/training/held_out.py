@@ -1,16 +1,16 @@
 """Held-out recordings of a run in training: samples, evaluation, conversion at the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
-from cyclegan_vc_tf.audio import audio_files, resampling
+from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.batch import convert_files, wav_names
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.data.speakers import Speaker
 from cyclegan_vc_tf.evaluation.evaluator import Evaluator
 from cyclegan_vc_tf.evaluation.scoring import BOUNDS, METRICS, Scores
-from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError
@@ -39,6 +39,7 @@ class HeldOutRecordings:
     ) -> None:
         self.run, self.speakers, self.converters, self.say = run, speakers, converters, say
         self._bounds_written = False
+        self._warned: set[str] = set()
 
     def write_examples(self, step: int) -> None:
         """Convert some recordings to the other speaker and back, for TensorBoard.
@@ -85,7 +86,10 @@ class HeldOutRecordings:
         Returns:
             Line about `--best_metric`: its values in both directions, and those of the sources.
         """
-        scores = self._evaluator.evaluate(self.converters, step).scores
+        evaluation = self._evaluator.evaluate(self.converters, step)
+        for path, warnings in evaluation.warnings.items():
+            self._warn(path, warnings)
+        scores = evaluation.scores
         means = {direction: systems["converted"].summary for direction, systems in scores.items()}
         for direction, summary in means.items():
             scalars = {
@@ -119,6 +123,8 @@ class HeldOutRecordings:
                 self.say(f"{speaker.folder.name}: no recording is held out, so none is converted.")
                 continue
             done = convert_files(self.converters[direction], outputs)
+            for path, warnings in done.warnings.items():
+                self._warn(path, warnings)
             for path, reason in done.failed.items():
                 self.say(f"{path} {reason}; it was not converted")
             if done.scaled:
@@ -137,15 +143,24 @@ class HeldOutRecordings:
         for direction in Direction:
             speaker = self.speakers[direction.source]
             for name in speaker.held_out[:count]:
+                path = speaker.held_out_dir / name
                 try:
-                    recording = audio_files.read(speaker.held_out_dir / name)
+                    samples, recording = audio_files.read_resampled(path, config.sample_rate_hz)
                 except audio_files.AudioError as error:
-                    self.say(f"{speaker.held_out_dir / name} {error}; TensorBoard goes without it")
+                    self.say(f"{path} {error}; TensorBoard goes without it")
                     continue
-                samples = resampling.resample(*recording, config.sample_rate_hz)
+                self._warn(path, recording.warnings)
                 samples = samples[: int(MAX_EXAMPLE_S * config.sample_rate_hz)]
-                examples[direction][name] = frontend.analyse(samples, config)
+                examples[direction][name] = self.converters[direction].analyse(samples)
         return examples
+
+    def _warn(self, path: Path, warnings: Sequence[str]) -> None:
+        """Print warnings about a recording that were not printed before."""
+        for text in warnings:
+            line = f"warning: {path} {text}"
+            if line not in self._warned:
+                self._warned.add(line)
+                self.say(line)
 
     @cached_property
     def _evaluator(self) -> Evaluator:

@@ -191,7 +191,10 @@ def test_a_file_of_a_few_bytes_is_refused(tmp_path: Path, content: bytes) -> Non
         audio_files.read(tmp_path / "a.mp3")
 
 
-def test_formats_that_cannot_be_read_are_found_and_named(tmp_path: Path) -> None:
+def test_formats_that_cannot_be_read_are_found_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclegan_vc_tf.audio.av_files.is_available", lambda: False)
     for name in ("b.wav", "c.M4A", "sub/d.webm", "e.txt", ".f.m4a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -199,7 +202,7 @@ def test_formats_that_cannot_be_read_are_found_and_named(tmp_path: Path) -> None
     names = audio_files.find_unreadable(tmp_path)
     assert names == ["c.M4A", "sub/d.webm"]
     assert audio_files.describe_unreadable(names) == (
-        "2 files are not used, because their format cannot be read: c.M4A, sub/d.webm; convert "
-        "them to wav or flac to use them"
+        "2 files are not used, because their format cannot be read: c.M4A, sub/d.webm; pip "
+        "install -e '.[av]', or convert them to wav or flac"
     )
     assert audio_files.describe_unreadable([]) == ""

@@ -18,14 +18,18 @@ RECORDINGS = {name: {"training": {}} for name in "AB"}
 
 CUT = "is cut short; the 2.00 s that it has are used"
 OTHERS = (
-    "2 files are not used, because their format cannot be read: e.m4a, f.webm; convert them to wav "
-    "or flac to use them"
+    "2 files are not used, because their format cannot be read: e.m4a, f.webm; pip install -e "
+    "'.[av]', or convert them to wav or flac"
 )
 
 
 @pytest.fixture
-def damaged(tmp_path: Path) -> Path:
-    """A whole recording, one with cancelling channels, one cut short, and two of other formats."""
+def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole recording, one with cancelling channels, one cut short, and two of other formats.
+
+    PyAV is not there.
+    """
+    monkeypatch.setattr("cyclegan_vc_tf.audio.av_files.is_available", lambda: False)
     folder = tmp_path / "damaged"
     folder.mkdir()
     wave = voice(120.0, 2.5, seed=3)

@@ -137,3 +137,10 @@ def test_a_file_of_a_lower_rate_is_named_in_a_warning(
     )
     assert len(warnings) == 1 and warnings[0].startswith("has nothing above 3.9 kHz, unlike ")
     assert soundfile.info(tmp_path / "b.wav").samplerate == 8_000
+
+
+def test_samples_of_a_lower_rate_are_warned_about(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    lower = resampling.resample(pair[0], RATE_HZ, 8_000)
+    with pytest.warns(UserWarning, match=r"^the recording has nothing above 3\.9 kHz"):
+        converted = vc.load("pretrained:vc1-demo").convert(lower, 8_000, "A2B")
+    assert len(converted) == len(lower)
