@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from absl import flags
 
+from cyclegan_vc_tf.cli import system_errors
 from cyclegan_vc_tf.config import preset_files, settings
 from cyclegan_vc_tf.system import signals
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
@@ -51,7 +52,8 @@ def run(
     except (flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError) as error:
         if values.is_parsed() and values.debug:
             raise
-        print(f"{program}: {single_line(str(error))}", file=sys.stderr)
+        text = system_errors.describe(error, values) if isinstance(error, OSError) else str(error)
+        print(f"{program}: {single_line(text)}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)
