@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from absl import flags
 
+from cyclegan_vc_tf.cli import system_errors
 from cyclegan_vc_tf.config import flag_files, preset_files, settings
 from cyclegan_vc_tf.system import signals, startup
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
@@ -51,8 +52,9 @@ def run(
     ) as error:  # fmt: skip
         if values.is_parsed() and values.debug:
             raise
-        reason = str(error) or "there is not enough memory"
-        print(f"{program}: {single_line(reason)}", file=sys.stderr)
+        text = system_errors.describe(error, values) if isinstance(error, OSError) else str(error)
+        text = text or "there is not enough memory"
+        print(f"{program}: {single_line(text)}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:
         print(f"{program}: stopped; what is finished is kept", file=sys.stderr)

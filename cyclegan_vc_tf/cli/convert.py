@@ -44,7 +44,10 @@ def convert(values: flags.FlagValues) -> int:
         keep_sample_rate=config.keep_sample_rate,
     )
     if source.is_file() and result.failed:
-        raise InputError(f"--input {source} {result.failed[source]}")
+        reason = result.failed[source]
+        if reason.startswith(str(outputs[source])):
+            raise InputError(f"--output {reason}")
+        raise InputError(f"--input {source} {reason}")
     for path, warnings in result.warnings.items():
         for warning in warnings:
             print(escape_controls(f"warning: {path} {warning}"))

@@ -158,8 +158,11 @@ class _Task:
                 converter, path, output, self.options, keep_sample_rate=self.keep_sample_rate,
                 warnings=warnings,
             )  # fmt: skip
-        except (audio_files.AudioError, OSError) as error:
+        except audio_files.AudioError as error:
             return str(error), ()
+        except OSError as error:
+            reason = f"{output} cannot be written: {error.strerror}" if error.strerror else error
+            return str(reason), ()
         return peak, tuple(warnings)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def check_free(path: Path) -> None:
 
     Raises:
         InputError: The path is a file, a run, or a folder with other files in it, or it lies in a
-            file, or TensorFlow cannot use its name.
+            file or where nothing can be written, or TensorFlow cannot use its name.
     """
     refuse_unusable_names(path)
     if path.exists() and not path.is_dir():
@@ -74,6 +75,13 @@ def check_free(path: Path) -> None:
         raise InputError(
             f"--run_dir {path} cannot be created: {parent} is a file; give another folder"
         )
+    try:
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise InputError(
+            f"--run_dir {path} cannot be created: {parent} cannot be written ({error.strerror}); "
+            "give another folder"
+        ) from error
     if exists(path):
         raise InputError(f"--run_dir {path} is a run already; expected a new or empty folder")
     if path.is_dir() and any(path.iterdir()):

@@ -26,13 +26,13 @@ small = dict(
     held_out_fraction=0.2, channels=2, residual_blocks=1, crop_frames=16, log_every=1,
     workers=1,
 )
+vc.prepare("mask", **small)
 for variant, more in (("mask", dict(griffin_lim_iterations=2)), ("vc1", dict(f0_method="dio"))):
     run = f"{work}/{variant}"
     changes = small | more
-    vc.prepare(variant, **small)
     assert vc.train(run, variant, steps=1, convert_every=1, **changes)
     vc.load(run).convert_file(f"{corpus}/low/00.wav", f"{work}/{variant}.wav")
-    vc.evaluate(run, examples=1)
+vc.evaluate(f"{work}/mask", examples=1)
 """
 
 
@@ -91,7 +91,7 @@ def test_a_user_who_may_write_no_package_trains_converts_and_evaluates(
     assert "Traceback" not in done.stderr and "could not be made" not in done.stderr + done.stdout
     for variant in ("mask", "vc1"):
         assert (work / f"{variant}.wav").stat().st_size > 1000
-        assert (work / variant / "evaluation/step-1/report.html").is_file()
+    assert (work / "mask/evaluation/step-1/report.html").is_file()
     left = [path.name for path in (work / "tmp").iterdir()]
     assert not any("numba" in name for name in left), "the folder of compiled code is removed"
 
