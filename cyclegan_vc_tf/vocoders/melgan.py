@@ -294,7 +294,9 @@ def save(model: keras.Model, path: Path, analysis: Analysis = Analysis()) -> Non
     `up_1_conv/kernel`, the architecture, and the analysis of the training spectra.
     """
     architecture = Architecture.from_model(model)
-    arrays: dict[str, Any] = dict(zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True))
+    arrays: dict[str, Any] = dict(
+        zip(HEADER, map(np.array, (FORMAT, *astuple(architecture))), strict=True)
+    )
     arrays |= {name: np.array(value) for name, value in asdict(analysis).items()}
     for address in architecture.weight_shapes():
         arrays[address] = _find_variable(model, address).numpy()
