@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, STACK_INDEPENDENT
 
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 PARITY = REPOSITORY / "parity"
@@ -213,6 +213,10 @@ def test_one_module_alone_knows_that_there_are_two_stacks() -> None:
 def test_a_question_for_the_stack_is_seen(line: str) -> None:
     assert asks_for_the_stack(line)
     assert not asks_for_the_stack("print(f'{keras.__version__}'); facts = {'tf': tf.__version__}")
+
+
+def test_what_the_living_stack_leaves_out_exists() -> None:
+    assert all((REPOSITORY / "tests" / name).exists() for name in STACK_INDEPENDENT)
 
 
 def test_packages_do_nothing_at_import() -> None:
