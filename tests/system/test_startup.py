@@ -1,8 +1,12 @@
-"""Imports without garbage collection."""
+"""Imports without garbage collection, without messages, and without packages of no use."""
 
 import gc
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import REPOSITORY
 
 from cyclegan_vc_tf.system import startup
 
@@ -28,3 +32,50 @@ def test_disabled_collection_stays_disabled() -> None:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def test_tensorflow_is_imported_in_silence_and_alone() -> None:
+    """TensorFlow 2.21 writes to the error stream; Keras 3 imports scikit-learn and matplotlib."""
+    code = (
+        "import sys\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "with startup.fast_import():\n"
+        "    import tensorflow\n"
+        "print({'sklearn', 'matplotlib'} & set(sys.modules))\n"
+        "import matplotlib\n"
+        "print('still there', file=sys.stderr)\n"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True,
+        env=environment,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "still there\n", 0)
+
+
+def test_messages_of_a_failed_import_are_shown(capfd: pytest.CaptureFixture) -> None:
+    def fail() -> None:
+        with startup._keep_messages():
+            os.write(2, b"libcudart is missing\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err == "libcudart is missing\n"
+    with startup._keep_messages():
+        os.write(2, b"no accelerator\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_a_process_without_an_error_stream_imports_too() -> None:
+    code = (
+        "import os; os.close(2)\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "with startup._keep_messages():\n"
+        "    print('imported')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("imported\n", 0)
