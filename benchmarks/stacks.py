@@ -64,10 +64,7 @@ def process_cpu_s(command: Sequence[str | Path]) -> float:
         CalledProcessError: The process failed.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        list(map(str, command)), check=True, capture_output=True, cwd=worker.REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(worker.REPOSITORY)},
-    )  # fmt: skip
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, cwd=worker.REPOSITORY)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -140,8 +140,6 @@ class Worker:
         self._process = subprocess.Popen(
             [python, "-m", *module],
             cwd=REPOSITORY,
-            # The code is this checkout's, whatever is installed.
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
