@@ -9,9 +9,9 @@ It asks pip for the releases that fit this Python, which has to be 3.12 or later
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
+import tomllib
 from packaging.requirements import Requirement
 from packaging.version import Version
 
