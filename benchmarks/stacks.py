@@ -78,10 +78,7 @@ def measure_starts(pythons: Sequence[str], rounds: int) -> dict[str, list[float]
         command = (
             "convert.py", f"--run_dir={work}/run", f"--input={wav}", f"--output={work}/out",
         )  # fmt: skip
-        methods = {
-            name: lambda name=name: process_cpu_s((name, *command))  # type: ignore[misc]
-            for name in pythons
-        }
+        methods = {name: lambda name=name: process_cpu_s((name, *command)) for name in pythons}
         turns.measure_in_turns(methods, 1)
         return turns.measure_in_turns(methods, rounds)
 
