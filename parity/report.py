@@ -189,8 +189,8 @@ def _summary(evidence: Evidence, path: Path, beside: StackResults | None, *, qui
     if beside:
         stacks += f" Column of the {beside.stack} stack: {beside.circumstances}."
         failures += [f"{beside.stack} stack: {failure}" for failure in beside.failures]
-    beside = (path.parent / "findings.md").exists()
-    findings = "[findings.md](findings.md)" if beside else "docs/notes/findings.md"
+    has_findings = (path.parent / "findings.md").exists()
+    findings = "[findings.md](findings.md)" if has_findings else "docs/notes/findings.md"
     parts = [
         "# Parity of TensorFlow and PyTorch",
         stacks,
