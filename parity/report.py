@@ -9,10 +9,12 @@ import markdown
 import numpy as np
 from tabulate import tabulate
 
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.system import files
 from parity import pictures
 from parity.circumstances import circumstances
 from parity.evidence import Evidence
+from parity.stack_results import StackResults, row_key, summarize
 from parity.trainings import convergence, separability
 from parity.trainings.optimizers import MAX_UNEXPLAINED
 from parity.trainings.separability import KINDS, final_losses, held_out_losses
@@ -47,17 +49,27 @@ FAILS = "**FAILS**"
 """Verdict on what does not hold."""
 
 
-def case_table(evidence: Evidence, style: str = "github") -> str:
-    """Format the cases, one row per case, type, and kind of quantity."""
+def case_table(
+    evidence: Evidence, style: str = "github", beside: StackResults | None = None
+) -> str:
+    """Format the cases, one row per case, type, and kind of quantity.
+
+    Args:
+        evidence: Results of this run.
+        style: Style of the table.
+        beside: Results of the other stack, which get a column.
+    """
+    stacks = sorted(filter(None, (summarize(evidence), beside)), key=lambda each: each.stack)[::-1]
     header = (
-        "case", "type", "quantity", "tensors", "absolute difference", "relative difference",
-        "tolerance", "verdict",
+        "case", "type", "quantity", "tensors", "absolute difference",
+        *(f"relative difference, {each.stack} stack" for each in stacks), "tolerance", "verdict",
     )  # fmt: skip
     return _table(
         [
             (
                 row.case, row.dtype, row.kind, row.compared, f"{row.absolute:.1e}",
-                f"{row.distance:.1e}", f"{row.tolerance:.1e}", "equal" if row.passed else FAILS,
+                *(each.distances.get(row_key(row), "not run") for each in stacks),
+                f"{row.tolerance:.1e}", "equal" if row.passed else FAILS,
             )
             for row in evidence.rows
         ],
@@ -145,31 +157,43 @@ def _table(rows: Sequence[Sequence[object]], header: Sequence[str], style: str) 
     return tabulate(rows, header, style, disable_numparse=True)
 
 
-def write(evidence: Evidence, path: Path, *, quick: bool) -> None:
+def write(
+    evidence: Evidence, path: Path, *, quick: bool, beside: StackResults | None = None
+) -> None:
     """Write the report to `path`, and a web page and the pictures beside it.
 
     The web page contains its pictures and needs no other file.
+
+    Args:
+        evidence: Results of this run.
+        path: File of the report.
+        quick: Whether the run was quick.
+        beside: Results of the other stack, which get a column.
     """
-    parts = [_summary(evidence, path, quick=quick), _traps(evidence), _optimisers(evidence)]
+    parts = [_summary(evidence, path, beside, quick=quick), _traps(evidence), _optimisers(evidence)]
     if not quick:
         drawn = pictures.draw(evidence, path)
         parts += [
             _mutants(evidence), _trajectories(evidence, drawn), _convergence(evidence, drawn),
         ]  # fmt: skip
-    text = "\n\n".join([*parts, _cases(evidence)]) + "\n"
+    text = "\n\n".join([*parts, _cases(evidence, beside)]) + "\n"
     files.write_text(path, text)
     body = markdown.markdown(text, extensions=["tables"])
     files.write_text(path.with_suffix(".html"), PAGE.format(body=_with_pictures(body, path.parent)))
 
 
-def _summary(evidence: Evidence, path: Path, *, quick: bool) -> str:
+def _summary(evidence: Evidence, path: Path, beside: StackResults | None, *, quick: bool) -> str:
     command = "python -m parity" + (" --quick" if quick else "") + f" --report={path}"
     failures = evidence.failures()
-    beside = (path.parent / "findings.md").exists()
-    findings = "[findings.md](findings.md)" if beside else "docs/notes/findings.md"
+    stacks = f"Written by `{command}` on the {stack.NAME} stack: {circumstances()}."
+    if beside:
+        stacks += f" Column of the {beside.stack} stack: {beside.circumstances}."
+        failures += [f"{beside.stack} stack: {failure}" for failure in beside.failures]
+    has_findings = (path.parent / "findings.md").exists()
+    findings = "[findings.md](findings.md)" if has_findings else "docs/notes/findings.md"
     parts = [
         "# Parity of TensorFlow and PyTorch",
-        f"Written by `{command}`: {circumstances()}.",
+        stacks,
         f"**{'Everything holds.' if not failures else f'{len(failures)} FAILURES.'}** "
         f"{len(evidence.rows)} comparisons of {sum(row.compared for row in evidence.rows)} "
         f"tensors, {len(evidence.findings)} traps, {evidence.mutants} mutants, "
@@ -265,7 +289,7 @@ four of five repetitions.
 ![Losses of the long study]({drawn["convergence"]})"""
 
 
-def _cases(evidence: Evidence) -> str:
+def _cases(evidence: Evidence, beside: StackResults | None) -> str:
     return f"""## Cases
 
 Each part of the port is compared with its PyTorch companion, with equal weights and inputs, on
@@ -276,9 +300,10 @@ A relative difference is the largest absolute difference over the largest value 
 zero gradient belongs to a bias in front of a norm and consists of rounding alone. Both frameworks'
 values have to be small, relative to the largest gradient of the kernel beside the bias. Tolerances
 are counted in roundings (`parity/tolerances.py`), and of trainings they follow from the effect of
-one rounding of the initial weights.
+one rounding of the initial weights. Absolute differences and verdicts are those of the
+{stack.NAME} stack.
 
-{case_table(evidence)}"""
+{case_table(evidence, beside=beside)}"""
 
 
 def _strictly(evidence: Evidence) -> str:

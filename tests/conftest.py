@@ -34,9 +34,52 @@ LONGEST = ("test_end_to_end", "test_variants_end_to_end", "test_trajectories")
 """Files of several minutes each."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+STACK_INDEPENDENT = {
+    "audio/": "reads, cuts and resamples recordings with soundfile and soxr",
+    "benchmarks/": "starts many processes; benchmarks are run by hand",
+    "cli/test_recording_warnings.py": "reads recordings through subprocesses",
+    "config/": "parses flags and files",
+    "data/test_archives.py": "unpacks archives",
+    "data/test_corpora.py": "lists public corpora",
+    "data/test_download.py": "downloads from a local server, with waits",
+    "data/test_preparation_workers.py": "starts and kills processes that do not import TensorFlow",
+    "data/test_splitting.py": "cuts long recordings",
+    "develop/": "follows pages of the documentation",
+    "docs/": "reads documents",
+    "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
+    "test_stacks.py resumes runs of both stacks",
+    "system/test_pool.py": "starts and kills processes that do not import TensorFlow",
+    "system/test_scripts.py": "starts scripts that start processes",
+    "system/test_signals.py": "sends signals to processes",
+    "test_architecture.py": "reads the sources",
+    "test_packaging.py": "builds and installs packages",
+}
+"""Files and folders of tests that `--living` leaves out, with the reason why each is slow or says
+nothing about the stack. The reference stack runs all of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--living",
+        action="store_true",
+        help="leave out tests that do not depend on TensorFlow, Keras or NumPy",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files first: nobody is to wait for the last of them."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+    if not config.getoption("--living"):
+        return
+    tests = Path(__file__).parent
+    independent = [
+        item
+        for item in items
+        if item.path.is_relative_to(tests)
+        and item.path.relative_to(tests).as_posix().startswith(tuple(STACK_INDEPENDENT))
+    ]
+    config.hook.pytest_deselected(items=independent)
+    items[:] = [item for item in items if item not in set(independent)]
 
 
 def voice(

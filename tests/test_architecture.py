@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, STACK_INDEPENDENT
 
 PACKAGE = REPOSITORY / "cyclegan_vc_tf"
 PARITY = REPOSITORY / "parity"
@@ -22,8 +22,8 @@ ORDER = {
         "features", "audio", "config", "system",
     ),
     "parity": (
-        "__main__", "report", "pictures", "evidence", "traps", "mutation", "cases", "trainings",
-        "companion", "demo", "circumstances", "precision", "tolerances",
+        "__main__", "report", "stack_results", "pictures", "evidence", "traps", "mutation", "cases",
+        "trainings", "companion", "demo", "circumstances", "precision", "tolerances",
     ),
 }  # fmt: skip
 """Packages from the top down: each imports only from those below it.
@@ -156,11 +156,67 @@ def test_torch_is_imported_by_the_parity_suite_and_three_modules_alone() -> None
 
 
 @pytest.mark.parametrize(
-    ("package", "module"), [("tensorflow_addons", "layers"), ("pyworld", "world")]
+    ("package", "module"), [("tensorflow_addons", "stack"), ("pyworld", "world")]
 )
 def test_packages_with_a_notice_are_imported_in_one_place(package: str, module: str) -> None:
     line = re.compile(rf"^\s*(import|from) {package}\b", re.MULTILINE)
     assert [path.stem for path in sources(PACKAGE) if line.search(path.read_text())] == [module]
+
+
+def asks_for_the_stack(source: str) -> list[int]:
+    """Lines of a source that decide by the stack: by versions, by Keras' parts or by Addons.
+
+    A version may stand in a text or in a dictionary of facts, for a report.
+    """
+    found = []
+
+    def visit(node: ast.AST, reported: bool) -> None:
+        text = ast.unparse(node) if isinstance(node, ast.expr | ast.stmt) else ""
+        if isinstance(node, ast.Import | ast.ImportFrom) and "tensorflow_addons" in text:
+            found.append(node.lineno)
+        versions = ("keras.__version__", "tf.__version__", "tensorflow.__version__")
+        if isinstance(node, ast.Attribute) and text in versions and not reported:
+            found.append(node.lineno)
+        if isinstance(node, ast.If | ast.IfExp) and re.match(
+            r"(not )?keras\b", ast.unparse(node.test)
+        ):
+            found.append(node.lineno)
+        if isinstance(node, ast.Call) and re.match(r"(has|get)attr\((tf|keras)\b", text):
+            found.append(node.lineno)
+        for child in ast.iter_child_nodes(node):
+            visit(child, isinstance(node, ast.JoinedStr | ast.Dict | ast.FormattedValue))
+
+    visit(ast.parse(source), False)
+    return found
+
+
+def test_one_module_alone_knows_that_there_are_two_stacks() -> None:
+    every = [*sources(PACKAGE), *sources(PARITY), *sources(BENCHMARKS)]
+    asking = {
+        module_name(path): lines
+        for path in every
+        if (lines := asks_for_the_stack(path.read_text(encoding="utf-8")))
+    }
+    assert set(asking) == {"cyclegan_vc_tf.models.stack"}, asking
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import tensorflow_addons as tfa",
+        "old = keras.__version__.startswith('2.')",
+        "if tf.__version__ < '2.16': pass",
+        "if keras.backend.backend(): pass",
+        "kind = getattr(keras.optimizers, 'legacy', None)",
+    ],
+)
+def test_a_question_for_the_stack_is_seen(line: str) -> None:
+    assert asks_for_the_stack(line)
+    assert not asks_for_the_stack("print(f'{keras.__version__}'); facts = {'tf': tf.__version__}")
+
+
+def test_what_the_living_stack_leaves_out_exists() -> None:
+    assert all((REPOSITORY / "tests" / name).exists() for name in STACK_INDEPENDENT)
 
 
 def test_packages_do_nothing_at_import() -> None:
@@ -201,7 +257,7 @@ def test_workers_and_commands_import_without_tensorflow(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
-@pytest.mark.parametrize("module", ["models.layers", "features.world"])
+@pytest.mark.parametrize("module", ["models.stack", "features.world"])
 def test_the_notice_of_a_package_is_silenced_and_no_other(module: str) -> None:
     code = (
         "import warnings\n"

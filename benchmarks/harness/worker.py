@@ -146,13 +146,14 @@ class Worker:
 
     Args:
         module: Module to start, and its arguments.
+        python: Interpreter to start it with; by default this one.
     """
 
-    def __init__(self, *module: str) -> None:
+    def __init__(self, *module: str, python: str = sys.executable) -> None:
         # Messages, of which some libraries print many, are read only after a failure.
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *module],
+            [python, "-m", *module],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

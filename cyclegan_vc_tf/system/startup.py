@@ -4,8 +4,13 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+
+_importing = threading.Lock()
+"""Lock of the one thread that imports TensorFlow; the error stream belongs to all threads."""
 
 
 def quiet_tensorflow() -> None:
@@ -28,8 +33,10 @@ def fast_import() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        with _keep_messages(), _hide_packages("matplotlib", "sklearn"):
-            import tensorflow  # noqa: F401
+        with _importing:
+            if "tensorflow" not in sys.modules:
+                with _keep_messages(), _hide_packages("matplotlib", "sklearn"):
+                    import tensorflow  # noqa: F401
         yield
     finally:
         gc.freeze()
@@ -37,20 +44,36 @@ def fast_import() -> Iterator[None]:
             gc.enable()
 
 
+class _Hidden(MetaPathFinder):
+    """Finder that refuses packages to the thread that made it.
+
+    Args:
+        packages: Names of the packages.
+    """
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self.packages = packages
+        self.thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        """Raise ModuleNotFoundError for a hidden package; leave all others to other finders."""
+        if fullname in self.packages and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"{fullname} is hidden", name=fullname)
+
+
 @contextmanager
 def _hide_packages(*packages: str) -> Iterator[None]:
-    """Make packages not importable in the block, unless they are imported already.
+    """Make packages not importable in the block for this thread, unless they are imported already.
 
     Keras 3 imports these two where they are installed, for functions that are not used here. That
     takes two thirds as long as TensorFlow's own import.
     """
-    absent = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    finder = _Hidden(packages)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        for name in absent:
-            del sys.modules[name]
+        sys.meta_path.remove(finder)
 
 
 @contextmanager

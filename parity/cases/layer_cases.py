@@ -135,6 +135,26 @@ LAYERS = [
         for axes in (1, 2)
         for epsilon in (1e-6, 1e-5, 1e-3)
     ),
+    *(
+        Case(
+            f"keras.layers.GroupNormalization(groups=-1), {axes}-D",
+            # On the reference stack `instance_norm` is of Addons; this is what takes its place.
+            (),
+            Networks(
+                lambda axes=axes: layer_model(  # type: ignore[misc]
+                    lambda: keras.layers.GroupNormalization(groups=-1, epsilon=1e-6, name="norm"),
+                    6,
+                    axes,
+                ),
+                norm(axes, 1e-6).twin,
+            ),
+            single_input((1, 16, 6), (3, 7, 6))
+            if axes == 1
+            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
+            draw=draw_uneven,
+        )
+        for axes in (1, 2)
+    ),
     Case(
         "pixel shuffle, 2-D",
         ("layers.PixelShuffle2D",),

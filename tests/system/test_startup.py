@@ -1,6 +1,7 @@
-"""Imports without garbage collection."""
+"""Imports without garbage collection, without messages, and without packages of no use."""
 
 import gc
+import os
 import subprocess
 import sys
 
@@ -49,3 +50,69 @@ def test_threads_that_import_at_once_leave_the_process_as_it_was() -> None:
     )
     assert done.stderr.endswith("heard"), done.stderr
     assert done.stdout.split() == ["True", "False"]
+
+
+def test_tensorflow_is_imported_in_silence_and_alone() -> None:
+    """TensorFlow 2.21 writes to the error stream; Keras 3 imports scikit-learn and matplotlib."""
+    code = (
+        "import sys\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "with startup.fast_import():\n"
+        "    import tensorflow\n"
+        "print({'sklearn', 'matplotlib'} & set(sys.modules))\n"
+        "import matplotlib\n"
+        "print('still there', file=sys.stderr)\n"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True,
+        env=environment,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "still there\n", 0)
+
+
+def test_messages_of_a_failed_import_are_shown(capfd: pytest.CaptureFixture) -> None:
+    def fail() -> None:
+        with startup._keep_messages():
+            os.write(2, b"libcudart is missing\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err == "libcudart is missing\n"
+    with startup._keep_messages():
+        os.write(2, b"no accelerator\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_a_process_without_an_error_stream_imports_too() -> None:
+    code = (
+        "import os; os.close(2)\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "with startup._keep_messages():\n"
+        "    print('imported')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("imported\n", 0)
+
+
+def test_a_package_is_hidden_from_one_thread_alone() -> None:
+    code = (
+        "import importlib, sys, threading\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "with startup._hide_packages('tabnanny'):\n"
+        "    try:\n"
+        "        import tabnanny\n"
+        "    except ImportError:\n"
+        "        print('hidden')\n"
+        "    other = threading.Thread(target=importlib.import_module, args=('tabnanny',))\n"
+        "    other.start(), other.join()\n"
+        "    print('tabnanny' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("hidden\nTrue\n", "")
