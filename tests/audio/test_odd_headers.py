@@ -45,6 +45,17 @@ def test_channels_that_overflow_in_their_average_are_refused(tmp_path: Path) -> 
         audio_files.read(tmp_path / "a.wav")
 
 
+def test_samples_that_overflow_in_sums_are_refused(tmp_path: Path) -> None:
+    """Their mean overflowed with a warning of NumPy's, and resampling made them infinite."""
+    samples = np.full(4000, 0.1, np.float32)
+    samples[1600] = 3e38
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
+    with pytest.raises(audio_files.AudioError, match=r"above 1e\+10 times .* first at 0\.100 s"):
+        audio_files.read(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "b.wav", samples.clip(0, 1) * 2**31, 16_000, "FLOAT")
+    assert audio_files.read(tmp_path / "b.wav")[0].max() == 2**31
+
+
 @pytest.mark.parametrize(
     "content",
     [
