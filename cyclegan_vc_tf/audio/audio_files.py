@@ -28,6 +28,9 @@ BLOCK_SAMPLES = 2**21
 MAX_FULL_CHANNELS = 8
 """Channels up to which a block has `BLOCK_SAMPLES` samples; more channels have shorter blocks."""
 
+MAX_PEAK = 1e10
+"""Largest sample, full scale 1; floating-point files of 32-bit integers have up to 2e9."""
+
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 10**6
 """Range of sampling rates. Resampling from a lower rate would fill the memory with no speech."""
 
@@ -227,7 +230,7 @@ def read_blocks(
         float32.
 
     Raises:
-        AudioError: The recording has no samples, or has NaN or infinite samples.
+        AudioError: The recording has no samples, or has NaN, infinite or absurdly large samples.
     """
     position, is_full = 0, True
     while is_full:
@@ -240,10 +243,14 @@ def read_blocks(
             samples = channels[:, channel or 0]
         if position == samples.size == 0:
             raise AudioError("has no samples")
-        is_finite = np.isfinite(samples)
-        if not is_finite.all():
-            first_s = (position + int(np.argmin(is_finite))) / sound.samplerate
-            raise AudioError(f"has NaN or infinite samples, the first at {first_s:.3f} s")
+        # False for NaN as well.
+        is_usable = np.abs(samples) <= MAX_PEAK
+        if not is_usable.all():
+            first = int(np.argmin(is_usable))
+            what = f"samples above {MAX_PEAK:g} times full scale"
+            what = what if np.isfinite(samples[first]) else "NaN or infinite samples"
+            first_s = (position + first) / sound.samplerate
+            raise AudioError(f"has {what}, the first at {first_s:.3f} s")
         position += len(samples)
         sound.findings.add(channels, samples)
         yield channels, np.ascontiguousarray(samples)

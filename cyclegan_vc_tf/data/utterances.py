@@ -137,13 +137,12 @@ def read_part_entries(store: Path, recording: Recording) -> list[Utterance]:
 def is_part_usable(store: Path, recording: Recording) -> bool:
     """Return whether a recording has a part that is not damaged."""
     try:
-        for f0_hz, spectra in read_part(store, recording):
-            if len(f0_hz) != len(spectra):
-                return False
+        frames = [len(spectra) for f0_hz, spectra in read_part(store, recording)]
+        entries = read_part_entries(store, recording)
     # zipfile and zlib raise many types for damaged files.
     except Exception:
         return False
-    return True
+    return bool(entries) and frames == [entry.frames for entry in entries if entry.frames]
 
 
 def read_part(store: Path, recording: Recording) -> Iterator[tuple[np.ndarray, np.ndarray]]:

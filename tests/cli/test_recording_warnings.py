@@ -98,3 +98,17 @@ def test_convert_warns_and_converts_the_recordings(
     first, second = (soundfile.read(tmp_path / "out" / f"{name}.wav")[0] for name in "ab")
     np.testing.assert_array_equal(first, second)
     assert np.abs(first).max() > 1e-3
+
+
+def test_a_name_with_a_line_break_is_shown_in_one_line(tmp_path: Path) -> None:
+    """Such a name could write a line of its own, or control the terminal."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.wav", "b\nfailed: c\x1b[31m.wav"):
+        (tmp_path / "in" / name).write_bytes(b"")
+    done = run_here(
+        "convert.py", "--run_dir=pretrained:vc1-demo", f"--input={tmp_path}/in",
+        f"--output={tmp_path}/out",
+    )  # fmt: skip
+    failed = [line for line in done.stdout.splitlines() if line.startswith("failed: ")]
+    assert done.returncode == 1 and len(failed) == 2 and "\x1b" not in done.stdout
+    assert "b\\nfailed: c\\x1b[31m.wav" in failed[1]

@@ -139,3 +139,48 @@ def test_a_zip_file_that_asks_for_a_password_is_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match="password required"):
         archives.list_files(path)
+
+
+def write_tar(path: Path, mode: str, name: str, content: bytes, /, **headers: str) -> Path:
+    """Write a tar file with one member."""
+    with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo(name)
+        member.size, member.pax_headers = len(content), headers
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_archives_that_unpack_without_measure_are_refused(tmp_path: Path) -> None:
+    zeros = bytes(40 << 20)
+    bombs = [
+        write_tar(tmp_path / f"a.tar.{kind}", f"w:{kind}", "wav/a.wav", zeros)
+        for kind in ("gz", "bz2", "xz")
+    ]
+    bombs.append(tmp_path / "a.zip")
+    with zipfile.ZipFile(bombs[-1], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("wav/a.wav", zeros)
+    # A header that Python reads whole before it knows of any file.
+    bombs.append(write_tar(tmp_path / "b.tar.gz", "w:gz", "a", b"", comment="x" * (40 << 20)))
+    for path in bombs:
+        with pytest.raises(InputError, match=r"would unpack to .* more than 30 times its size"):
+            archives.list_files(path)
+
+
+def test_archives_of_odd_headers_are_refused(tmp_path: Path) -> None:
+    """They ended in errors of six types: of recursion, of LZMA, of numbers, of paths."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 10
+    (tmp_path / "chain.tar").write_bytes((name.tobuf() + bytes(512)) * 3000)
+    write_tar(tmp_path / "sparse.tar", "w", "a", b"", **{"GNU.sparse.map": "0,x"})
+    for kind, compression in (("zip", zipfile.ZIP_LZMA),):
+        with zipfile.ZipFile(tmp_path / f"damaged.{kind}", "w", compression) as archive:
+            archive.writestr("wav/a.wav", bytes(range(256)) * 100)
+    damaged = bytearray((tmp_path / "damaged.zip").read_bytes())
+    damaged[50:60] = b"\xff" * 10
+    (tmp_path / "damaged.zip").write_bytes(damaged)
+    for path in ("chain.tar", "sparse.tar", "damaged.zip"):
+        with pytest.raises(InputError, match="not a complete archive"):
+            archives.list_files(tmp_path / path)
+    write_tar(tmp_path / "nul.tar", "w", "x", b"", path="wav/a\0.wav")
+    with pytest.raises(InputError, match="NUL"):
+        archives.list_files(tmp_path / "nul.tar")

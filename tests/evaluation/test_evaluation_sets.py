@@ -199,3 +199,16 @@ def test_transcripts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing.tsv", tmp_path, tmp_path / "latin1.tsv"):
         message = refusal(path, function=evaluation_sets.read_transcripts)
         assert f"--transcripts {path} cannot be read" in message
+
+
+def test_rare_line_separators_belong_to_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tOne\u2028two\x85three\r\nb\tFour\r", encoding="utf-8")
+    assert evaluation_sets.read_transcripts(tmp_path / "a.tsv") == {
+        "a": "One\u2028two\x85three", "b": "Four"
+    }  # fmt: skip
+
+
+def test_two_sentences_of_one_recording_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tOne\na\tOne\na\tTwo\n")
+    message = refusal(tmp_path / "a.tsv", function=evaluation_sets.read_transcripts)
+    assert "another sentence of a in line 3" in message

@@ -1,6 +1,7 @@
 """Strategies of damage: bytes of files, and values in JSON."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,6 +19,26 @@ ODD_TEXTS = (
     "", "a", "0", "5x15", "\0", "a\0b", "\ud800", "ä\n\x1b[31m", "../..", "/dev/null", "x" * 5000,
     "9" * 5000, "nan", "mel_cepstra", "log_mel", "vc2", "mask",
 )  # fmt: skip
+
+
+class Contents(dict[str, bytes | None]):
+    """Contents of files by name, None for a missing file; long ones are shortened in messages."""
+
+    def __repr__(self) -> str:
+        """Return names and the beginnings of the contents."""
+        shown = {name: content if content is None else content[:300]
+                 for name, content in self.items()}  # fmt: skip
+        return f"Contents({shown})"
+
+    def write(self, folder: Path) -> None:
+        """Write the files into a folder, and remove the missing ones."""
+        for name, content in self.items():
+            path = folder / name
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
 
 
 @st.composite

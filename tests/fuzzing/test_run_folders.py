@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from conftest import REPOSITORY, voice
 from fuzz_harness import case_folder, fuzz, list_tree, run_command
-from fuzz_mutations import damaged_bytes, damaged_json
+from fuzz_mutations import Contents, damaged_bytes, damaged_json
 from hypothesis import strategies as st
 
 RUN = REPOSITORY / "tests" / "end_to_end" / "data" / "version_0.1" / "run"
@@ -28,9 +28,9 @@ ADDED = {"imported.json": '{"step": 4, "untrained": []}', "published.json": '{"s
 
 
 @st.composite
-def damages(draw: st.DrawFn) -> dict[str, bytes | None]:
+def damages(draw: st.DrawFn) -> Contents:
     """Return new contents of one or two files of the run; None for a missing file."""
-    changed: dict[str, bytes | None] = {}
+    changed = Contents()
     for _ in range(draw(st.integers(1, 2))):
         name = draw(st.sampled_from((*JSON_FILES, *JSON_FILES, *FILES, *ADDED)))
         kind = draw(st.sampled_from(("damaged", "damaged", "damaged", "missing", "swapped")))
@@ -46,15 +46,11 @@ def damages(draw: st.DrawFn) -> dict[str, bytes | None]:
     return changed
 
 
-def make_run(folder: Path, changed: dict[str, bytes | None]) -> Path:
+def make_run(folder: Path, changed: Contents) -> Path:
     """Copy the run, and damage the copy."""
     run = folder / "run"
     shutil.copytree(RUN, run)
-    for name, content in changed.items():
-        if content is None:
-            (run / name).unlink(missing_ok=True)
-        else:
-            (run / name).write_bytes(content)
+    changed.write(run)
     return run
 
 
@@ -66,7 +62,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_inspect_describes_every_damage() -> None:
-    def check(changed: dict[str, bytes | None]) -> None:
+    def check(changed: Contents) -> None:
         with case_folder() as folder:
             run = make_run(folder, changed)
             before = list_tree(folder)
@@ -80,7 +76,7 @@ def test_inspect_describes_every_damage() -> None:
 
 
 def test_convert_converts_or_refuses(recording: Path) -> None:
-    def check(changed: dict[str, bytes | None]) -> None:
+    def check(changed: Contents) -> None:
         with case_folder() as folder:
             run = make_run(folder, changed)
             before = list_tree(folder)
@@ -101,18 +97,14 @@ def test_convert_converts_or_refuses(recording: Path) -> None:
 
 def test_publish_publishes_or_leaves_nothing() -> None:
     changes = damages() | st.builds(
-        lambda content: {"evaluation/step-4/metrics.json": content},
+        lambda content: Contents({"evaluation/step-4/metrics.json": content}),
         damaged_json('{"A2B": {"source": {"mcd_db": 7.0}}, "B2A": {}}'),
     )
 
-    def check(changed: dict[str, bytes | None]) -> None:
+    def check(changed: Contents) -> None:
         with case_folder() as folder:
             (folder / "about.md").write_text("About.")
-            run = make_run(folder, {key: value for key, value in changed.items() if "/" not in key})
-            for name, content in changed.items():
-                if "/" in name and content is not None:
-                    (run / name).parent.mkdir(parents=True, exist_ok=True)
-                    (run / name).write_bytes(content)
+            run = make_run(folder, changed)
             before = list_tree(folder)
             outcome = run_command(
                 "publish",

@@ -251,3 +251,29 @@ def test_a_pretrained_model_converts_to_the_target_voice(
     found_hz, _ = world.f0(wave, FeatureConfig(f0_method="dio"))
     assert rate_hz == 16_000 and np.abs(wave).max() > 0.1
     assert np.exp(np.log(found_hz[found_hz > 0]).mean()) == pytest.approx(f0_hz, rel=0.12)
+
+
+@pytest.mark.parametrize("scores", ["{", '{"A2B": {"source": {}}}', '{"A2B": 5}', "[" * 100_000])
+def test_damaged_scores_leave_no_half_publication(
+    run: run_folder.RunFolder, tmp_path: Path, scores: str
+) -> None:
+    """The weights were there already, and the next call refused a folder that is not empty."""
+    file = run.path / "evaluation" / "step-3" / "metrics.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(scores)
+    with pytest.raises(InputError, match=r"metrics\.json is damaged"):
+        publish(run, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_publication_that_fails_in_the_middle_leaves_nothing(
+    run: run_folder.RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path, statistics: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(publishing.run_files, "write_statistics", refuse)
+    (tmp_path / "published").mkdir()
+    with pytest.raises(OSError, match="No space"):
+        publish(run, tmp_path / "published")
+    assert list((tmp_path / "published").iterdir()) == []

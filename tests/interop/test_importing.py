@@ -14,7 +14,7 @@ import tensorflow as tf
 from conftest import run_command, run_here, variables
 
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.interop import importing, public_files, public_statistics
+from cyclegan_vc_tf.interop import importing, public_files, public_melgan, public_statistics
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.training.trainer import Trainer
@@ -477,3 +477,8 @@ def test_damaged_statistics_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             # Without ln F0 it is refused even if the damage hit nothing important.
             public_statistics.read([str(path)], 3, has_f0=True)
+
+
+def test_a_key_with_a_number_of_very_many_digits_is_refused() -> None:
+    with pytest.raises(InputError, match="not those of a MelGAN generator"):
+        public_melgan.from_public_state({f"model.{'9' * 5000}.weight": np.ones((2, 2, 2))})

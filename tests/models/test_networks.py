@@ -251,3 +251,10 @@ def test_the_linear_skip_leaves_the_level_alone() -> None:
     learned = plain(features).numpy()[0]
     learned[:, 0] = 0.0
     np.testing.assert_allclose(model(features)[0], skipped + learned, atol=1e-4)
+
+
+def test_networks_beyond_the_memory_are_refused() -> None:
+    """They filled the memory: the process was killed, or TensorFlow ended in a traceback."""
+    config = RunConfig(network=dataclasses.replace(SMALL_NETWORK, channels=65_536))
+    with pytest.raises(InputError, match="parameters of 4 bytes, more than the"):
+        registry.build_networks(config, ["generator_A2B"])

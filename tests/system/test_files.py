@@ -65,3 +65,23 @@ def test_names_are_as_long_as_the_file_system_allows(
         partial.touch()
     assert len(partial.name) == allowed
     assert partial.name.startswith("." + "a" * visible + ".")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": 1, "b": 2, "a": 3}', "'a' twice"),
+        ('{"a": 1}'.encode("utf-16"), "utf-8"),
+        (b"", "Expecting value"),
+    ],
+)
+def test_json_that_is_not_clear_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=reason):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_json_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": [1]}')
+    assert files.read_json(tmp_path / "a.json") == {"a": [1]}

@@ -1,0 +1,203 @@
+"""Files that other programs make: checkpoints, statistics, vocoders, transcripts, all damaged."""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from conftest import REPOSITORY
+from fuzz_harness import bounded, case_folder, fuzz, list_tree, run_command
+from fuzz_mutations import damaged_bytes
+from hypothesis import strategies as st
+
+from cyclegan_vc_tf.evaluation import evaluation_sets
+from cyclegan_vc_tf.interop import public_files, public_statistics, torch_files
+from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import melgan
+
+CHECKPOINT = REPOSITORY / "tests/end_to_end/data/version_0.1/run/checkpoints/ckpt-4"
+
+
+def torch_bytes(data: Any, legacy: bool = False) -> bytes:
+    """Return the bytes of a PyTorch file."""
+    file = io.BytesIO()
+    torch.save(data, file, _use_new_zipfile_serialization=not legacy)
+    return file.getvalue()
+
+
+STATE = {"model.1.weight": torch.ones(4, 3, 7), "model.1.bias": torch.zeros(4)}
+
+TORCH_FILES = (
+    torch_bytes(STATE),
+    torch_bytes(STATE, legacy=True),
+    torch_bytes({"generator_A2B_state_dict": STATE, "epoch": 3}),
+    torch_bytes({"a": torch.ones(1).expand(10**9), "b": torch.zeros(2, dtype=torch.int8)}),
+    torch_bytes({"a": torch.ones(3).to_sparse(), 5: torch.ones(2)}),
+    torch_bytes({f"model.{'9' * 5000}.weight": torch.ones(2, 2, 2)}),
+    torch_bytes([STATE, {}, None]),
+    pickle.dumps({"a": Path("x")}),
+    pickle.dumps(STATE["model.1.bias"].numpy()),
+    b"",
+)
+
+
+def npz_bytes(**arrays: Any) -> bytes:
+    """Return the bytes of a NumPy archive."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+@st.composite
+def array_archives(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bytes:
+    """Return a NumPy archive with some arrays changed, or with its bytes damaged."""
+    changed: dict[str, Any] = dict(arrays)
+    odd = st.sampled_from((
+        np.zeros(0), np.zeros((2, 3)), np.array("text"), np.array([b"bytes"]), np.array(1j),
+        np.full(3, np.nan), np.full(24, 1e300), np.array(-(2**62)), np.arange(2**16), np.array([]),
+        np.zeros(1 << 22), np.array(True), np.zeros(3, "f2,i4"), np.array("2020", "M8[D]"),
+    ))  # fmt: skip
+    for _ in range(draw(st.integers(0, 2))):
+        changed[draw(st.sampled_from((*sorted(arrays), "other")))] = draw(odd)
+    content = npz_bytes(**changed)
+    kind = draw(st.sampled_from(("none", "bytes", "header", "object", "encrypted")))
+    if kind == "bytes":
+        return draw(damaged_bytes(content))
+    if kind == "header":
+        headers = (
+            "(" * 5000, "-" * 5000 + "1", "{'descr': '<f8', 'shape': (10**12,)}", "[]", "\0",
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }",
+        )  # fmt: skip
+        text = draw(st.sampled_from(headers)).encode()
+        npy = b"\x93NUMPY\x01\0" + (len(text) % 65_536).to_bytes(2, "little") + text
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in arrays:
+                archive.writestr(f"{name}.npy", npy)
+        return file.getvalue()
+    if kind == "object":
+        return npz_bytes(**{**arrays, draw(st.sampled_from(sorted(arrays))): np.array([None, {}])})
+    if kind == "encrypted":
+        place = content.find(b"PK\1\2") + 8
+        return content[:place] + b"\1" + content[place + 1 :]
+    return content
+
+
+def check_refusal(error: InputError) -> None:
+    """Check that an error has a message."""
+    assert str(error) and "Traceback" not in str(error)
+
+
+def test_pytorch_files_are_read_or_refused() -> None:
+    contents = st.sampled_from(TORCH_FILES).flatmap(
+        lambda data: st.just(data) | damaged_bytes(data)
+    )
+
+    def check(content: bytes) -> None:
+        with case_folder() as folder:
+            path = folder / "generator_A2B.pt"
+            path.write_bytes(content)
+            for read in (torch_files.read, lambda path: public_files.read([str(path)])):
+                with bounded():
+                    try:
+                        read(path)
+                    except InputError as error:
+                        check_refusal(error)
+            before = list_tree(folder)
+            outcome = run_command(
+                "import_vocoder", f"--checkpoint={path}", f"--output={folder}/out.npz"
+            )
+            assert outcome.status == 2 and list_tree(folder) == before
+
+    fuzz(contents, check, examples=40)
+
+
+def test_tensorflow_checkpoints_are_read_or_refused() -> None:
+    names = (f"{CHECKPOINT.name}.index", f"{CHECKPOINT.name}.data-00000-of-00001")
+    contents = {name: CHECKPOINT.with_name(name).read_bytes() for name in names}
+    cases = st.sampled_from(names).flatmap(
+        lambda name: st.tuples(st.just(name), damaged_bytes(contents[name]))
+    )
+
+    def check(case: tuple[str, bytes]) -> None:
+        name, content = case
+        with case_folder() as folder:
+            for each in names:
+                (folder / each).write_bytes(content if each == name else contents[each])
+            with bounded():
+                try:
+                    found = public_files.read([str(folder / CHECKPOINT.name)])
+                except InputError as error:
+                    check_refusal(error)
+                else:
+                    assert set(found) <= set(public_files.NETWORKS)
+
+    fuzz(cases, check, examples=30)
+
+
+def test_statistics_are_read_or_refused() -> None:
+    arrays = {"mean_A": np.zeros(24), "std_A": np.ones(24), "mean_B": np.ones(24),
+              "std_B": np.ones(24)}  # fmt: skip
+
+    def check(content: bytes) -> None:
+        with case_folder() as folder:
+            path = folder / "statistics.npz"
+            path.write_bytes(content)
+            with bounded():
+                try:
+                    found = public_statistics.read([str(path)], 24, has_f0=False)
+                except InputError as error:
+                    check_refusal(error)
+                else:
+                    assert all(each.mean.shape == (24,) for each in found.values())
+
+    fuzz(array_archives(arrays), check, examples=60)
+
+
+def test_vocoders_are_read_or_refused(tmp_path: Path) -> None:
+    model = melgan.melgan_generator(4, 2, (2, 2), (1, 3))
+    melgan.save(model, tmp_path / "vocoder.npz")
+    with np.load(tmp_path / "vocoder.npz") as stored:
+        arrays = dict(stored)
+
+    def check(content: bytes) -> None:
+        with case_folder() as folder:
+            path = folder / "vocoder.npz"
+            path.write_bytes(content)
+            with bounded():
+                try:
+                    found, _ = melgan.load(path)
+                except InputError as error:
+                    check_refusal(error)
+                else:
+                    samples = melgan.synthesize(found, np.zeros((20, 4), np.float32))
+                    assert samples.shape == (80,) and np.isfinite(samples).all()
+
+    fuzz(array_archives(arrays), check, examples=60)
+
+
+def test_transcripts_are_read_or_refused() -> None:
+    text = "a\tHello there.\r\nb\tÄpfel\u2028und Birnen\n\n# c\td\n"
+    texts = st.builds(
+        lambda end, encoding: text.replace("\n", end).encode(encoding, "replace"),
+        st.sampled_from(("\n", "\r", "\0")),
+        st.sampled_from(("utf-8", "utf-8-sig", "utf-16", "latin-1")),
+    )
+
+    def check(content: bytes) -> None:
+        with case_folder() as folder:
+            path = folder / "transcripts.tsv"
+            path.write_bytes(content)
+            with bounded():
+                try:
+                    table = evaluation_sets.read_transcripts(path)
+                except InputError as error:
+                    check_refusal(error)
+                else:
+                    json.dumps(table)
+
+    fuzz(texts | texts.flatmap(damaged_bytes), check, examples=60)
