@@ -187,7 +187,7 @@ class Duplex:
 
     def _exchange(
         self, received: np.ndarray, played: np.ndarray, frames: int, _: Any, status: Any
-    ) -> None:  # noqa: E501
+    ) -> None:
         """Take a period from the microphone and give one to the loudspeaker (PortAudio's call)."""
         self.tally.overflows += bool(status.input_overflow)
         self.tally.underruns += bool(status.output_underflow)
