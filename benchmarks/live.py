@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.harness import machine
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config import preset_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.system import processor
@@ -125,7 +126,7 @@ class Bench:
 
     def _sentences(self, direction: Direction, count: int) -> list[Sentence]:
         """Read the first held-out sentences."""
-        folder = api.demo_corpus_dir() / "held_out"
+        folder = preset_files.demo_corpus_dir() / "held_out"
         source, target = (folder / SPEAKERS[side] for side in (direction.source, direction.target))
         return [
             Sentence(
@@ -138,7 +139,7 @@ class Bench:
     def _centroid(self, speaker: str) -> np.ndarray:
         """Return the mean embedding of some training recordings."""
         assert self.similarity is not None  # noqa: S101
-        folder = api.demo_corpus_dir() / "train" / speaker
+        folder = preset_files.demo_corpus_dir() / "train" / speaker
         waves = [audio_files.read(folder / name)[0] for name in audio_files.find(folder)[:20]]
         embeddings = [self.similarity.embed(wave, self.rate_hz) for wave in waves]
         return self.similarity.centroid([each for each in embeddings if each is not None])

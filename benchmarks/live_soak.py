@@ -63,9 +63,7 @@ def soak(config: LiveConfig, minutes: float, folder: Path) -> Tally:
     counts, sink = Tally(), Nowhere()
     next_s = time.monotonic() + 60
     minute = 0
-    print(
-        "minute, resident MB, load of the machine, chunks, late, longest ms, underruns", flush=True
-    )
+    print("minute, resident MB, load, chunks, late, longest ms, underruns", flush=True)
 
     def observe(received: np.ndarray, converted: np.ndarray, tally: Tally) -> None:
         nonlocal next_s, minute

@@ -61,6 +61,7 @@ def open_stream(config: LiveConfig, windows: StreamConfig, rate_hz: int) -> Stre
     if config.realtime or not config.input:
         # Before TensorFlow starts its threads, which inherit it.
         processor.request_realtime()
+    processor.keep_memory()
     processor.use_one_thread()
     # A collection of TensorFlow's objects would take longer than a block.
     with startup.fast_import():

@@ -8,7 +8,7 @@ from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.features import normalization, world
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures
-from cyclegan_vc_tf.features.world_stream import StreamingAnalyser
+from cyclegan_vc_tf.features.world_windows import StreamingAnalyser
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 from cyclegan_vc_tf.vocoders.world_stream import StreamingSynthesizer
 

@@ -9,6 +9,9 @@ from pathlib import Path
 _MALLOC_OPTIONS = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), "arenas": (-8, 1)}
 """Parameters of glibc's mallopt (malloc.h) and their values: (number, value) by name."""
 
+_LOCK_USED_PAGES = 1 | 2 | 4
+"""MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of Linux's mlockall (mman.h)."""
+
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 """Names of instruction sets that multiply bfloat16; other processors emulate it slowly."""
 
@@ -91,11 +94,14 @@ def use_one_thread() -> None:
 def request_realtime() -> bool:
     """Ask the system to run this thread before others, as programs for sound do.
 
-    Threads that are started later inherit it.
+    Threads that are started later inherit it. Pages of memory that were used stay in memory, where
+    the system allows it, so that no block waits for the disk.
 
     Returns:
-        Whether the system allowed it.
+        Whether the system allowed to run before others.
     """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mlockall(_LOCK_USED_PAGES)
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (AttributeError, OSError):

@@ -56,8 +56,9 @@ class StreamingSynthesizer:
         self._last: tuple[np.ndarray, ...] = ()
         self._tail = np.zeros(fft_samples + 1)
         half = fft_samples // 2
-        fall = 0.5 + 0.5 * np.cos(np.pi * np.arange(half) / half)
-        self._dc_shape = fall / fall.sum()
+        # It begins at zero: a step would be heard, and is seen at high frequencies.
+        hump = np.hanning(half)
+        self._dc_shape = hump / hump.sum()
 
     def push(self, f0_hz: np.ndarray, power: np.ndarray, aperiodicity: np.ndarray) -> np.ndarray:
         """Synthesize the samples up to the time of the last frame.
