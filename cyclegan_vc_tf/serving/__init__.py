@@ -1,0 +1,1 @@
+"""Live conversion between sound devices, files and pipes."""

@@ -1,0 +1,1 @@
+"""Live conversion of a stream of samples, with a constant delay."""

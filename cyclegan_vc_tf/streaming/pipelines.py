@@ -1,0 +1,65 @@
+"""Choice of the pipeline for a run's features."""
+
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.live import StreamConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.streaming import norm_statistics
+from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
+from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
+from cyclegan_vc_tf.system.errors import InputError
+
+
+def for_run(
+    run: RunFolder,
+    direction: Direction,
+    step: int | None,
+    *,
+    convert_f0: bool,
+    semitones: float,
+    config: StreamConfig,
+    vocoder: VocoderConfig | None,
+) -> tuple[WorldPipeline, bool]:
+    """Return the pipeline of a run, and whether its norms run along.
+
+    Args:
+        run: Run folder.
+        direction: Direction of conversion.
+        step: Step of the checkpoint; None is the last one.
+        convert_f0: Whether F0 is mapped to the target speaker's range.
+        semitones: Shift of F0 after that, in semitones.
+        config: Sizes of windows, and statistics of norms.
+        vocoder: Vocoder settings; None means those of the run.
+
+    Raises:
+        InputError: The run or a setting is not usable for live conversion.
+    """
+    config.validate()
+    features = run.config.features
+    vocoder = run.config.vocoder if vocoder is None else vocoder
+    if features.spectra == "log_mel":
+        raise InputError(
+            f"--run_dir {run.path} converts log-mel spectra, which are not synthesized live; "
+            "expected a run that converts mel_cepstra, such as pretrained:vc1-demo"
+        )
+    generator, step = run.load_generator(direction, step)
+    moments = {}
+    if config.norms != "running":
+        moments = norm_statistics.find(run, direction, generator, step)
+        if config.norms == "fixed" and not moments:
+            raise InputError(
+                f"--norms=fixed: {run.path} has no {norm_statistics.FILE}, and the features of its "
+                "training recordings were not found; leave --norms out"
+            )
+    statistics = run.statistics
+    pipeline = WorldPipeline(
+        WindowGenerator(generator, moments, config, features.hop_s),
+        statistics[direction.source],
+        statistics[direction.target],
+        features,
+        config,
+        limit_power=vocoder.limit_power,
+        convert_f0=convert_f0,
+        semitones=semitones,
+    )
+    return pipeline, not moments
