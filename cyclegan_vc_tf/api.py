@@ -119,9 +119,8 @@ def prepare(
         ('anna', 4)
     """
     chosen = _choose_config(config, changes)
-    with startup.fast_import():
-        from cyclegan_vc_tf.data import corpus_summary, preparation
-        from cyclegan_vc_tf.features import frontend
+    from cyclegan_vc_tf.data import corpus_summary, preparation
+    from cyclegan_vc_tf.features import frontend
 
     if corpus:
         frontend.validate(chosen.features)
