@@ -117,6 +117,8 @@ def test_python_examples_use_public_names_as_they_are_defined(page: Path) -> Non
             if owner == "vc":
                 assert name in cyclegan_vc_tf.__all__
                 function = getattr(cyclegan_vc_tf, name)
+                if isinstance(function, type) and issubclass(function, Exception):
+                    continue
             elif owner == "voices" or owner.startswith("vc.load("):
                 function = getattr(cyclegan_vc_tf.VoiceConverter, name)
                 arguments.insert(0, "self")
