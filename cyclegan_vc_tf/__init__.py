@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.config.corpus import CorpusConfig
     from cyclegan_vc_tf.config.directions import Direction
     from cyclegan_vc_tf.config.features import FeatureConfig
+    from cyclegan_vc_tf.config.live import StreamConfig
     from cyclegan_vc_tf.config.network import NetworkConfig
     from cyclegan_vc_tf.config.preset_files import demo_corpus_dir, preset_names
     from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     )
     from cyclegan_vc_tf.inspection.inspector import Inspection
     from cyclegan_vc_tf.models.registry import FAMILY, VARIANTS, Variant
+    from cyclegan_vc_tf.streaming.stream import Stream
     from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError
     from cyclegan_vc_tf.training.callbacks import Callback, StepReport
     from cyclegan_vc_tf.training.result import TrainingResult
@@ -67,6 +69,8 @@ _MODULES = {
     "Speaker": "data.speakers",
     "StepReport": "training.callbacks",
     "StopTraining": "system.errors",
+    "Stream": "streaming.stream",
+    "StreamConfig": "config.live",
     "TrainingConfig": "config.training",
     "TrainingError": "system.errors",
     "TrainingResult": "training.result",
@@ -108,6 +112,8 @@ __all__ = [
     "Speaker",
     "StepReport",
     "StopTraining",
+    "Stream",
+    "StreamConfig",
     "TrainingConfig",
     "TrainingError",
     "TrainingResult",

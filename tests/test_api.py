@@ -447,6 +447,27 @@ def test_the_family_has_the_variants() -> None:
     assert vc.FAMILY is vc.VARIANTS and list(vc.FAMILY) == ["vc1", "vc2", "vc3", "mask"]
 
 
+def test_a_stream_is_the_runs_in_any_chunks() -> None:
+    """Equal output for other chunks, from settings that are given by name."""
+    voices = vc.load("pretrained:vc1-demo")
+    wave = voice(150.0, 0.8, seed=2)
+    outputs = []
+    for samples in (100, 4_000):
+        with voices.stream("A2B", semitones=2.0, lookahead_frames=4) as stream:
+            chunks = [wave[begin : begin + samples] for begin in range(0, len(wave), samples)]
+            pushed = [stream.push(chunk) for chunk in chunks]
+            assert [len(chunk) for chunk in pushed] == [len(chunk) for chunk in chunks]
+            outputs.append(np.concatenate([*pushed, stream.flush()]))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert np.abs(outputs[0]).max() > 0.01
+    for options, message in (
+        ({"direction": "A2C"}, "direction A2C"), ({"sample_rate_hz": 0}, "sample_rate_hz 0"),
+        ({"f0": "flat"}, "f0 flat"), ({"block_framez": 3}, "block_framez"),
+    ):  # fmt: skip
+        with pytest.raises(vc.InputError, match=message):
+            voices.stream(**options)
+
+
 def test_a_batch_shows_and_plays_itself(tmp_path: Path) -> None:
     wave = voice(120.0, 0.3, seed=1)
     for name in ("<b>.wav", *(f"{index}.wav" for index in range(6))):

@@ -11,7 +11,13 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """Settings of a live conversion, which trade delay and time against quality."""
+    """Settings of a live conversion, which trade delay and time against quality.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> vc.StreamConfig().block_frames
+        4
+    """
 
     block_frames: int = setting(
         4, "Frames that are converted at once, a multiple of 4.", minimum=4, maximum=64

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files, resampling
+from cyclegan_vc_tf.config import overrides
 from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.conversion import arguments, batch, recordings
 from cyclegan_vc_tf.conversion.batch import BatchResult
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cyclegan_vc_tf.runs.run_folder import RunFolder
+    from cyclegan_vc_tf.streaming.stream import Stream
 
 
 class VoiceConverter:
@@ -269,6 +272,60 @@ class VoiceConverter:
             folders = [str(wav.absolute().parent) for wav in outputs.values()]
             Path(os.path.commonpath(folders)).mkdir(parents=True, exist_ok=True)
         return batch.convert_files(converter, outputs, options, keep_sample_rate=keep_sample_rate)
+
+    def stream(
+        self,
+        direction: str = "A2B",
+        sample_rate_hz: int | None = None,
+        *,
+        f0: str = "convert",
+        semitones: float = 0.0,
+        **stream_settings: Any,
+    ) -> "Stream":
+        """Return a converter of a stream of samples, such as a microphone's.
+
+        A stream serves one thread at a time. One run may have several streams.
+
+        Args:
+            direction: Direction of conversion.
+            sample_rate_hz: Sample rate of the stream, in Hz; by default the model's.
+            f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
+            semitones: Semitones to raise F0 by after that.
+            **stream_settings: Changes of `StreamConfig`, such as `lookahead_frames=16`.
+
+        Returns:
+            Stream with the methods `push`, `flush` and `close`; `with` closes it.
+
+        Raises:
+            InputError: Direction, rate, F0 options or a setting are not usable, or the run cannot
+                convert a stream.
+
+        Example:
+            >>> import cyclegan_vc_tf as vc
+            >>> import numpy as np
+            >>> voices = vc.load("pretrained:vc1-demo")
+            >>> chunk = np.zeros(480, np.float32)
+            >>> with voices.stream("A2B", 48_000) as stream:
+            ...     converted = stream.push(chunk)
+            ...     rest = stream.flush()
+            >>> len(converted), len(rest) == stream.delay_samples
+            (480, True)
+        """
+        from cyclegan_vc_tf.streaming.stream import Stream
+
+        options = arguments.check_options(direction, f0, semitones)
+        if sample_rate_hz is not None:
+            arguments.check_rate(sample_rate_hz)
+        return Stream.for_run(
+            self._run,
+            Direction(direction),
+            self._step,
+            rate_hz=sample_rate_hz,
+            convert_f0=options.convert,
+            semitones=options.semitones,
+            config=overrides.override(StreamConfig(), stream_settings),
+            vocoder=self._vocoder,
+        )
 
     def plot(self, recordings: Mapping[str, np.ndarray], sample_rate_hz: int) -> "Figure":
         """Plot spectrograms of recordings side by side, and their F0 contours in one panel.

@@ -66,6 +66,12 @@ class Stream:
 
     Raises:
         InputError: The sample rate is not usable.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> stream = vc.load("pretrained:vc1-demo").stream("A2B")
+        >>> stream.sample_rate_hz
+        16000
     """
 
     def __init__(self, pipeline: Pipeline, model_rate_hz: int, rate_hz: int | None = None) -> None:
