@@ -103,9 +103,9 @@ class Visitor:
 
     def sound(self, place: str) -> np.ndarray:
         """Return the sound of a player, (samples,) at the rate that is drawn."""
-        player = self.page.locator(f"{place} audio").first
-        expect(player).to_have_attribute("src", re.compile("http"), timeout=WAIT_MS)
-        answer = self.context.request.get(str(player.get_attribute("src")))
+        link = self.page.locator(f"{place} a[download]").first
+        expect(link).to_have_attribute("href", re.compile("http"), timeout=WAIT_MS)
+        answer = self.context.request.get(str(link.get_attribute("href")))
         path = self.server.folder / "heard.wav"
         path.write_bytes(answer.body())
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
