@@ -73,11 +73,11 @@ class ConvertTab:
             with gr.Row():
                 self.source = gr.Audio(
                     label="Source", interactive=False, type="filepath", min_width=240,
-                    elem_id="convert-source", buttons=[],
+                    elem_id="convert-source", buttons=["download"],
                 )  # fmt: skip
                 self.converted = gr.Audio(
                     label="Converted", interactive=False, type="filepath", min_width=240,
-                    elem_id="convert-converted", buttons=[],
+                    elem_id="convert-converted", buttons=["download"],
                 )  # fmt: skip
             self.spectrograms = gr.Image(
                 label="Spectrograms", interactive=False, elem_id="convert-spectrograms",

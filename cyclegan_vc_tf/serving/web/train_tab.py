@@ -134,11 +134,11 @@ class TrainTab:
             self.sample = gr.Dropdown(label="Held-out sample", choices=[], elem_id="train-sample")
             with gr.Row():
                 self.source = gr.Audio(
-                    label="Source", interactive=False, min_width=220, buttons=[],
+                    label="Source", interactive=False, min_width=220, buttons=["download"],
                     elem_id="train-source",
                 )  # fmt: skip
                 self.converted = gr.Audio(
-                    label="Converted", interactive=False, min_width=220, buttons=[],
+                    label="Converted", interactive=False, min_width=220, buttons=["download"],
                     elem_id="train-converted",
                 )  # fmt: skip
             self.spectrograms = gr.Image(

@@ -37,7 +37,6 @@ def parse_flags(text: str) -> dict[str, str]:
             raise InputError(f"received {word!r}; expected --name=value")
         if not equals:
             name, value = _switch(name)
-        name = settings.FLAG_ALIASES.get(name, name)
         if name in PATHS:
             raise InputError(f"--{name} is a path, which the page does not take; leave it out")
         values[name] = value
@@ -46,6 +45,7 @@ def parse_flags(text: str) -> dict[str, str]:
 
 def _switch(name: str) -> tuple[str, str]:
     """Return name and value of a flag without a value: --name or --noname."""
+    name = settings.FLAG_ALIASES.get(name, name)
     if name in SWITCHES:
         return name, "true"
     if name.removeprefix("no") in SWITCHES:
