@@ -271,7 +271,8 @@ def instance_norm(epsilon: float, name: str, affine: bool = True) -> keras.layer
 
     Source: Ulyanov et al., 2016, arXiv:1607.08022.
     """
-    dtype = "float64" if keras.mixed_precision.global_policy().name == "float64" else "float32"
+    policy = keras.mixed_precision.global_policy().name
+    dtype = "float64" if policy == "float64" else "float32"
     return InstanceNormalization(
         epsilon=epsilon, center=affine, scale=affine, name=name, dtype=dtype
     )
