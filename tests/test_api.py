@@ -102,8 +102,8 @@ def test_the_import_is_light() -> None:
     assert "cyclegan_vc_tf" in loaded
     assert not loaded & {"tensorflow", "keras", "numpy", "absl", "librosa", "soundfile"}
     code = (
-        "import time; begin = time.perf_counter()\n"
-        "import cyclegan_vc_tf; print(time.perf_counter() - begin)"
+        "import time; begin = time.process_time()\n"
+        "import cyclegan_vc_tf; print(time.process_time() - begin)"
     )
     assert min(float(isolated(code)) for _ in range(5)) < 0.05
 
