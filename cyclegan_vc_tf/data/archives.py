@@ -30,7 +30,7 @@ MIN_LIMIT_BYTES = 1 << 24
 MAX_LINK_BYTES = 4096
 """Largest size of the target of a link, in bytes."""
 
-DECOMPRESSORS: dict[bytes, Callable[[Path], IO[bytes]]] = {
+DECOMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,

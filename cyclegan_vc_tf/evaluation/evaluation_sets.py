@@ -112,7 +112,7 @@ def read_transcripts(path: Path) -> dict[str, str]:
             f"--transcripts {path} cannot be read as UTF-8 ({error.reason} at byte {error.start}); "
             "save it in UTF-8"
         ) from error
-    table = {}
+    table: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -31,7 +31,7 @@ class EvaluationHistory:
             return {}
         try:
             data = files.read_json(self.path)
-            known = {int(step): dict(means) for step, means in data.items()}
+            known: dict[int, Means] = {int(step): dict(means) for step, means in data.items()}
             for means in known.values():
                 for direction in means.values():
                     for value in direction.values():
