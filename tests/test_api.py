@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,8 @@ def test_the_import_is_light() -> None:
     assert "cyclegan_vc_tf" in loaded
     assert not loaded & {"tensorflow", "keras", "numpy", "absl", "librosa", "soundfile"}
     code = (
-        "import time; begin = time.perf_counter()\n"
-        "import cyclegan_vc_tf; print(time.perf_counter() - begin)"
+        "import time; begin = time.process_time()\n"
+        "import cyclegan_vc_tf; print(time.process_time() - begin)"
     )
     assert min(float(isolated(code)) for _ in range(5)) < 0.05
 
@@ -252,9 +253,15 @@ def test_samples_of_any_rate_come_back_at_that_rate(folder: Path, rate_hz: int) 
     """The oracle is the conversion at the model's rate, resampled by itself."""
     voices = vc.load("pretrained:vc1-demo")
     samples = voice(186.0, 0.7, seed=3, sample_rate_hz=rate_hz)[:-7]
-    converted = voices.convert(samples, rate_hz, "A2B")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        converted = voices.convert(samples, rate_hz, "A2B")
+        at_model = voices.convert(resampling.resample(samples, rate_hz, 16_000), 16_000, "A2B")
+    # A recording of 8 kHz has half of the model's band.
+    assert {str(each.message)[:31] for each in found} == (
+        {"the recording has nothing above"} if rate_hz == 8_000 else set()
+    )
     assert converted.shape == samples.shape and converted.dtype == np.float32
-    at_model = voices.convert(resampling.resample(samples, rate_hz, 16_000), 16_000, "A2B")
     expected = resampling.resample(at_model, 16_000, rate_hz)[: len(samples)]
     np.testing.assert_allclose(converted[: len(expected)], expected, atol=1e-6)
     assert not np.allclose(converted, samples, atol=1e-2)

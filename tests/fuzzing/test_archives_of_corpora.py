@@ -25,7 +25,22 @@ NAMES = (
 
 CONTENTS = (b"", b"abc", b"abc" * 1000, bytes(1 << 16))
 
-KINDS = ("file", "file", "file", "symlink", "hardlink", "folder", "device", "fifo", "bomb")
+KINDS = (
+    "file",
+    "file",
+    "file",
+    "file",
+    "file",
+    "file",
+    "file",
+    "file",
+    "symlink",
+    "hardlink",
+    "folder",
+    "device",
+    "fifo",
+    "bomb",
+)
 
 
 @st.composite
@@ -48,7 +63,7 @@ def archives(draw: st.DrawFn) -> tuple[str, bytes]:
                 entry.compress_type = compression
                 modes = {"symlink": stat.S_IFLNK, "device": stat.S_IFCHR, "fifo": stat.S_IFIFO}
                 entry.external_attr = (modes.get(kind, stat.S_IFREG) | 0o644) << 16
-                data = bytes(40 << 20) if kind == "bomb" else content
+                data = bytes(17 << 20) if kind == "bomb" else content
                 with archive.open(entry, "w") as output:
                     output.write(b"/etc/passwd" if kind == "symlink" else data)
         content = file.getvalue()
@@ -77,7 +92,7 @@ def _tar_member(
     if kind in types:
         member.type, member.linkname = types[kind], "../../etc/passwd"
         return member, None
-    data = bytes(40 << 20) if kind == "bomb" else content
+    data = bytes(17 << 20) if kind == "bomb" else content
     member.size = len(data)
     return member, io.BytesIO(data)
 
