@@ -216,7 +216,7 @@ def test_devices_are_found_by_number_and_by_name(monkeypatch: pytest.MonkeyPatch
 
 def test_devices_that_cannot_be_used_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, SoundDevice([]))
-    assert "no input device" in refusal(RUN)
+    assert "no sound device" in refusal(RUN)
     assert "no sound device" in refusal("--list_devices")
     install(monkeypatch, None)
     assert "install the extra" in refusal("--list_devices")
