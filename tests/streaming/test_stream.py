@@ -69,7 +69,8 @@ def test_output_is_the_input_after_a_constant_delay(rate_hz: int) -> None:
     assert np.max(np.abs(found[: delay - 200])) < 1e-3
     middle = slice(rate_hz // 10, -rate_hz // 10)
     differences = (found[delay:] - wave)[middle]
-    limit = 0 if rate_hz == 16_000 else 1e-3
+    # The shift of 40 samples is 110.25 samples at 44.1 kHz, and is rounded.
+    limit = 0 if rate_hz == 16_000 else 0.03
     assert np.std(differences) <= limit * np.std(wave)
 
 
