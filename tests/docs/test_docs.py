@@ -37,7 +37,7 @@ FLAG = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 
 OTHER_FLAGS = {
     # Of every command.
-    "flagfile", "help", "version", "debug",
+    "minutes", "sentences", "flagfile", "help", "version", "debug",
     # Of pip, MkDocs, TensorBoard and sha256sum.
     "index-url", "strict", "logdir", "check",
     # Of the parity suite, the benchmarks and docs/pictures.py.
