@@ -37,11 +37,12 @@ FLAG = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 
 OTHER_FLAGS = {
     # Of every command.
-    "minutes", "sentences", "flagfile", "help", "version", "debug",
+    "flagfile", "help", "version", "debug",
     # Of pip, MkDocs, TensorBoard and sha256sum.
     "index-url", "strict", "logdir", "check",
     # Of the parity suite, the benchmarks and docs/pictures.py.
-    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width",
+    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "minutes",
+    "sentences",
     # Examples of the syntax.
     "name", "noname", "flag",
 }  # fmt: skip
