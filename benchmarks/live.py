@@ -159,7 +159,7 @@ class Bench:
         for direction, converted in waves.items():
             for sentence, wave in zip(self.sentences[direction], converted, strict=True):
                 features = self.analyse(wave)
-                row = {
+                row: dict[str, Any] = {
                     "mcd_db": metrics.mel_cepstral_distortion_db(features, sentence.target),
                     "voicing_error": metrics.f0_errors(features, sentence.target)["voicing_error"],
                 }
