@@ -241,7 +241,7 @@ def start_training(visitor: Visitor, name: str, steps: int) -> None:
     """Fill in the form of the tab Train, and start."""
     page = visitor.page
     visitor.tab("Train")
-    for speaker, f0_hz, count in (("A", 110.0, 4), ("B", 210.0, 3)):
+    for speaker, f0_hz, count in (("A", 110.0, 6), ("B", 210.0, 5)):
         folder = visitor.server.folder / f"recordings {speaker}"
         if not folder.exists():
             write_voices(folder, f0_hz, count)
