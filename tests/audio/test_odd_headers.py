@@ -29,7 +29,7 @@ def test_many_channels_are_read_in_short_blocks(
     samples = np.random.default_rng(1).uniform(-0.5, 0.5, (3000, 64)).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
     with audio_files.open_audio(tmp_path / "a.wav") as sound:
-        assert sound.block_samples * 64 == audio_files.BLOCK_SAMPLES * 8
+        assert audio_files.block_samples(sound) * 64 == audio_files.BLOCK_SAMPLES * 8
     monkeypatch.setattr(audio_files, "BLOCK_SAMPLES", 4096)
     read, rate_hz = audio_files.read(tmp_path / "a.wav")
     np.testing.assert_allclose(read, samples.mean(axis=1), atol=1e-6)

@@ -43,7 +43,7 @@ OTHER_FLAGS = {
     "platform", "only-binary", "upgrade",
     # Of the parity suite, the benchmarks and docs/pictures.py.
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
-    "python",
+    "python", "minutes", "sentences",
     # Of tests of this project.
     "living",
     # Examples of the syntax.
