@@ -130,6 +130,7 @@ def training_pairs(
         With masks, the masks of both follow, (batch, crop_frames, 1) float32.
     """
 
+    @tf.autograph.experimental.do_not_convert  # No control flow depends on a tensor.
     def make_example(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         crops = source.visit(number), target.visit(number)
         if longest_mask is None:

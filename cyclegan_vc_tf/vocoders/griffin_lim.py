@@ -1,5 +1,7 @@
 """Griffin-Lim synthesis of samples from log-mel spectra."""
 
+import inspect
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -39,11 +41,21 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
         magnitudes,
         n_iter=iterations,
         momentum=MOMENTUM,
-        random_state=0,
+        **_initial_phases(librosa.griffinlim),
         **log_mel.stft_options(config),
     )
     front, _ = log_mel.margin_samples(config)
     return wave[front : front + len(spectra) * config.hop_samples].astype(np.float32)
+
+
+def _initial_phases(griffinlim: Callable) -> dict[str, np.random.RandomState]:
+    """Return the argument that fixes the random initial phases.
+
+    librosa 1.0 renamed it. A generator of NumPy's old kind gives equal phases in all releases;
+    from a number, they make generators of different kinds.
+    """
+    name = "rng" if "rng" in inspect.signature(griffinlim).parameters else "random_state"
+    return {name: np.random.RandomState(0)}
 
 
 @lru_cache
