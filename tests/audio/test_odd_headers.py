@@ -29,7 +29,7 @@ def test_many_channels_are_read_in_short_blocks(
     samples = np.random.default_rng(1).uniform(-0.5, 0.5, (3000, 64)).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
     with audio_files.open_audio(tmp_path / "a.wav") as sound:
-        assert sound.block_samples * 64 == audio_files.BLOCK_SAMPLES * 8
+        assert audio_files.block_samples(sound) * 64 == audio_files.BLOCK_SAMPLES * 8
     monkeypatch.setattr(audio_files, "BLOCK_SAMPLES", 4096)
     read, rate_hz = audio_files.read(tmp_path / "a.wav")
     np.testing.assert_allclose(read, samples.mean(axis=1), atol=1e-6)
@@ -56,21 +56,21 @@ def test_samples_that_overflow_in_sums_are_refused(tmp_path: Path) -> None:
     assert audio_files.read(tmp_path / "b.wav")[0].max() == 2**31
 
 
+FRAME = b"\xff\xfb\x90\x00" + b"\0" * 413
+"""Frame of an mp3 file."""
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "limit_s"),
     [
-        b"RIFF\0\0\0\0WAVE" + bytes(40 << 20),
-        b"\xff\xfb\x90\x00"
-        + b"\0" * 413
-        + b"\xff\xfb\x90\x00"
-        + b"\0" * 413
-        + b"\xff" * (40 << 20),
+        (b"RIFF\0\0\0\0WAVE" + bytes(40 << 20), 0.5),
+        (FRAME * 2 + b"\xff" * (40 << 20), 4.0),
     ],
     ids=["chunks without names", "sync bytes"],
 )
-def test_junk_is_left_early(tmp_path: Path, content: bytes) -> None:
-    """Each byte or chunk took a step of Python: about 20 s of CPU time."""
+def test_junk_is_left_early(tmp_path: Path, content: bytes, limit_s: float) -> None:
+    """Each chunk and byte took a step of Python: 1.6 s and 27 s of CPU time."""
     (tmp_path / "a").write_bytes(content)
     begin = time.process_time()
     headers.examine(tmp_path / "a")
-    assert time.process_time() - begin < 4
+    assert time.process_time() - begin < limit_s

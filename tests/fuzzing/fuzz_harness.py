@@ -44,6 +44,10 @@ MAX_CASE_BYTES = 3 << 30
 """Address space that one case may take beyond what the process has at its beginning."""
 
 
+MAX_SHOWN = 5000
+"""Characters of a case that a message shows; Hypothesis warns of messages beyond 30 000."""
+
+
 class CaseTooSlowError(AssertionError):
     """A case takes more CPU time than a case may take."""
 
@@ -86,6 +90,17 @@ def fuzz(strategy: SearchStrategy, check: Callable[[Any], None], examples: int) 
                 file.write(f"{name}\t{count}\t{used_s():.1f}\t{end}\n")
 
 
+@dataclass(frozen=True, repr=False)
+class _Case:
+    """Case that is shown in at most `MAX_SHOWN` characters."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        """Return the beginning of the case's text."""
+        return repr(self.value)[:MAX_SHOWN]
+
+
 def _run_round(
     strategy: SearchStrategy, check: Callable[[Any], None], examples: int, seed: int
 ) -> None:
@@ -99,9 +114,9 @@ def _run_round(
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink] if CPU_S else [Phase.generate],
     )
-    @given(strategy)
-    def run_round(case: Any) -> None:
-        check(case)
+    @given(strategy.map(_Case))
+    def run_round(case: _Case) -> None:
+        check(case.value)
 
     run_round()
 
