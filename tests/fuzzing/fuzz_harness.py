@@ -21,7 +21,7 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
 from cyclegan_vc_tf.system import signals
 
@@ -90,15 +90,25 @@ def fuzz(strategy: SearchStrategy, check: Callable[[Any], None], examples: int) 
                 file.write(f"{name}\t{count}\t{used_s():.1f}\t{end}\n")
 
 
-@dataclass(frozen=True, repr=False)
 class _Case:
-    """Case that is shown in at most `MAX_SHOWN` characters."""
+    """Case that is shown in at most `MAX_SHOWN` characters.
 
-    value: Any
+    Args:
+        value: The case.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
     def __repr__(self) -> str:
         """Return the beginning of the case's text."""
         return repr(self.value)[:MAX_SHOWN]
+
+
+@composite
+def _shown(draw: DrawFn, strategy: SearchStrategy) -> _Case:
+    """Return a case of a strategy; Hypothesis would show the argument of a mapping in full."""
+    return _Case(draw(strategy))
 
 
 def _run_round(
@@ -114,7 +124,7 @@ def _run_round(
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink] if CPU_S else [Phase.generate],
     )
-    @given(strategy.map(_Case))
+    @given(_shown(strategy))
     def run_round(case: _Case) -> None:
         check(case.value)
 

@@ -37,7 +37,7 @@ def a_run_folder(folder: Path) -> tuple[list[str], str]:
     return [
         "convert", f"--run_dir={folder}/run", f"--input={folder}/a.wav",
         f"--output={folder}/b.wav",
-    ], "config.json is damaged"  # fmt: skip
+    ], "run is damaged: it is nested too deeply"  # fmt: skip
 
 
 def a_flag_file(folder: Path) -> tuple[list[str], str]:
