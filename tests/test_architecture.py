@@ -178,7 +178,7 @@ def asks_for_the_stack(source: str) -> list[int]:
         if isinstance(node, ast.Attribute) and text in versions and not reported:
             found.append(node.lineno)
         if isinstance(node, ast.If | ast.IfExp) and re.match(
-            r"(not )?keras\b", ast.unparse(node.test)
+            r"(not )?keras\b(?!\.mixed_precision)", ast.unparse(node.test)
         ):
             found.append(node.lineno)
         if isinstance(node, ast.Call) and re.match(r"(has|get)attr\((tf|keras)\b", text):

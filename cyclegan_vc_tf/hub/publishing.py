@@ -6,6 +6,7 @@ FOLDER/corpus.json      an empty table of recordings
 FOLDER/published.json   step of the weights
 FOLDER/versions.json    versions of the software that trained the run, where the run has them
 FOLDER/weights.npz      weights of the generators
+FOLDER/norms.npz        statistics of their norms for live conversion, where they can be known
 FOLDER/card.md          model card: data, licence, settings, scores
 """
 
@@ -21,6 +22,7 @@ from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
 from cyclegan_vc_tf.models import half_precision, registry
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -60,6 +62,10 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
         vocoder=VocoderConfig(limit_power=run.config.vocoder.limit_power),
     )  # fmt: skip
     no_recordings: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
+    moments = {
+        direction: norm_statistics.find(run, direction, networks[f"generator_{direction}"], step)
+        for direction in Direction
+    }
     is_new = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     try:
@@ -70,6 +76,8 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
         run_files.write_corpus(output, no_recordings)
         if run.versions.path.exists():
             shutil.copyfile(run.versions.path, output / run_files.VERSIONS)
+        if all(moments.values()):
+            norm_statistics.write(output / norm_statistics.FILE, step, moments)
         # Last, because a folder with settings counts as a run.
         files.write_json(output / run_files.CONFIG, dataclasses.asdict(config))
     except BaseException:

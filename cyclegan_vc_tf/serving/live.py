@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def _run_file(config: LiveConfig, windows: StreamConfig, log: Callable[[str], No
             stream = open_stream(config, windows, rate_hz)
         chunks = session.limit(chunks, round(config.seconds * stream.sample_rate_hz))
         log(describe(stream))
-        opened = [
+        opened: list[sinks.Sink] = [
             sinks.RawSink(_binary(sys.stdout), config.sample_format)
             if path == PIPE
             else stack.enter_context(sinks.open_wav(Path(path), stream.sample_rate_hz))
@@ -130,7 +130,7 @@ def _run_file(config: LiveConfig, windows: StreamConfig, log: Callable[[str], No
                     slack_ms=slack_ms, tally=tally, observe=meter.update,
                 )  # fmt: skip
         except BrokenPipeError:
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
         meter.close()
         _report(tally, stream, opened, log)
     return tally
@@ -138,21 +138,20 @@ def _run_file(config: LiveConfig, windows: StreamConfig, log: Callable[[str], No
 
 def _run_devices(config: LiveConfig, windows: StreamConfig, log: Callable[[str], None]) -> Tally:
     """Convert from a microphone to a loudspeaker."""
-    numbers = [
-        devices.find_device(getattr(config, f"{kind}_device"), kind) for kind in ("input", "output")
-    ]
+    microphone = devices.find_device(config.input_device, "input")
+    loudspeaker = devices.find_device(config.output_device, "output")
     stream = open_stream(config, windows, config.rate_hz)
-    duplex = devices.Duplex(stream, *numbers, config.period_ms, config.slack_ms)
+    duplex = devices.Duplex(stream, microphone, loudspeaker, config.period_ms, config.slack_ms)
     delay_ms = 1000 * stream.delay_samples / stream.sample_rate_hz + config.slack_ms
     log(describe(stream))
     log("Stop with Ctrl-C.")
     meter, begin_s = Meter(delay_ms), time.monotonic()
     with ExitStack() as stack, signals.stop_request() as stop:
-        opened = []
+        opened: list[sinks.Sink] = []
         if config.record:
-            opened = [
+            opened.append(
                 stack.enter_context(sinks.open_wav(Path(config.record), stream.sample_rate_hz))
-            ]
+            )
         sink = sinks.Tee(opened)
 
         def observe(received: np.ndarray, converted: np.ndarray, tally: Tally) -> None:
@@ -179,7 +178,7 @@ def describe(stream: Stream) -> str:
 
 
 def _report(
-    tally: Tally, stream: Stream, opened: list[sinks.Sink], log: Callable[[str], None]
+    tally: Tally, stream: Stream, opened: Sequence[sinks.Sink], log: Callable[[str], None]
 ) -> None:
     """Print the counts at the end."""
     log(tally.describe(stream.sample_rate_hz))
@@ -187,6 +186,6 @@ def _report(
         log(f"warning: {clipped} samples were beyond full scale and were clipped")
 
 
-def _binary(file: object) -> BinaryIO:
+def _binary(file: Any) -> BinaryIO:
     """Return the file of bytes below standard input or output."""
-    return file.buffer  # type: ignore[attr-defined, no-any-return]
+    return file.buffer

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from cyclegan_vc_tf.audio import audio_files, sound_files
 from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.system.errors import InputError
 
-FORMATS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+FORMATS: dict[str, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 """Type of a raw sample by the name of its format."""
 
 FULL_SCALE = 32768.0

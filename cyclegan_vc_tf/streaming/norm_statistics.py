@@ -4,8 +4,10 @@ RUN/norms.npz   step, and mean and variance by direction and layer
 """
 
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -74,7 +76,7 @@ def read(path: Path, step: int) -> dict[str, Moments]:
     return found
 
 
-def write(path: Path, step: int, moments: dict[str, Moments]) -> None:
+def write(path: Path, step: int, moments: Mapping[Any, Moments]) -> None:
     """Write statistics by direction."""
     arrays = {
         f"{direction}/{layer}": np.stack(values)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cyclegan_vc_tf.audio.resampling import make_resampler
+from cyclegan_vc_tf.audio.resampling import make_low_delay_resampler
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.system.errors import InputError
@@ -221,8 +221,8 @@ class _Resampled:
         self, convert: Callable[[np.ndarray], np.ndarray], rate_hz: int, model_rate_hz: int
     ) -> None:
         self._convert = convert
-        self._before = make_resampler(rate_hz, model_rate_hz)
-        self._after = make_resampler(model_rate_hz, rate_hz)
+        self._before = make_low_delay_resampler(rate_hz, model_rate_hz)
+        self._after = make_low_delay_resampler(model_rate_hz, rate_hz)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Convert samples; how many come out varies from call to call."""

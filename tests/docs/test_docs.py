@@ -39,9 +39,13 @@ OTHER_FLAGS = {
     # Of every command.
     "flagfile", "help", "version", "debug",
     # Of pip, MkDocs, TensorBoard and sha256sum.
-    "index-url", "strict", "logdir", "check",
+    "index-url", "strict", "logdir", "check", "dry-run", "no-deps", "target", "python-version",
+    "platform", "only-binary", "upgrade",
     # Of the parity suite, the benchmarks and docs/pictures.py.
-    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit",
+    "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
+    "python", "minutes", "sentences",
+    # Of tests of this project.
+    "living",
     # Examples of the syntax.
     "name", "noname", "flag",
 }  # fmt: skip

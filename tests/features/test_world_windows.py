@@ -43,14 +43,11 @@ def test_a_stream_has_the_features_of_the_recording(rate_hz: int, f0_hz: float) 
 
 
 def test_a_continued_window_finds_voicing_without_looking_ahead() -> None:
-    """DIO alone calls the last 35 ms of a window unvoiced."""
+    """The analysis sees 15 ms, where DIO alone discards the last 35 ms of a window."""
     config = FeatureConfig(f0_method="dio")
     wave = voice(120.0, 2.0, seed=3)
     found, _, _ = analyse(wave, config, 240)
     assert np.mean(found[30:] > 0) > 0.95
-    window = wave[16_000 : 16_000 + 4_000]
-    cut, _ = world.f0(window, config)
-    assert not cut[-4:].any()
 
 
 def test_harvest_is_replaced_by_dio() -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import voice
 
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
@@ -61,7 +60,8 @@ def speech() -> np.ndarray:
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000])
 def test_output_is_the_input_after_a_constant_delay(rate_hz: int) -> None:
     """Through a pipeline that changes nothing, at any rate."""
-    wave = voice(150.0, 1.0, seed=1, sample_rate_hz=rate_hz)
+    time_s = np.arange(rate_hz) / rate_hz
+    wave = (0.1 * np.sin(2 * np.pi * 440 * time_s**2)).astype(np.float32)
     stream = Stream(Echo(), 16_000, rate_hz)
     found = push_in_chunks(stream, wave, 3000)
     delay = stream.delay_samples
@@ -69,8 +69,8 @@ def test_output_is_the_input_after_a_constant_delay(rate_hz: int) -> None:
     assert np.max(np.abs(found[: delay - 200])) < 1e-3
     middle = slice(rate_hz // 10, -rate_hz // 10)
     differences = (found[delay:] - wave)[middle]
-    # Resampling to 16 kHz and back loses what lies above 7 kHz.
-    limit = 0 if rate_hz == 16_000 else 0.02
+    # The shift of 40 samples is 110.25 samples at 44.1 kHz, and is rounded.
+    limit = 0 if rate_hz == 16_000 else 0.03
     assert np.std(differences) <= limit * np.std(wave)
 
 

@@ -1,1 +1,1 @@
-"""Web page: convert, train, look after runs, and convert live in a browser."""
+"""Web page: convert, train and look after runs in a browser."""

@@ -20,6 +20,7 @@ from cyclegan_vc_tf.serving.web import (
     training_view,
 )
 from cyclegan_vc_tf.serving.web.services import Services, show_errors
+from cyclegan_vc_tf.serving.web.training_view import TrainingView
 from cyclegan_vc_tf.system.errors import InputError
 
 PRESET_LABELS = {
@@ -185,7 +186,7 @@ class TrainTab:
             self.summary,
             *self.found_pictures,
         ]  # fmt: skip
-        look = (self.look, [self.training, self.shown], view)
+        look = (self.look, [self.training, self.shown, self.sample], view)
         heard = (
             self.show_sample,
             [self.training, self.sample],
@@ -271,7 +272,11 @@ class TrainTab:
         return markup.status(f"{name} goes on.", "done")
 
     def look(
-        self, name: str | None, shown: tuple[str, int, int], request: gr.Request
+        self,
+        name: str | None,
+        shown: tuple[str, int, int],
+        heard: str | None,
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """Return the course of a training; what did not change is left as it is."""
         if not name or name not in self.refresh(None)["choices"]:
@@ -291,10 +296,8 @@ class TrainTab:
                 path = self.services.workspace.fresh_folder(session, "losses") / "losses.png"
                 losses = gr.update(value=str(pictures.draw_curves(view.losses, path)), visible=True)
         if now[::2] != shown[::2]:
-            labels = [(f"{each}, step {view.samples[each].step}", each) for each in view.samples]
-            sample_view = gr.update(visible=bool(labels))
-            # The page fetches the new sounds for it.
-            sample = gr.update(choices=labels, value=labels[0][1] if labels else None)
+            sample_view = gr.update(visible=bool(view.samples))
+            sample = self._samples(view, heard)
         found: list[Any] = [gr.skip()] * 4
         if name != shown[0] or (view.step and not shown[1]):
             found = self._found("", self._pictures_of(run_dir))
@@ -310,6 +313,7 @@ class TrainTab:
         if not name or not sample:
             return None, None, None
         view = self.services.events.read(self.services.runs.find(name))
+        _, _, sample = sample.partition(" ")
         if sample not in view.samples:
             return None, None, None
         session = str(request.session_hash)
@@ -332,6 +336,16 @@ class TrainTab:
                 source_files or [], target_files or [], folder, self.services.config
             )
         return recordings.check_folders(source, target, self.services.config)
+
+    def _samples(self, view: TrainingView, heard: str | None) -> Any:
+        """Return the list of held-out samples; the one that is heard stays chosen.
+
+        Values begin with the step, so that the page fetches a recording again at its next step.
+        """
+        values = {name: f"{view.samples[name].step} {name}" for name in view.samples}
+        labels = [(f"{name}, step {view.samples[name].step}", values[name]) for name in values]
+        kept = values.get((heard or "").partition(" ")[2], next(iter(values.values()), None))
+        return gr.update(choices=labels, value=kept)
 
     def _pictures_of(self, run_dir: Path) -> list[tuple[str, Path]]:
         """Return the pictures of a run's recordings; none before the run has settings."""

@@ -1,16 +1,14 @@
 """Progress of a training, read from its event files: step, losses, held-out samples."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 SHOWN_LOSSES = ("generator", "discriminator", "cycle_A", "cycle_B", "identity_A", "identity_B")
 """Losses that are drawn, where a training has them."""
@@ -64,10 +62,10 @@ class TrainingView:
 
 
 class EventReader:
-    """Reader of runs' event files that reads a run again only after a change."""
+    """Reader of runs' event files; each call reads only what was written since the last one."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[object, TrainingView]] = {}
+        self._courses: dict[Path, _Course] = {}
         self._lock = Lock()
 
     def read(self, run_dir: Path) -> TrainingView:
@@ -76,43 +74,63 @@ class EventReader:
         Args:
             run_dir: Run folder; it may not exist yet.
         """
-        paths = [*sorted(run_dir.glob(EVENT_FILES)), run_dir / run_files.CONFIG]
-        state = tuple((path.name, *_size_and_time(path)) for path in paths)
+        files_now = {path: path.stat().st_ino for path in sorted(run_dir.glob(EVENT_FILES))}
         with self._lock:
-            if self._known.get(run_dir, (None,))[0] != state:
-                self._known[run_dir] = state, read_view(run_dir)
-            return self._known[run_dir][1]
+            course = self._courses.get(run_dir)
+            # A resumed training rewrites its files: they are read anew.
+            if course is None or any(
+                files_now.get(path) != inode for path, inode in course.inodes.items()
+            ):
+                course = self._courses[run_dir] = _Course()
+            course.update(files_now)
+            return course.view(_read_steps(run_dir))
 
 
-def read_view(run_dir: Path) -> TrainingView:
-    """Read the course of a training from its event files."""
-    paths, steps = sorted(run_dir.glob(EVENT_FILES)), _read_steps(run_dir)
-    if not paths:
-        return TrainingView(steps=steps)
-    # TensorFlow takes seconds to import: the page opens without it.
-    import tensorflow as tf
+class _Course:
+    """What was read of one run's event files so far."""
 
-    from cyclegan_vc_tf.runs import events
+    def __init__(self) -> None:
+        self.inodes: dict[Path, int] = {}
+        self._loaders: list[Any] = []
+        self._points: dict[str, dict[int, float]] = {}
+        self._samples: dict[str, Sample] = {}
 
-    points: dict[str, dict[int, float]] = {}
-    samples: dict[str, Sample] = {}
-    for path in paths:
-        for record in events.read_records(path):
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                plugin = value.metadata.plugin_data.plugin_name
-                if plugin == "scalars":
-                    number = float(tf.make_ndarray(value.tensor))
-                    points.setdefault(value.tag, {})[event.step] = number
-                elif plugin in ("audio", "images"):
-                    _add_sample(samples, value, plugin, event.step)
-    losses = {
-        name: _thin(points[f"loss/{name}"]) for name in SHOWN_LOSSES if points.get(f"loss/{name}")
-    }
-    last = max((max(curve) for curve in points.values()), default=0)
-    speeds = points.get("speed/steps_per_second", {})
-    speed = speeds[max(speeds)] if speeds else 0.0
-    return TrainingView(last, steps, speed, losses, dict(sorted(samples.items())))
+    def update(self, paths: Mapping[Path, int]) -> None:
+        """Read new events of files, which are given with their inodes."""
+        if not paths:
+            return
+        # It imports TensorFlow, which takes seconds: the page opens without it.
+        from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+        for path in paths.keys() - self.inodes.keys():
+            self._loaders.append(EventFileLoader(str(path)))
+        self.inodes = dict(paths)
+        for loader in self._loaders:
+            for event in loader.Load():
+                for value in event.summary.value:
+                    self._add(value, event.step)
+
+    def view(self, steps: int) -> TrainingView:
+        """Return the course as the page shows it."""
+        points = self._points
+        losses = {
+            name: _thin(points[f"loss/{name}"])
+            for name in SHOWN_LOSSES
+            if points.get(f"loss/{name}")
+        }
+        last = max((max(curve) for curve in points.values()), default=0)
+        speeds = points.get("speed/steps_per_second", {})
+        speed = speeds[max(speeds)] if speeds else 0.0
+        return TrainingView(last, steps, speed, losses, dict(sorted(self._samples.items())))
+
+    def _add(self, value: Any, step: int) -> None:
+        plugin = value.metadata.plugin_data.plugin_name
+        if plugin == "scalars":
+            import tensorflow as tf
+
+            self._points.setdefault(value.tag, {})[step] = float(tf.make_ndarray(value.tensor))
+        elif plugin in ("audio", "images"):
+            _add_sample(self._samples, value, plugin, step)
 
 
 def write_sample(sample: Sample, folder: Path) -> dict[str, Path]:
@@ -126,9 +144,7 @@ def write_sample(sample: Sample, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _add_sample(
-    samples: dict[str, Sample], value: "tf.compat.v1.Summary.Value", plugin: str, step: int
-) -> None:
+def _add_sample(samples: dict[str, Sample], value: Any, plugin: str, step: int) -> None:
     """Add a sound or picture of a held-out recording; a later step replaces an earlier one."""
     name, _, kind = value.tag.rpartition("/")
     if not name.startswith(("A2B/", "B2A/")):

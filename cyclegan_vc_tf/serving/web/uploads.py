@@ -56,14 +56,14 @@ def take(paths: Iterable[str | Path], folder: Path, config: WebConfig) -> list[U
     Raises:
         InputError: There are more files than the limit.
     """
-    paths = [Path(path) for path in paths]
-    if len(paths) > config.max_files:
+    uploaded = [Path(path) for path in paths]
+    if len(uploaded) > config.max_files:
         raise InputError(
-            f"received {len(paths)} files; expected at most {config.max_files} (--max_files)"
+            f"received {len(uploaded)} files; expected at most {config.max_files} (--max_files)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     taken: list[Upload] = []
-    for path in paths:
+    for path in uploaded:
         name = _distinct(safe_name(path.name), {upload.name for upload in taken})
         seconds = audio_files.duration_s(path)
         if reason := _refusal(path, name, seconds, config):

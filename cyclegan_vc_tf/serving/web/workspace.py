@@ -67,8 +67,8 @@ class Workspace:
 
     def shared_folder(self) -> Path:
         """Return the folder of pictures that all sessions may see."""
-        folder = self._path("")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self.cache / "shared"
+        folder.mkdir(exist_ok=True)
         return folder
 
     def end_session(self, session: str) -> None:

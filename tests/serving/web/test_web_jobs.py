@@ -19,6 +19,7 @@ from conftest import voice
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.config.web import WebConfig
+from cyclegan_vc_tf.runs import events
 from cyclegan_vc_tf.serving.web import conversions, markup, training_view, trainings, uploads
 from cyclegan_vc_tf.serving.web.conversions import LoadedVoices, Options, Outcome
 from cyclegan_vc_tf.serving.web.run_list import RunList
@@ -185,7 +186,14 @@ def test_the_course_of_a_training_is_read_from_its_events(tmp_path: Path) -> Non
     view = reader.read(tmp_path)
     assert (view.step, view.steps, view.steps_per_second, view.sampled_step) == (20, 0, 2.0, 20)
     assert view.losses == {"generator": ([10, 20], [10.0, 5.0])}
-    assert reader.read(tmp_path) is view
+    assert reader.read(tmp_path) == view
+    # A second file, of a training that went on.
+    with tf.summary.create_file_writer(str(tmp_path), filename_suffix="b").as_default():
+        tf.summary.scalar("loss/generator", 2.5, 40)
+    assert reader.read(tmp_path).losses == {"generator": ([10, 20, 40], [10.0, 5.0, 2.5])}
+    # A resumed training repeats steps, and rewrites its files without them.
+    events.purge_events(tmp_path, 10)
+    assert reader.read(tmp_path).losses == {"generator": ([10], [10.0])}
     paths = training_view.write_sample(view.samples["A2B/a.wav"], tmp_path)
     assert set(paths) == {"source", "converted", "spectrograms"}
     samples, rate_hz = soundfile.read(paths["converted"], dtype="float32")

@@ -16,7 +16,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), 
 
 LIMITS = ("--max_seconds=5", "--max_upload_mb=1")
 
-WAIT_MS = 100_000
+WAIT_MS = 300_000
 """Time that a busy machine may take for anything on the page."""
 
 
