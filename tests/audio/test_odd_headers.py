@@ -74,3 +74,10 @@ def test_junk_is_left_early(tmp_path: Path, content: bytes, limit_s: float) -> N
     begin = time.process_time()
     headers.examine(tmp_path / "a")
     assert time.process_time() - begin < limit_s
+
+
+def test_mp3_without_sound_is_not_called_missing(tmp_path: Path) -> None:
+    """The message of libsndfile is that such a file does not exist."""
+    (tmp_path / "a.mp3").write_bytes(b"\xff\xfb\x90\x00" * 500)
+    with pytest.raises(audio_files.AudioError, match="no sound can be decoded"):
+        audio_files.read(tmp_path / "a.mp3")
