@@ -28,7 +28,7 @@ _CHANGES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda array: array.astype("M8[D]" if array.dtype.kind == "i" else ">f8"),
     lambda array: array.T,
     lambda array: array[None],
-    lambda array: array[..., :0],
+    lambda array: array.ravel()[:0],
 )
 """Changes of an array that mostly keep its shape."""
 
