@@ -22,8 +22,9 @@ ORDER = {
         "features", "audio", "config", "system",
     ),
     "parity": (
-        "__main__", "report", "stack_results", "pictures", "evidence", "traps", "mutation", "cases",
-        "trainings", "companion", "demo", "circumstances", "precision", "tolerances",
+        "__main__", "settings", "report", "stack_results", "pictures", "evidence", "traps",
+        "mutation", "cases", "trainings", "companion", "demo", "circumstances", "precision",
+        "tolerances",
     ),
 }  # fmt: skip
 """Packages from the top down: each imports only from those below it.

@@ -37,13 +37,13 @@ def run(
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.raise_on_signals()
     try:
-        flag_files.check(sys.argv[1:])
-        unexpected = values(sys.argv)[1:]
+        given = flag_files.expand(sys.argv[1:])
+        unexpected = values([sys.argv[0], *given])[1:]
         if unexpected:
             raise InputError(f"unexpected arguments {unexpected}; expected --flags alone")
         if "preset" in values and values.preset:
             # Flags of the preset come first: a later flag overrides an earlier one.
-            arguments = [*preset_files.preset_arguments(values.preset), *sys.argv[1:]]
+            arguments = [*preset_files.preset_arguments(values.preset), *given]
             values = _define_all(define)
             values([sys.argv[0], *arguments])
         sys.exit(main(values))

@@ -1,8 +1,15 @@
-"""Checks of flag files before absl reads them."""
+"""Flag files: one `--name=value` per line.
 
+A value that a line cannot hold, such as a path that is not text, is written as a JSON string in
+double quotes.
+"""
+
+import io
+import json
 import os
+import re
+import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from cyclegan_vc_tf.system.errors import InputError
@@ -10,44 +17,56 @@ from cyclegan_vc_tf.system.errors import InputError
 MAX_BYTES = 1 << 20
 """Largest size of a flag file, in bytes."""
 
-_PREFIXES = ("--flagfile=", "-flagfile=")
+_FLAGS = ("--flagfile", "-flagfile")
+_QUOTED = re.compile(r'(--?(?!flagfile=)[\w-]+=)(".*")')
+_UNWRITABLE = re.compile(r'^"|[\r\n\0\ud800-\udfff]|\s$')
+"""Parts of a value that a line would not give back."""
 
 
-def check(arguments: Sequence[str]) -> None:
-    """Refuse arguments that name a flag file that is not text in UTF-8.
+def format_line(name: str, value: object) -> str:
+    """Return the line of a flag file that gives a flag its value.
 
-    Files that cannot be opened are left to absl.
+    Args:
+        name: Name of the flag.
+        value: Value of the flag; numbers and texts are written as they are.
+    """
+    text = str(value)
+    return f"--{name}={json.dumps(text) if _UNWRITABLE.search(text) else text}\n"
+
+
+def expand(arguments: Sequence[str], including: tuple[str, ...] = ()) -> list[str]:
+    """Return arguments with the lines of flag files in the place of `--flagfile`.
+
+    A path that is a folder or does not exist is left to absl, which says so.
 
     Args:
         arguments: Command-line arguments without the program's name.
+        including: Flag files that include these arguments, from the outermost.
 
     Raises:
-        InputError: A flag file, or one that it includes, is too large, has another encoding, begins
-            with a byte order mark, or has a NUL character.
+        InputError: A flag file is too large, is not text in UTF-8, begins with a byte order mark,
+            or has a NUL character.
     """
-    pending, seen = _named_files(arguments), set()
-    while pending:
-        path = pending.pop()
-        if path in seen or not os.path.isfile(path):
+    expanded: list[str] = []
+    remaining = list(arguments)
+    while remaining:
+        argument = remaining.pop(0)
+        flag, equals, value = argument.partition("=")
+        if flag not in _FLAGS or not (equals or remaining):
+            expanded.append(argument)
             continue
-        seen.add(path)
-        pending += _named_files(_read(Path(path)).splitlines())
+        path = os.path.expanduser(value.strip() if equals else remaining.pop(0))
+        if path in including:
+            print(f"warning: --flagfile {path} includes itself; it is read once", file=sys.stderr)
+        elif os.path.isdir(path) or not os.path.exists(path):
+            expanded.append(f"--flagfile={path}")
+        else:
+            expanded += expand(_read(Path(path)), (*including, path))
+    return expanded
 
 
-def _named_files(arguments: Sequence[str]) -> list[str]:
-    """Return the paths of the flag files that arguments name."""
-    found = [
-        argument.removeprefix(prefix).strip()
-        for argument in arguments
-        for prefix in _PREFIXES
-        if argument.startswith(prefix)
-    ]
-    found += [path for flag, path in pairwise(arguments) if flag in ("--flagfile", "-flagfile")]
-    return list(map(os.path.expanduser, found))
-
-
-def _read(path: Path) -> str:
-    """Read a flag file."""
+def _read(path: Path) -> list[str]:
+    """Return the arguments in a flag file, without comments and empty lines."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -62,4 +81,22 @@ def _read(path: Path) -> str:
     for character, name in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
         if character in text:
             raise InputError(f"--flagfile {path} has {name}; save it in UTF-8 without it")
-    return text
+    lines = io.StringIO(text, newline=None).readlines()
+    return [
+        _unquote(line.strip())
+        for line in lines
+        if line.strip() and not line.startswith(("#", "//"))
+    ]
+
+
+def _unquote(line: str) -> str:
+    """Return a line with its quoted value as plain text."""
+    if match := _QUOTED.fullmatch(line):
+        try:
+            value = json.loads(match[2])
+            if b"\0" not in os.fsencode(value):
+                return match[1] + value
+        except ValueError:
+            pass
+    # Other quotes are part of the value.
+    return line

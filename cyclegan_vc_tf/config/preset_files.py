@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config import flag_files, settings
 from cyclegan_vc_tf.config.presets import PRESETS, define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.system.errors import InputError
@@ -64,7 +64,7 @@ def preset_arguments(name: str) -> list[str]:
     if name not in preset_names():
         raise InputError(f"received preset {name}; expected one of {', '.join(preset_names())}")
     path = presets_dir() / f"{name}.flags"
-    lines = flags.FlagValues().read_flags_from_files([f"--flagfile={path}"], force_gnu=False)
+    lines = flag_files.expand([f"--flagfile={path}"])
     return [line.replace(f"={DEMO_PREFIX}", f"={demo_corpus_dir()}/", 1) for line in lines]
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from cyclegan_vc_tf.config import flag_files
 from cyclegan_vc_tf.system.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -168,7 +169,7 @@ def to_flags(config: Any) -> str:
         value = _get(config, section, field.name)
         if isinstance(value, bool):
             value = str(value).lower()
-        lines.append(f"--{field.name}={_join(value)}\n")
+        lines.append(flag_files.format_line(field.name, _join(value)))
     return "".join(lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config import flag_files, settings
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
@@ -145,7 +145,8 @@ def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
 
 def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
     """Write the settings into `folder`, as those of the run folder `run_dir`."""
-    files.write_text(folder / "flags.txt", settings.to_flags(config) + f"--run_dir={run_dir}\n")
+    text = settings.to_flags(config) + flag_files.format_line("run_dir", run_dir)
+    files.write_text(folder / "flags.txt", text)
     files.write_json(folder / CONFIG, dataclasses.asdict(config))
 
 

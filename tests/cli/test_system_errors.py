@@ -111,3 +111,14 @@ def test_processes_need_no_shared_memory(tmp_path: Path, corpus: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "5 training utterances" in done.stdout
+
+
+def test_workers_start_without_shared_memory() -> None:
+    """Where none can be started, this process would do the work."""
+    code = (
+        "import os; from cyclegan_vc_tf.system import pool; own = os.readlink('/proc/self'); "
+        "outcomes = pool.map_tasks(os.readlink, ['/proc/self'] * 2, 2); "
+        "print([outcome.result == own for outcome in outcomes])"
+    )
+    done = with_read_only(Path("/dev/shm"), "-c", code)
+    assert done.stdout == "[False, False]\n", done.stderr

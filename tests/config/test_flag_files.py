@@ -6,6 +6,7 @@ import pytest
 from conftest import run_here
 
 from cyclegan_vc_tf.config import flag_files
+from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 
 
@@ -28,11 +29,41 @@ def test_a_flag_file_that_is_not_text_is_refused(
     outer.write_text(f"--flagfile={outer}\n--flagfile={inner}\n")
     for arguments in ([f"--flagfile={outer}"], ["--flagfile", str(inner)]):
         with pytest.raises(InputError, match=f"--flagfile {inner} .*{reason}"):
-            flag_files.check(arguments)
+            flag_files.expand(arguments)
     done = run_here("convert.py", f"--flagfile={inner}")
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_flag_files_in_utf_8_are_left_to_absl(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes("# Größe\r\n--run_dir=ä\r".encode())
-    flag_files.check([f"--flagfile={tmp_path}/a", "--flagfile=missing", "--flagfile"])
+def test_lines_stand_in_the_place_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Comments are left out; a file that is missing, and a flag without a path, are absl's."""
+    outer, inner = tmp_path / "a", tmp_path / "b"
+    outer.write_bytes(f"# Größe\r\n--run_dir=ä\r--flagfile={inner}\n\n//\n --seed 3 ".encode())
+    inner.write_text(f"--steps=\u2028 5\n-flagfile={outer}")
+    given = flag_files.expand(["--seed=1", f"--flagfile={outer}", "--flagfile", "no", "--flagfile"])
+    assert given == [
+        "--seed=1", "--run_dir=ä", "--steps=\u2028 5", "--seed 3", "--flagfile=no", "--flagfile"
+    ]  # fmt: skip
+    assert capsys.readouterr().err == (
+        f"warning: --flagfile {outer} includes itself; it is read once\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "ä b", "caf\udce9", "a\nb", "a\r", "a ", "a\x85", '"a"', "\\"]
+)
+def test_a_line_gives_back_any_value(tmp_path: Path, name: str) -> None:
+    """Bytes that are not text made the run's own flag file unreadable; line ends made two flags."""
+    path = tmp_path / "flags.txt"
+    lines = [flag_files.format_line("run_dir", value) for value in (name, f"/x/{name}", 5)]
+    files.write_text(path, "".join(lines))
+    path.read_text(encoding="utf-8")
+    given = flag_files.expand([f"--flagfile={path}"])
+    assert given == [f"--run_dir={name}", f"--run_dir=/x/{name}", "--run_dir=5"]
+
+
+@pytest.mark.parametrize("value", ['"a"b"', '"a', '"\\ud800"', '"\\u0000"', '"\\x"'])
+def test_other_quotes_are_part_of_the_value(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a").write_text(f"--run_dir={value}\n")
+    assert flag_files.expand([f"--flagfile={tmp_path}/a"]) == [f"--run_dir={value}"]

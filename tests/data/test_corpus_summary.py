@@ -14,6 +14,7 @@ from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data import corpus_summary, preparation
 from cyclegan_vc_tf.data.feature_store import FeatureStore
+from cyclegan_vc_tf.system.errors import InputError
 
 DIO = FeatureConfig(f0_method="dio")
 RATE_HZ = 16_000
@@ -132,7 +133,8 @@ def test_a_picture_that_fails_leaves_no_summary(
     def fail(path: Path, summary: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    full = "features_dir .* cannot be written .No space left on device."
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=full):
         patch.setattr(corpus_summary, "draw", fail)
         prepare(folder, settings)
     assert not list(Path(settings.features_dir).glob("*/summary.*"))

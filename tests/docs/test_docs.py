@@ -43,7 +43,10 @@ OTHER_FLAGS = {
     "platform", "only-binary", "upgrade",
     # Of the parity suite, the benchmarks and docs/pictures.py.
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
+    "busy",
     "python", "minutes", "sentences",
+    # Of Docker.
+    "user",
     # Of tests of this project.
     "living",
     # Examples of the syntax.

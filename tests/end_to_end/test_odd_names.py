@@ -40,6 +40,8 @@ def test_the_whole_way_from_folders_with_odd_names(tmp_path: Path, kind: str) ->
     assert "could not be made" not in done.stdout + done.stderr
     done = run_here("train.py", f"--run_dir={run_dir}", "--steps=2")
     assert done.returncode == 0, done.stderr
+    done = run_here("train.py", f"--flagfile={run_dir / 'flags.txt'}", "--steps=2")
+    assert done.returncode == 0, done.stderr
     done = run_here("inspect_run", f"--run_dir={run_dir}")
     assert done.returncode == 0, done.stdout
     done = run_here(

@@ -15,15 +15,18 @@ from cyclegan_vc_tf.system.argument_errors import spell_as_arguments
     ("message", "expected"),
     [
         ("--run_dir x is not a run folder", "run x is not a run folder"),
-        ("--steps is 3; give --seed, or --best_metric=mcd_db", "steps is 3; give seed, or best_"),
-        ("--speakers, --corpus_dir and --corpus_url go with --corpus; expected it", "speakers, co"),
+        (
+            "--steps is 3; give --seed, or --best_metric=mcd_db",
+            "steps is 3; give seed, or best_metric=mcd_db",
+        ),
+        ("--speakers and --corpus_dir go with --corpus", "speakers and corpus_dir go with corpus"),
         ("(--whisper_model): x; leave `--f0` out", "(whisper_model): x; leave `f0` out"),
         ("--output is not given; see --help", "output is not given"),
         ("/a--b/--c has no x--y or a/--seed", "/a--b/--c has no x--y or a/--seed"),
     ],
 )
 def test_flags_become_arguments_and_paths_stay(message: str, expected: str) -> None:
-    assert spell_as_arguments(message).startswith(expected)
+    assert spell_as_arguments(message) == expected
     assert spell_as_arguments("--run_dir x", ["run_dir"]) == "run_dir x"
 
 
