@@ -4,6 +4,7 @@ PyAV is the optional extra `av`. Its FFmpeg libraries remove the samples that en
 where a file states them.
 """
 
+import errno
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,6 +158,23 @@ class AvSoundFile:
         return round((frame.pts - self.start) * frame.time_base * self.samplerate)
 
 
+class _SeekingFile:
+    """File that PyAV reads; a seek to a place that is not in a file returns an error code.
+
+    PyAV prints the traceback of an exception that follows another one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Return the new position, or FFmpeg's code of an invalid argument."""
+        try:
+            return self.file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
+
+
 @contextmanager
 def open_container(file: BinaryIO) -> "Iterator[av.container.InputContainer]":
     """Open a file that PyAV decodes; a playlist in it cannot open other files.
@@ -167,7 +185,7 @@ def open_container(file: BinaryIO) -> "Iterator[av.container.InputContainer]":
     import av
 
     try:
-        with av.open(file, options={"protocol_whitelist": ""}) as container:
+        with av.open(_SeekingFile(file), options={"protocol_whitelist": ""}) as container:
             yield container
     except av.error.InvalidDataError as error:
         raise DecodingError(f"{error.strerror}; it may be cut short") from error

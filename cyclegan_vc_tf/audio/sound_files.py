@@ -35,6 +35,10 @@ SoundReader = ForwardSoundFile | av_files.AvSoundFile
 """Open sound file that is read block by block."""
 
 
+_MP3_FAULT = "File does not exist or is not a regular file"
+"""Reason of libsndfile for an open file that begins as mp3 files do and cannot be decoded."""
+
+
 @contextmanager
 def open_decoder(path: Path, file: BinaryIO) -> Iterator[SoundReader]:
     """Open a sound file by libsndfile, or else by PyAV if that is installed.
@@ -76,7 +80,8 @@ def open_decoder(path: Path, file: BinaryIO) -> Iterator[SoundReader]:
 
 def describe_error(error: Exception) -> str:
     """Return the reason in an error of libsndfile."""
-    return str(getattr(error, "error_string", error)).rstrip(".")
+    reason = str(getattr(error, "error_string", error)).rstrip(".")
+    return "no sound can be decoded" if reason.startswith(_MP3_FAULT) else reason
 
 
 def _open_with_header(file: BinaryIO, header: headers.Header | None) -> ForwardSoundFile:

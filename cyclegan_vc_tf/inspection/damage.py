@@ -162,9 +162,7 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
         with array_archives.open_arrays(file) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
-                    values = arrays[half_precision.find_key(arrays, name, address)]
-                    if values.shape != tuple(variable.shape):
-                        raise ValueError(f"{name}/{address} has shape {values.shape}")
+                    half_precision.find_weight(arrays, name, address, tuple(variable.shape))
     except run_files.DAMAGE_ERRORS as error:
         return [Problem(f"{file} cannot be read ({_reason(error)})", "get the published run again")]
     return []

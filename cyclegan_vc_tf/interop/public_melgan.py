@@ -94,9 +94,12 @@ def fold_weight_norm(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
                 f"expected one length for each of the first axis; {REMEDY}"
             )
         wide = direction.astype(np.float64)
-        norm = np.sqrt(np.sum(wide**2, axis=tuple(range(1, wide.ndim)), keepdims=True))
-        # A direction with a norm of zero is zero, so any divisor gives zero.
-        weight = length.astype(np.float64) * wide / np.where(norm > 0, norm, 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            norm = np.sqrt(np.sum(wide**2, axis=tuple(range(1, wide.ndim)), keepdims=True))
+            # A weight without a finite norm is refused by its name later.
+            norm[np.isinf(norm)] = np.nan
+            # A direction with a norm of zero is zero, so any divisor gives zero.
+            weight = length.astype(np.float64) * wide / np.where(norm == 0, 1.0, norm)
         folded[weight_key] = weight.astype(direction.dtype)
     return folded
 

@@ -12,6 +12,7 @@ from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.interop.public_layouts import LAYOUTS, LayerMapping, PublicLayout
 from cyclegan_vc_tf.models.torch_weights import LAYOUTS as TORCH
 from cyclegan_vc_tf.models.torch_weights import addresses
+from cyclegan_vc_tf.system import array_archives
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 MAX_LISTED_KEYS = 20
@@ -203,9 +204,7 @@ def _find_fault(key: str, address: str, value: np.ndarray) -> str:
         return f"{key} is of {value.dtype}, expected floating-point numbers"
     if (weight, value.ndim) not in TORCH or not value.size or (is_kernel and value.ndim < 3):
         return f"{key} is of shape {list(value.shape)}"
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(value.astype(np.float32)).all()
-    return "" if finite else f"{key} has NaN or infinite values"
+    return "" if array_archives.fits_float32(value) else f"{key} has NaN or infinite values"
 
 
 def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:

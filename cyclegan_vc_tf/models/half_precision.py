@@ -1,6 +1,6 @@
 """Weights of networks in half precision: small files for conversion alone."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -50,21 +50,32 @@ def read(path: Path, networks: Mapping[str, keras.Model]) -> None:
         with array_archives.open_arrays(path) as arrays:
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
-                    key = find_key(arrays, name, address)
-                    variable.assign(arrays[key].astype(np.float32))
+                    variable.assign(find_weight(arrays, name, address, tuple(variable.shape)))
     except (LookupError, OSError, TypeError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); get it anew") from error
 
 
-def find_key(keys: Container[str], network: str, address: str) -> str:
-    """Return the key of a weight in a file, which may have the layer's old name.
+def find_weight(
+    arrays: Mapping[str, np.ndarray], network: str, address: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return a weight of a file, which may have the layer's old name, as float32.
 
     Args:
-        keys: Keys of the file.
+        arrays: Arrays of the file by key.
         network: Name of the network, such as `generator_A2B`.
         address: Layer and weight, such as `linear_skip/kernel`.
+        shape: Shape that the network expects.
+
+    Raises:
+        KeyError: The file has no such weight.
+        ValueError: The weight has another shape, or values that are not finite numbers.
     """
     key = f"{network}/{address}"
     layer, _, weight = address.partition("/")
     old_key = f"{network}/{LAYER_ALIASES.get(layer, layer)}/{weight}"
-    return old_key if key not in keys and old_key in keys else key
+    array = arrays[old_key if key not in arrays and old_key in arrays else key]
+    if array.shape != shape:
+        raise ValueError(f"{key} has shape {array.shape}; expected {shape}")
+    if not array_archives.fits_float32(array):
+        raise ValueError(f"{key} has values that are not finite numbers")
+    return array.astype(np.float32)

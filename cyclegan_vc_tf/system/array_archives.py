@@ -80,6 +80,12 @@ def open_arrays(path: Path) -> Iterator[ArrayArchive]:
             yield ArrayArchive(archive)
 
 
+def fits_float32(array: np.ndarray) -> bool:
+    """Return whether an array holds floating-point numbers, all finite in single precision."""
+    with np.errstate(over="ignore"):
+        return array.dtype.kind == "f" and bool(np.isfinite(array.astype(np.float32)).all())
+
+
 def parse_header(file: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     """Read the header of an array file; `file` is then at the first value.
 

@@ -363,7 +363,7 @@ def describe_mismatch(
             wrong.append(
                 f"{key} is {received.dtype}{list(received.shape)}, expected float{list(shape)}"
             )
-        elif not np.isfinite(received).all():
+        elif not array_archives.fits_float32(received):
             wrong.append(f"{key} holds a value that is not finite")
     unread = sorted(set(stored) - {key for key, _ in expected.values()})
     faults = {"keys unread": unread, "variables unset": unset, "not usable": wrong}

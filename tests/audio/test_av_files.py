@@ -193,3 +193,14 @@ def test_prepare_and_convert_take_them(tmp_path: Path) -> None:
     for name, rate_hz in (("a", 44_100), ("b", 48_000)):
         info = soundfile.info(tmp_path / "out" / f"{name}.wav")
         assert (info.frames, info.samplerate) == (SECONDS * rate_hz, rate_hz)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.wav"])
+def test_a_file_without_content_prints_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """PyAV printed the traceback of a seek before the beginning."""
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(audio_files.AudioError, match="cannot be read as audio"):
+        audio_files.read(tmp_path / name)
+    assert capsys.readouterr() == ("", "")

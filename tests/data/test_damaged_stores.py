@@ -1,6 +1,8 @@
 """Feature stores with damaged files are repaired."""
 
+import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +53,37 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [empty, state_a_giant_array, flip_a_bit])
-@pytest.mark.parametrize("name", ["spectra-*.npy", "f0_hz-*.npy", "index.json"])
+def nest_deeply(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+def change_the_power(path: Path) -> None:
+    path.write_text(re.sub(r'"power": [\d.]+', '"power": 0.5', path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *product(("spectra-*.npy", "f0_hz-*.npy"), (empty, state_a_giant_array, flip_a_bit)),
+        ("index.json", nest_deeply),
+        ("index.json", change_the_power),
+    ],
+)
 def test_a_damaged_store_is_made_again(
     prepare: Callable[[], FeatureStore], name: str, damage: Callable[[Path], None]
 ) -> None:
     before = prepare()
-    spectra, f0_hz = np.array(before.spectra), np.array(before.f0_hz)
+    spectra, f0_hz, power = (
+        np.array(before.spectra),
+        np.array(before.f0_hz),
+        before.utterances[0].power,
+    )
     (path,) = before.folder.glob(name)
     damage(path)
     after = prepare()
     np.testing.assert_array_equal(after.spectra, spectra)
     np.testing.assert_array_equal(after.f0_hz, f0_hz)
+    assert after.utterances[0].power == power
 
 
 def test_a_store_without_checksums_is_read(prepare: Callable[[], FeatureStore]) -> None:
@@ -89,6 +110,6 @@ def test_a_damaged_summary_is_made_again(prepare: Callable[[], FeatureStore]) ->
     folder = prepare().folder
     expected = corpus_summary.format_table(corpus_summary.read(folder))
     path = folder / corpus_summary.SUMMARY_FILE
-    path.write_text(path.read_text().replace('"minutes"', '"hours"', 1).replace("1", "2", 1))
+    path.write_text(path.read_text().replace('"utterances": 1', '"utterances": 7'))
     prepare()
     assert corpus_summary.format_table(corpus_summary.read(folder)) == expected

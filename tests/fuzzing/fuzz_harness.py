@@ -21,7 +21,7 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
 from cyclegan_vc_tf.system import signals
 
@@ -32,7 +32,7 @@ SEED = int(os.environ.get("FUZZING_SEED", "1"))
 """Seed of the first round; each further round adds one."""
 
 COUNTS = os.environ.get("FUZZING_COUNTS", "")
-"""File to append the number of cases of each subject to."""
+"""File to append a line per test to: name, number of cases, CPU seconds, `held` or `fault`."""
 
 ROUND_EXAMPLES = 200
 """Examples per round where a CPU time is given."""
@@ -42,6 +42,10 @@ MAX_CASE_CPU_S = 60
 
 MAX_CASE_BYTES = 3 << 30
 """Address space that one case may take beyond what the process has at its beginning."""
+
+
+MAX_SHOWN = 5000
+"""Characters of a case that a message shows; Hypothesis warns of messages beyond 30 000."""
 
 
 class CaseTooSlowError(AssertionError):
@@ -56,32 +60,75 @@ def fuzz(strategy: SearchStrategy, check: Callable[[Any], None], examples: int) 
         check: Function of a case, which raises for a fault.
         examples: Number of examples in the gate.
     """
-    begin, count, seed = time.process_time(), 0, SEED
-    while True:
+    begin, count, end, seed = time.process_time(), 0, "held", SEED
 
-        @hypothesis.seed(seed)
-        @settings(
-            max_examples=ROUND_EXAMPLES if CPU_S else examples,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink] if CPU_S else [Phase.generate],
-        )
-        @given(strategy)
-        def run_round(case: Any) -> None:
-            nonlocal count
-            count += 1
+    def used_s() -> float:
+        return time.process_time() - begin
+
+    def check_within_budget(case: Any) -> None:
+        nonlocal count, end
+        # Hypothesis repeats and shortens a case after its fault.
+        if CPU_S and used_s() >= CPU_S and end == "held":
+            return
+        count += 1
+        try:
             check(case)
+        except BaseException:
+            end = "fault"
+            raise
 
-        run_round()
-        seed += 1
-        if time.process_time() - begin >= CPU_S:
-            break
-    if COUNTS:
-        name = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
-        used_s = time.process_time() - begin
-        with open(COUNTS, "a", encoding="utf-8") as file:
-            file.write(f"{name}\t{count}\t{used_s:.1f}\n")
+    try:
+        while True:
+            _run_round(strategy, check_within_budget, ROUND_EXAMPLES if CPU_S else examples, seed)
+            seed += 1
+            if used_s() >= CPU_S:
+                break
+    finally:
+        if COUNTS:
+            name = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+            with open(COUNTS, "a", encoding="utf-8") as file:
+                file.write(f"{name}\t{count}\t{used_s():.1f}\t{end}\n")
+
+
+class _Case:
+    """Case that is shown in at most `MAX_SHOWN` characters.
+
+    Args:
+        value: The case.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        """Return the beginning of the case's text."""
+        return repr(self.value)[:MAX_SHOWN]
+
+
+@composite
+def _shown(draw: DrawFn, strategy: SearchStrategy) -> _Case:
+    """Return a case of a strategy; Hypothesis would show the argument of a mapping in full."""
+    return _Case(draw(strategy))
+
+
+def _run_round(
+    strategy: SearchStrategy, check: Callable[[Any], None], examples: int, seed: int
+) -> None:
+    """Check examples of a strategy, and shorten a case that has a fault in a hunt."""
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if CPU_S else [Phase.generate],
+    )
+    @given(_shown(strategy))
+    def run_round(case: _Case) -> None:
+        check(case.value)
+
+    run_round()
 
 
 @contextlib.contextmanager

@@ -3,13 +3,13 @@
 import io
 import json
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from fuzz_arrays import array_archives
 from fuzz_harness import bounded, case_folder, fuzz, list_tree, run_command
 from fuzz_mutations import damaged_bytes
 from hypothesis import strategies as st
@@ -44,48 +44,6 @@ def pytorch_contents() -> list[bytes]:
         pickle.dumps(np.zeros(4, np.float32)),
         b"",
     ]
-
-
-def npz_bytes(**arrays: Any) -> bytes:
-    """Return the bytes of a NumPy archive."""
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    return file.getvalue()
-
-
-@st.composite
-def array_archives(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bytes:
-    """Return a NumPy archive with some arrays changed, or with its bytes damaged."""
-    changed: dict[str, Any] = dict(arrays)
-    odd = st.sampled_from((
-        np.zeros(0), np.zeros((2, 3)), np.array("text"), np.array([b"bytes"]), np.array(1j),
-        np.full(3, np.nan), np.full(24, 1e300), np.array(-(2**62)), np.arange(2**16), np.array([]),
-        np.zeros(1 << 22), np.array(True), np.zeros(3, "f2,i4"), np.array("2020", "M8[D]"),
-    ))  # fmt: skip
-    for _ in range(draw(st.integers(0, 2))):
-        changed[draw(st.sampled_from((*sorted(arrays), "other")))] = draw(odd)
-    content = npz_bytes(**changed)
-    kind = draw(st.sampled_from(("none", "bytes", "header", "object", "encrypted")))
-    if kind == "bytes":
-        return draw(damaged_bytes(content))
-    if kind == "header":
-        headers = (
-            "(" * 5000, "-" * 5000 + "1", "{'descr': '<f8', 'shape': (10**12,)}", "[]", "\0",
-            "{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }",
-        )  # fmt: skip
-        text = draw(st.sampled_from(headers)).encode()
-        npy = b"\x93NUMPY\x01\0" + (len(text) % 65_536).to_bytes(2, "little") + text
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            for name in arrays:
-                archive.writestr(f"{name}.npy", npy)
-        return file.getvalue()
-    if kind == "object":
-        return npz_bytes(**{**arrays, draw(st.sampled_from(sorted(arrays))): np.array([None, {}])})
-    if kind == "encrypted":
-        place = content.find(b"PK\1\2") + 8
-        return content[:place] + b"\1" + content[place + 1 :]
-    return content
 
 
 def check_refusal(error: InputError) -> None:

@@ -72,7 +72,7 @@ def test_inspect_describes_every_damage() -> None:
                 (folder / "found.json").unlink()
             assert list_tree(folder) == before
 
-    fuzz(damages(), check, examples=15)
+    fuzz(damages(), check, examples=8)
 
 
 def test_convert_converts_or_refuses(recording: Path) -> None:

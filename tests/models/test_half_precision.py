@@ -1,6 +1,7 @@
 """Weights in half precision, under the current and the old names of layers."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -58,3 +59,28 @@ def test_a_file_without_a_weight_is_refused_by_its_current_name(tmp_path: Path) 
     np.savez_compressed(tmp_path / "weights.npz", **arrays)
     with pytest.raises(InputError, match="generator_A2B/linear_skip/kernel"):
         half_precision.read(tmp_path / "weights.npz", networks(seed=0))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda kernel: np.full(kernel.shape, np.nan), "finite"),
+        (lambda kernel: np.full(kernel.shape, 1e300), "finite"),
+        (lambda kernel: kernel.astype(np.complex64), "finite"),
+        (lambda kernel: kernel[:1], "shape"),
+    ],
+)
+def test_weights_that_cannot_convert_are_refused(
+    tmp_path: Path, change: Callable[[np.ndarray], np.ndarray], reason: str
+) -> None:
+    """A conversion failed for every recording; a large number became infinite in float32."""
+    file, built = tmp_path / run_files.WEIGHTS, networks(seed=0)
+    half_precision.write(file, built)
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    key = "generator_A2B/linear_skip/kernel"
+    np.savez(file, **{**arrays, key: change(arrays[key])})
+    with pytest.raises(InputError, match=f"{key} has .*{reason}"):
+        half_precision.read(file, built)
+    (problem,) = damage.check_weights(tmp_path, built)
+    assert f"{key} has" in problem.what

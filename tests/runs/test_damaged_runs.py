@@ -93,7 +93,7 @@ def test_statistics_of_another_run_are_refused(run: Path, key: str, value: objec
         run_folder.open_run(run)
 
 
-@pytest.mark.parametrize("means", ['{"A2B": 5}', '{"A2B": {"mcd_db": "x"}}', "[5]"])
+@pytest.mark.parametrize("means", ['{"A2B": 5}', '{"A2B": {"mcd_db": "x"}}'])
 def test_the_best_step_of_damaged_evaluations_is_refused(run: Path, means: str) -> None:
     (run / "evaluations.json").write_text(f'{{"4": {means}}}')
     with pytest.raises(InputError, match=r"evaluations\.json is damaged"):

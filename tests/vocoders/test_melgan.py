@@ -290,6 +290,14 @@ def not_finite(state: State) -> None:
     state["model.3.weight_g"][1] = np.nan
 
 
+def too_large(state: State) -> None:
+    state["model.3.bias"] = np.full(4, 1e300)
+
+
+def too_large_direction(state: State) -> None:
+    state["model.3.weight_v"] = np.full(state["model.3.weight_v"].shape, 1e300)
+
+
 def another_model(state: State) -> None:
     state.clear()
     state["encoder.weight"] = np.zeros((3, 3), np.float32)
@@ -303,6 +311,8 @@ def another_model(state: State) -> None:
         (another_shape, r"model\.7\.weight is float32\[4, 2, 3\], expected float\[4, 2, 2\]"),
         (another_type, r"model\.3\.bias is int64\[4\], expected float\[4\]"),
         (not_finite, r"model\.3\.weight holds a value that is not finite"),
+        (too_large, r"model\.3\.bias holds a value that is not finite"),
+        (too_large_direction, r"model\.3\.weight holds a value that is not finite"),
         (another_model, r"received encoder\.weight;"),
     ],
 )
