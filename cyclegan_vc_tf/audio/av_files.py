@@ -185,7 +185,7 @@ def open_container(file: BinaryIO) -> "Iterator[av.container.InputContainer]":
     import av
 
     try:
-        with av.open(_SeekingFile(file), options={"protocol_whitelist": ""}) as container:
+        with av.open(_SeekingFile(file), "r", options={"protocol_whitelist": ""}) as container:
             yield container
     except av.error.InvalidDataError as error:
         raise DecodingError(f"{error.strerror}; it may be cut short") from error

@@ -78,7 +78,7 @@ def read(path: Path, step: int) -> dict[str, Moments]:
 
 def write(path: Path, step: int, moments: Mapping[Any, Moments]) -> None:
     """Write statistics by direction."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{direction}/{layer}": np.stack(values)
         for direction, layers in moments.items()
         for layer, values in layers.items()

@@ -73,7 +73,9 @@ class StreamingSynthesizer:
             (samples,) float64. The very first frame is at sample 0.
         """
         ratio = np.square(np.clip(aperiodicity, MIN_APERIODICITY, MAX_APERIODICITY))
-        new = (np.asarray(f0_hz, np.float64), np.asarray(power, np.float64), ratio)
+        new: tuple[np.ndarray, ...] = (
+            np.asarray(f0_hz, np.float64), np.asarray(power, np.float64), ratio,
+        )  # fmt: skip
         is_first = not self._last
         if not is_first:
             new = tuple(np.concatenate(pair) for pair in zip(self._last, new, strict=True))
