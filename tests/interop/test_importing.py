@@ -319,7 +319,9 @@ def test_a_fuzzed_index_is_refused(tmp_path: Path) -> None:
     whole, rng = index.read_bytes(), np.random.default_rng(11)
     for _ in range(60):
         bytes_ = np.frombuffer(whole, np.uint8).copy()
-        bytes_[rng.integers(len(bytes_), size=rng.choice([1, 4, 64]))] ^= rng.integers(1, 256)
+        bytes_[rng.integers(len(bytes_), size=rng.choice([1, 4, 64]))] ^= np.uint8(
+            rng.integers(1, 256)
+        )
         index.write_bytes(bytes_.tobytes())
         with pytest.raises(InputError, match="is not a TensorFlow checkpoint, or is damaged"):
             importing.import_run(tmp_path / "run", [str(prefix)], [], as_it_is)
@@ -472,7 +474,9 @@ def test_damaged_statistics_files_are_refused(tmp_path: Path) -> None:
             public_statistics.read([str(path)], 3, has_f0=True)
     for _ in range(200):
         damaged_ = np.frombuffer(whole, np.uint8).copy()
-        damaged_[rng.integers(len(whole), size=rng.choice([1, 8]))] ^= rng.integers(1, 256)
+        damaged_[rng.integers(len(whole), size=rng.choice([1, 8]))] ^= np.uint8(
+            rng.integers(1, 256)
+        )
         path.write_bytes(damaged_.tobytes())
         with pytest.raises(InputError):
             # Without ln F0 it is refused even if the damage hit nothing important.
