@@ -301,7 +301,7 @@ def test_wrong_settings_are_refused_by_name(folder: Path, tmp_path: Path) -> Non
         vc.preset("fast", flagfile="other")
     with pytest.raises(vc.InputError, match="received preset slow; expected one of demo, "):
         vc.train(tmp_path / "run", "slow")
-    with pytest.raises(vc.InputError, match="go with --corpus"):
+    with pytest.raises(vc.InputError, match="corpus_url go with corpus; expected it"):
         vc.prepare(speakers=("SF1", "TF2"))
     with pytest.raises(vc.InputError, match="which is the recording"):
         recording = speakers(folder)[0] / "00.wav"
@@ -348,7 +348,7 @@ def test_training_from_a_script_is_the_commands(folder: Path, tmp_path: Path) ->
     theirs = variables(tmp_path / "command", 2)
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
-    with pytest.raises(vc.InputError, match="--channels was 4 and is 8"):
+    with pytest.raises(vc.InputError, match="settings: channels was 4 and is 8"):
         vc.train(tmp_path / "command", channels=8, log=quiet)
 
 
