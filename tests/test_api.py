@@ -23,7 +23,7 @@ import soundfile
 from conftest import REPOSITORY, run_here, scalars, variables, voice, write_voices
 
 import cyclegan_vc_tf as vc
-from cyclegan_vc_tf.audio import audio_files, resampling
+from cyclegan_vc_tf.audio import audio_files, av_files, resampling
 from cyclegan_vc_tf.config import overrides, preset_files
 from cyclegan_vc_tf.interop import torch_files
 from cyclegan_vc_tf.interop.public_melgan import public_module
@@ -409,7 +409,10 @@ def test_threads_convert_alike_and_leave_signals_alone() -> None:
     assert handlers == [signal.getsignal(number) for number in signals.SIGNALS]
 
 
-def test_unreadable_files_of_a_folder_are_named(folder: Path, tmp_path: Path) -> None:
+def test_unreadable_files_of_a_folder_are_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(av_files, "is_available", lambda: False)
     shutil.copytree(speakers(folder)[0], tmp_path / "in")
     (tmp_path / "in" / "memo.m4a").write_bytes(b"sound")
     with pytest.warns(UserWarning, match=r"in: 1 files are not used.*memo\.m4a"):
