@@ -31,6 +31,15 @@ def finished(done: subprocess.CompletedProcess) -> str:
     return done.stdout
 
 
+def _mel_cepstra(wave: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Code a wave as the TensorFlow 1 project does, (24, frames)."""
+    double = wave.astype(np.float64)
+    f0_hz, time_s = pyworld.dio(double, rate_hz, f0_floor=71.0, f0_ceil=800.0)
+    f0_hz = pyworld.stonemask(double, f0_hz, time_s, rate_hz)
+    envelope = pyworld.cheaptrick(double, f0_hz, time_s, rate_hz)
+    return pyworld.code_spectral_envelope(envelope, rate_hz, 24).T
+
+
 @pytest.fixture
 def recordings(tmp_path: Path) -> dict[str, Path]:
     """Folders with three short recordings of both demo speakers."""
@@ -50,9 +59,13 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     """The number of frames is a multiple of 4, so that nothing is padded."""
     public, run_dir, rate_hz = LeimaoModel(channels=2, residual_blocks=1), tmp_path / "run", 16_000
     public.save(f"{tmp_path}/sf1_tm1.ckpt")
+    samples, _ = audio_files.read(sorted((DEMO / "held_out" / "heart").iterdir())[0])
+    wave = samples[8000 : 8000 + 80 * 199]
     rng = np.random.default_rng(7)
     moments: dict[str, Any] = {f"mean_{each}": rng.normal(-5, 2, (24, 1)) for each in "AB"}
     moments |= {f"std_{each}": rng.uniform(0.5, 2, (24, 1)) for each in "AB"}
+    # Of the recording, so that its level is that of the statistics.
+    moments["mean_A"] = _mel_cepstra(wave, rate_hz).mean(axis=1, keepdims=True)
     log_f0: dict[str, Any] = {"mean_A": 5.2, "std_A": 0.2, "mean_B": 4.7, "std_B": 0.15}
     np.savez(tmp_path / "mcep_normalization.npz", **moments)
     np.savez(tmp_path / "logf0s_normalization.npz", **log_f0)
@@ -68,8 +81,6 @@ def test_a_tensorflow_1_run_converts_and_trains_without_torch(
     assert "leimao: vc1 of 24 values per frame" in printed
     assert "generator_A2B, generator_B2A, discriminator_A, discriminator_B" in printed
 
-    samples, _ = audio_files.read(sorted((DEMO / "held_out" / "heart").iterdir())[0])
-    wave = samples[8000 : 8000 + 80 * 199]
     soundfile.write(tmp_path / "in.wav", wave, rate_hz, "FLOAT")
     finished(
         python_without_torch(
