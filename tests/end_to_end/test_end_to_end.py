@@ -229,7 +229,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
     before = variables(tmp_path / "run", 2)
     flags = tmp_path / "run" / "config.json"
     flags.write_text(flags.read_text().replace('"cycle_weight": 10.0', '"cycle_weight": 1e39'))
-    done = run_command("train.py", f"--run_dir={tmp_path}/run", f"--steps={STEPS}")
+    # A weight beyond the bounds of its flag is refused; here it makes the loss infinite.
+    unbounded = (
+        "import runpy, sys\n"
+        "from cyclegan_vc_tf.config import settings\n"
+        "settings._check_value = lambda field, kind, value: value\n"
+        "sys.argv[0] = 'train.py'\n"
+        "runpy.run_path('train.py', run_name='__main__')\n"
+    )
+    done = run_command("-c", unbounded, f"--run_dir={tmp_path}/run", f"--steps={STEPS}")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
