@@ -99,7 +99,7 @@ def take_training_folder(paths: Iterable[str | Path], folder: Path, config: WebC
 def _refusal(path: Path, name: str, seconds: float, config: WebConfig) -> str:
     """Return the reason why a file cannot be used; empty if it can."""
     ending = Path(name).suffix.lower()
-    if ending not in audio_files.EXTENSIONS:
+    if ending not in audio_files.readable_extensions():
         kind = f"ends in {single_line(ending)}" if ending else "has no file name ending"
         return f"{kind}; expected wav, flac, mp3, ogg or another format that libsndfile reads"
     if not path.is_file():

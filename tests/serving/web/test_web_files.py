@@ -10,6 +10,7 @@ import soundfile
 from conftest import voice, write_voices
 
 import cyclegan_vc_tf as vc
+from cyclegan_vc_tf.audio import av_files
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.config.web import WebConfig
 from cyclegan_vc_tf.serving.web import (
@@ -131,6 +132,18 @@ def test_runs_are_found_by_name_alone(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             runs.new_path(name)
     assert runs.new_path(" c-1 ") == tmp_path / "runs" / "c-1"
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_the_page_takes_the_formats_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    """A phone records m4a, which PyAV reads where it is installed."""
+    monkeypatch.setattr(av_files, "is_available", lambda: is_installed)
+    (tmp_path / "memo.m4a").write_bytes(b"sound")
+    (taken,) = uploads.take([tmp_path / "memo.m4a"], tmp_path / "taken", WebConfig())
+    assert (taken.path is not None) == is_installed
+    assert taken.reason.startswith("" if is_installed else "ends in .m4a; expected wav")
 
 
 def test_deleting_takes_one_run_and_its_uploads(tmp_path: Path) -> None:
