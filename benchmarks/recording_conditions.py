@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import machine
+from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import resampling
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.conversion.converter import Converter
@@ -24,7 +25,6 @@ from cyclegan_vc_tf.evaluation.evaluation_sets import load_evaluation_sets
 from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
 from cyclegan_vc_tf.evaluation.scoring import Scorer
 from cyclegan_vc_tf.features import frontend
-from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system import files
 
@@ -92,10 +92,7 @@ def main() -> None:
         )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all values to this file")
     arguments = parser.parse_args()
-    is_pretrained = arguments.run_dir.startswith(pretrained.PREFIX)
-    run = run_folder.open_run(
-        pretrained.find(arguments.run_dir) if is_pretrained else Path(arguments.run_dir)
-    )
+    run = run_folder.open_run(api.find_run(arguments.run_dir))
     folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
     sets = load_evaluation_sets(run, held_out_dirs=folders)
     model_hz, nothing = run.config.features.sample_rate_hz, NeuralMetrics()

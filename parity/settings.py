@@ -22,6 +22,9 @@ from tabulate import tabulate
 THREADS = (1, 2, 4)
 """Threads inside an operation, for TensorFlow and PyTorch."""
 
+BUSY_LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Script that takes all the time it can get, and ends when its parent ends."""
+
 HOLDS = "everything holds"
 """Last line of a run in which nothing failed."""
 
@@ -54,9 +57,7 @@ SETTINGS = [Setting(*pair) for pair in itertools.product(THREADS, (True, False))
 @contextmanager
 def busy_processes(number: int) -> Iterator[list[subprocess.Popen]]:
     """Keep this many processes busy until the context ends."""
-    processes = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP]) for _ in range(number)]
     try:
         yield processes
     finally:

@@ -1,6 +1,5 @@
 """Results of a run on one stack in a file, for a column of the other stack's report."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ def load(path: Path) -> StackResults:
     """
     remedy = "make it on the other stack with python -m parity --save=FILE.json"
     try:
-        results = StackResults(**json.loads(path.read_text(encoding="utf-8")))
+        results = StackResults(**files.read_json(path))
     except (OSError, TypeError, ValueError) as error:
         raise InputError(f"--beside is {path}, which cannot be read ({error}); {remedy}") from error
     if results.stack == stack.NAME:

@@ -1,6 +1,7 @@
 """Settings of one call of a command; each field is a flag."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.settings import setting
@@ -10,6 +11,29 @@ RUN_DIR_HELP = (
     "comes with the package."
 )
 STEP_HELP = "Step of the checkpoint: a number, last, or best for a training with --evaluate_every."
+
+
+def direction_setting() -> Any:
+    """Return the field of the direction of a conversion."""
+    return setting(
+        "A2B",
+        "Direction of conversion: A2B from speaker A to speaker B, or B2A.",
+        choices=tuple(map(str, Direction)),
+    )
+
+
+def f0_setting() -> Any:
+    """Return the field of how F0 is converted."""
+    return setting(
+        "convert",
+        "Map F0 to the range of the target speaker (convert), or keep it.",
+        choices=("convert", "keep"),
+    )
+
+
+def semitones_setting() -> Any:
+    """Return the field of the shift of F0."""
+    return setting(0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0)
 
 
 @dataclass(frozen=True)
@@ -23,23 +47,13 @@ class ConvertConfig:
         "Folder of the converted wav files; for a single recording also a file that ends in .wav.",
         is_path=True,
     )
-    direction: str = setting(
-        "A2B",
-        "Direction of conversion: A2B from speaker A to speaker B, or B2A.",
-        choices=tuple(map(str, Direction)),
-    )
+    direction: str = direction_setting()
     step: str = setting("last", STEP_HELP)
     keep_sample_rate: bool = setting(
         False, "Write at the sample rate of each recording instead of the model's."
     )
-    f0: str = setting(
-        "convert",
-        "Map F0 to the range of the target speaker (convert), or keep it.",
-        choices=("convert", "keep"),
-    )
-    semitones: float = setting(
-        0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0
-    )
+    f0: str = f0_setting()
+    semitones: float = semitones_setting()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
-from cyclegan_vc_tf.config.commands import RUN_DIR_HELP, STEP_HELP
-from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.commands import (
+    RUN_DIR_HELP,
+    STEP_HELP,
+    direction_setting,
+    f0_setting,
+    semitones_setting,
+)
 from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.system.errors import InputError
@@ -76,20 +81,10 @@ class LiveConfig:
     """Settings of one call of `live`."""
 
     run_dir: str = setting("", RUN_DIR_HELP)
-    direction: str = setting(
-        "A2B",
-        "Direction of conversion: A2B from speaker A to speaker B, or B2A.",
-        choices=tuple(map(str, Direction)),
-    )
+    direction: str = direction_setting()
     step: str = setting("last", STEP_HELP)
-    f0: str = setting(
-        "convert",
-        "Map F0 to the range of the target speaker (convert), or keep it.",
-        choices=("convert", "keep"),
-    )
-    semitones: float = setting(
-        0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0
-    )
+    f0: str = f0_setting()
+    semitones: float = semitones_setting()
     input: str = setting(
         "",
         "Recording to convert instead of the microphone's sound; - reads raw samples from standard "

@@ -1,7 +1,5 @@
 """Checks of the arguments of a conversion."""
 
-import numpy as np
-
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.converter import F0Options
 from cyclegan_vc_tf.system.errors import InputError
@@ -32,24 +30,3 @@ def check_rate(sample_rate_hz: int) -> None:
     """
     if not 1 <= sample_rate_hz <= 10**6:
         raise InputError(f"received sample_rate_hz {sample_rate_hz}; expected a rate in Hz")
-
-
-def checked_samples(samples: np.ndarray) -> np.ndarray:
-    """Return samples as a float32 copy, (samples,).
-
-    Raises:
-        InputError: Shape or type is wrong, or a sample is NaN or infinite.
-    """
-    samples = np.asarray(samples)
-    if samples.ndim != 1:
-        raise InputError(
-            f"received samples of shape {samples.shape}; expected (samples,); average the channels"
-        )
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise InputError(
-            f"received samples of type {samples.dtype}; expected floating point; divide integers "
-            "by their full scale"
-        )
-    if not np.isfinite(samples).all():
-        raise InputError("received samples with NaN or infinite values; expected finite samples")
-    return samples.astype(np.float32)

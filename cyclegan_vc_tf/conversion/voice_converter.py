@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files, resampling
+from cyclegan_vc_tf.audio.samples import checked_samples
 from cyclegan_vc_tf.config import overrides
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
@@ -122,7 +123,7 @@ class VoiceConverter:
             >>> converted.shape, converted.dtype
             ((44100,), dtype('float32'))
         """
-        samples = arguments.checked_samples(samples)
+        samples = checked_samples(samples)
         arguments.check_rate(sample_rate_hz)
         converter, options = self._prepare(direction, f0, semitones)
         if not len(samples):
@@ -358,7 +359,7 @@ class VoiceConverter:
         arguments.check_rate(sample_rate_hz)
         if not recordings or not all(map(len, recordings.values())):
             raise InputError("received no recordings, or an empty one; expected samples by name")
-        checked = {name: arguments.checked_samples(samples) for name, samples in recordings.items()}
+        checked = {name: checked_samples(samples) for name, samples in recordings.items()}
         return plot_recordings(checked, int(sample_rate_hz), self._run.config.features)
 
     def _prepare(self, direction: str, f0: str, semitones: float) -> tuple[Converter, F0Options]:

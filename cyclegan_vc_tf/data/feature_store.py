@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import platformdirs
 
+from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data.utterances import (
     ARRAYS,
@@ -100,6 +102,22 @@ class FeatureStore:
                 for begin in range(0, utterance.frames, max_frames):
                     frames = min(max_frames, utterance.frames - begin)
                     yield np.fromfile(file, "<f4", frames * values).reshape(frames, *shape)
+
+
+def features_folder(corpus: CorpusConfig) -> Path:
+    """Return the folder of all stores: `features_dir`, by default in the user's cache folder."""
+    return Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
+
+
+def speaker_store(speaker_dir: Path, corpus: CorpusConfig, config: FeatureConfig) -> Path:
+    """Return the folder of a speaker's store under the settings of a run.
+
+    Args:
+        speaker_dir: Folder of the recordings.
+        corpus: Folder of all stores, and settings of splitting.
+        config: Settings of the analysis.
+    """
+    return store_folder(features_folder(corpus), speaker_dir, config, corpus.splitting)
 
 
 def store_folder(

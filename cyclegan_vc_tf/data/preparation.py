@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-import platformdirs
-
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -94,8 +92,8 @@ def prepare_store(
     Raises:
         InputError: The feature store cannot be written.
     """
-    features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
-    store_dir = feature_store.store_folder(features_dir, folder, config, corpus.splitting)
+    features_dir = feature_store.features_folder(corpus)
+    store_dir = feature_store.speaker_store(folder, corpus, config)
     with (
         _naming_features_dir(features_dir, is_default=not corpus.features_dir),
         files.locked(store_dir / "lock", wait=True),

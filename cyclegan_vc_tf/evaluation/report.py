@@ -19,6 +19,7 @@ from cyclegan_vc_tf.evaluation.figures import Curves, finite_or_none
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO, format_value
 from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS, UTTERANCE_METRICS, Scores
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system.errors import escape_bytes
 
 NO_VALUE_REASON = "these recordings give no value"
 """Reason for a missing value where the evaluation names none."""
@@ -61,7 +62,7 @@ def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
         curves=_to_base64_png(figures.plot_training_curves(drawn)) if drawn else "",
     )
     # A recording's name may hold bytes that are not valid text.
-    files.write_text(path, page.encode(errors="backslashreplace").decode())
+    files.write_text(path, escape_bytes(page))
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:

@@ -3,7 +3,6 @@
 RUN/norms.npz   step, and mean and variance by direction and layer
 """
 
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import platformdirs
 
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
@@ -21,7 +19,7 @@ from cyclegan_vc_tf.features import normalization
 from cyclegan_vc_tf.models import streaming_norm
 from cyclegan_vc_tf.models.streaming_norm import Moments
 from cyclegan_vc_tf.runs.run_folder import RunFolder
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import array_archives, files
 
 FILE = "norms.npz"
 """Name of the file in a run folder."""
@@ -63,15 +61,15 @@ def read(path: Path, step: int) -> dict[str, Moments]:
     """Read statistics by direction; empty without a usable file for this step."""
     found: dict[str, Moments] = {}
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with array_archives.open_arrays(path) as arrays:
             if int(arrays["step"]) != step:
                 return {}
-            for key in arrays.files:
+            for key in arrays:
                 if "/" in key:
                     direction, layer = key.split("/")
                     mean, variance = arrays[key]
                     found.setdefault(direction, {})[layer] = mean, variance
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
     return found
 
@@ -93,12 +91,7 @@ def _training_spectra(run: RunFolder, speaker: str) -> list[np.ndarray]:
     folder = {"A": corpus.source_dir, "B": corpus.target_dir}[speaker]
     if not folder:
         return []
-    features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
-    store = FeatureStore(
-        feature_store.store_folder(
-            features_dir, Path(folder), run.config.features, corpus.splitting
-        )
-    )
+    store = FeatureStore(feature_store.speaker_store(Path(folder), corpus, run.config.features))
     names = run.recordings[speaker]
     usable = [each for each in store.utterances if each.recording.name in names]
     spectra = []

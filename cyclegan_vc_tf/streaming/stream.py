@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cyclegan_vc_tf.audio.resampling import make_low_delay_resampler
+from cyclegan_vc_tf.audio.samples import checked_samples
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.system.errors import InputError
@@ -154,7 +155,7 @@ class Stream:
         """
         if self._pipeline is None:
             raise InputError("received samples for a closed stream; open another one")
-        samples = _checked(samples)
+        samples = checked_samples(samples)
         self._waiting = np.concatenate([self._waiting, samples])
         made = [self._ready]
         usable = len(self._waiting) // self._block_samples * self._block_samples
@@ -252,16 +253,3 @@ def _measure_lateness(pipeline: Pipeline, rate_hz: int, model_rate_hz: int, bloc
         late = max(late, blocks * block - sent)
         sent += len(trial.push(silence))
     return late + LATENESS_MARGIN
-
-
-def _checked(samples: np.ndarray) -> np.ndarray:
-    """Return samples as float32, (samples,), or refuse them."""
-    samples = np.asarray(samples)
-    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-        raise InputError(
-            f"received samples of shape {samples.shape} and type {samples.dtype}; expected "
-            "(samples,) in floating point"
-        )
-    if not np.isfinite(samples).all():
-        raise InputError("received samples with NaN or infinite values; expected finite samples")
-    return samples.astype(np.float32)

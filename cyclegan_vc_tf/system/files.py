@@ -155,19 +155,24 @@ def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def sha256(path: Path) -> str:
     """Return the SHA-256 hash of a file as hexadecimal digits; the file is read in blocks."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
+    for block in _read_blocks(path):
+        digest.update(block)
     return digest.hexdigest()
 
 
 def crc32(path: Path) -> int:
     """Return the CRC-32 checksum of a file; the file is read in blocks."""
     checksum = 0
+    for block in _read_blocks(path):
+        checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _read_blocks(path: Path) -> Iterator[bytes]:
+    """Read a file in blocks."""
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
-            checksum = zlib.crc32(block, checksum)
-    return checksum
+            yield block
 
 
 @contextmanager

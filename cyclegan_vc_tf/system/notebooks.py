@@ -5,6 +5,8 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cyclegan_vc_tf.system.errors import escape_bytes
+
 MAX_PLAYED_BYTES = 4_000_000
 """Largest wav file that a player holds, in bytes; a notebook keeps all of them in memory."""
 
@@ -44,4 +46,4 @@ def escape(cell: object) -> str:
     """Return text for HTML; a file's name may hold bytes that are not valid text."""
     if isinstance(cell, Markup):
         return cell
-    return html.escape(str(cell).encode(errors="backslashreplace").decode())
+    return html.escape(escape_bytes(str(cell)))

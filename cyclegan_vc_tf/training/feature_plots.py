@@ -27,6 +27,7 @@ from cyclegan_vc_tf.evaluation import metrics
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system.errors import escape_bytes
 
 MAX_TRAINING_UTTERANCES = 100
 """Number of training utterances per speaker that are plotted; more are thinned out evenly."""
@@ -237,5 +238,5 @@ def _write_projector_config(run: RunFolder) -> None:
 
 def _tsv_cell(name: str) -> str:
     """Return a file's name for a cell: as text, its unprintable characters replaced by ?."""
-    text = name.encode(errors="backslashreplace").decode()
+    text = escape_bytes(name)
     return "".join(character if character.isprintable() else "?" for character in text)

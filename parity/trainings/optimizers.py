@@ -167,7 +167,7 @@ def measure_drifts(scale: float) -> list[Drift]:
     given = (initial, gradients, EPSILON)
     rate, beta2 = (float(np.float32(value)) for value in (RATE, BETA2))
     project = project_adam(*given)
-    runs = (
+    runs = [
         (
             "the companion's",
             companion_adam(*given),
@@ -192,17 +192,14 @@ def measure_drifts(scale: float) -> list[Drift]:
             "bias corrected with beta2, and rate, rounded to float32",
             textbook_adam(*given, inside=False, power_beta2=beta2, rate=rate),
         ),
-        *(
-            (
-                "keras.optimizers.legacy.Adam",
-                keras_adam(*given, floatx="float64", legacy=True),
-                "rate and beta2 rounded to float32 throughout",
-                textbook_adam(*given, inside=False, power_beta2=beta2, beta2=beta2, rate=rate),
-            )
-            for legacy in LEGACY_FORMS
-            if legacy
-        ),
-    )
+    ]
+    if stack.HAS_LEGACY_OPTIMIZERS:
+        runs.append((
+            "keras.optimizers.legacy.Adam",
+            keras_adam(*given, floatx="float64", legacy=True),
+            "rate and beta2 rounded to float32 throughout",
+            textbook_adam(*given, inside=False, power_beta2=beta2, beta2=beta2, rate=rate),
+        ))  # fmt: skip
     step_numbers = np.arange(1, STEPS + 1)[:, np.newaxis]
     return [
         Drift(

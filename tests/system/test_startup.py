@@ -11,6 +11,14 @@ from conftest import REPOSITORY
 from cyclegan_vc_tf.system import startup
 
 
+def run_code(code: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run code in a process of its own, with more variables in its environment."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True,
+        env={**os.environ, **variables},
+    )  # fmt: skip
+
+
 def test_garbage_is_collected_again_after_the_import() -> None:
     try:
         before = gc.get_freeze_count()
@@ -45,9 +53,7 @@ def test_threads_that_import_at_once_leave_the_process_as_it_was() -> None:
         "[thread.start() for thread in threads], [thread.join() for thread in threads]\n"
         "os.write(2, b'heard'), print(gc.isenabled(), None in sys.modules.values())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    done = run_code(code)
     assert done.stderr.endswith("heard"), done.stderr
     assert done.stdout.split() == ["True", "False"]
 
@@ -63,11 +69,7 @@ def test_tensorflow_is_imported_in_silence_and_alone() -> None:
         "import matplotlib\n"
         "print('still there', file=sys.stderr)\n"
     )
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True,
-        env=environment,
-    )  # fmt: skip
+    done = run_code(code, TF_CPP_MIN_LOG_LEVEL="3")
     assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "still there\n", 0)
 
 
@@ -93,9 +95,7 @@ def test_a_process_without_an_error_stream_imports_too() -> None:
         "with startup._keep_messages():\n"
         "    print('imported')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    done = run_code(code)
     assert (done.stdout, done.returncode) == ("imported\n", 0)
 
 
@@ -112,7 +112,5 @@ def test_a_package_is_hidden_from_one_thread_alone() -> None:
         "    other.start(), other.join()\n"
         "    print('tabnanny' in sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    done = run_code(code)
     assert (done.stdout, done.stderr) == ("hidden\nTrue\n", "")

@@ -49,12 +49,13 @@ def store_uploads(
     Raises:
         InputError: A speaker has no usable recording; nothing is kept then.
     """
-    for flag, paths in (("source_dir", source), ("target_dir", target)):
+    uploaded = {"source_dir": source, "target_dir": target}
+    for flag, paths in uploaded.items():
         if not paths:
             raise InputError(f"no recording of {SPEAKERS[flag]} was uploaded; upload some")
     folders = {"source_dir": folder / "speaker-A", "target_dir": folder / "speaker-B"}
     try:
-        for flag, paths in (("source_dir", source), ("target_dir", target)):
+        for flag, paths in uploaded.items():
             shutil.rmtree(folders[flag], ignore_errors=True)
             uploads.take_training_folder(paths, folders[flag], config)
     except InputError:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import platformdirs
-
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.data import corpus_summary, feature_store
@@ -65,12 +63,9 @@ def preparation_pictures(config: RunConfig) -> list[tuple[str, Path]]:
         Name of the folder and picture of each speaker that was prepared.
     """
     corpus = config.corpus
-    features_dir = Path(corpus.features_dir or platformdirs.user_cache_dir("cyclegan_vc_tf"))
     pictures = []
     for folder in (corpus.source_dir, corpus.target_dir):
-        store = feature_store.store_folder(
-            features_dir, Path(folder), config.features, corpus.splitting
-        )
+        store = feature_store.speaker_store(Path(folder), corpus, config.features)
         if folder and (store / corpus_summary.PICTURE_FILE).is_file():
             pictures.append((Path(folder).name, store / corpus_summary.PICTURE_FILE))
     return pictures

@@ -61,10 +61,10 @@ class TrainTab:
         self.name = gr.Textbox(
             label="Name of the new run", placeholder="anna-ben", max_lines=1, elem_id="train-name"
         )
-        known = [name for name in preset_files.preset_names() if name in PRESET_LABELS]
+        available = preset_files.preset_names()
         self.preset = gr.Dropdown(
             label="Preset",
-            choices=[(PRESET_LABELS[name], name) for name in PRESET_LABELS if name in known],
+            choices=[(label, name) for name, label in PRESET_LABELS.items() if name in available],
             value="fast",
             elem_id="train-preset",
         )

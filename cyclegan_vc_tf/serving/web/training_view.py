@@ -174,11 +174,3 @@ def _thin(curve: dict[int, float]) -> tuple[list[int], list[float]]:
     stride = -(-len(steps) // MAX_POINTS)
     chosen = [*steps[:-1:stride], steps[-1]]
     return chosen, [curve[step] for step in chosen]
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except OSError:
-        return 0, 0
-    return state.st_size, state.st_mtime_ns

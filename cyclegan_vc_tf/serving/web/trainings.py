@@ -1,6 +1,5 @@
 """Trainings as processes of their own: they go on without the page and without its server."""
 
-import json
 import os
 import subprocess
 import sys
@@ -153,11 +152,10 @@ class Trainings:
         child = self._children.get(name)
         if child is not None and child.poll() is not None:
             return None
-        path = self._folder(name) / PROCESS_FILE
         if name not in self.names():
             return None
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = files.read_json(self._folder(name) / PROCESS_FILE)
             process = psutil.Process(int(record["pid"]))
             same = abs(process.create_time() - float(record["began_s"])) < START_TOLERANCE_S
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
