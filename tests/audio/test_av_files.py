@@ -143,12 +143,20 @@ def test_a_wav_file_that_is_something_else_is_read(tmp_path: Path) -> None:
         audio_files.read(tmp_path / "b.wav")
 
 
-def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
-    write(tmp_path / "a.aac", "aac")
-    lines = ("#EXTM3U", "#EXTINF:3,", f"{tmp_path}/a.aac", "#EXT-X-ENDLIST", "")
-    (tmp_path / "b.mp4").write_text("\n".join(lines))
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{}\n#EXT-X-ENDLIST\n"
+CONCAT = "ffconcat version 1.0\nfile '{}'\n"
+
+
+@pytest.mark.parametrize(("name", "text"), [("b.mp4", HLS), ("b.m3u8", HLS), ("b.mp4", CONCAT)])
+def test_a_playlist_opens_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    """FFmpeg plays the last one, if it is not told otherwise."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.ts", "aac")
+    (tmp_path / name).write_text(text.format("a.ts"))
     with pytest.raises(audio_files.AudioError, match="cannot be read as audio"):
-        audio_files.read(tmp_path / "b.mp4")
+        audio_files.read(tmp_path / name)
 
 
 def test_files_are_found_where_pyav_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,15 @@ def test_raw_samples_are_read_and_written() -> None:
         np.testing.assert_allclose(np.concatenate(chunks), expected)
 
 
+def test_a_wav_file_is_clipped_and_says_so(tmp_path: Path) -> None:
+    with sinks.open_wav(tmp_path / "a.wav", 16_000) as sink:
+        sink.write(np.array([0.5, 1.5, -2.0], np.float32))
+        sink.write(np.array([1.25], np.float32))
+    samples, _ = soundfile.read(tmp_path / "a.wav")
+    np.testing.assert_allclose(samples, [0.5, 1.0, -1.0, 1.0], atol=1 / 32768)
+    assert sink.clipped == 3
+
+
 @pytest.mark.parametrize(
     ("data", "name", "message"),
     [

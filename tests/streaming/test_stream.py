@@ -35,6 +35,14 @@ class Echo:
         return output
 
 
+class Early(Echo):
+    """Pipeline that returns something before the conversion of the first input sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue += 1.0
+
+
 def push_in_chunks(stream: Stream, wave: np.ndarray, largest: int, seed: int = 0) -> np.ndarray:
     """Push chunks of random sizes, also empty ones, and flush."""
     rng, begin, parts = np.random.default_rng(seed), 0, []
@@ -137,6 +145,10 @@ def test_state_does_not_grow(run: RunFolder, speech: np.ndarray) -> None:
         sizes.append(state_bytes(stream))
     assert sizes[0] > 20_000
     assert max(sizes[1:]) == min(sizes[1:])
+
+
+def test_what_comes_before_the_first_sample_is_silent() -> None:
+    assert not push_in_chunks(Stream(Early(), 16_000), np.zeros(1000, np.float32), 100).any()
 
 
 @pytest.mark.parametrize(
