@@ -16,6 +16,7 @@ from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import EvaluateConfig
 from cyclegan_vc_tf.config.run import MetricsConfig
+from cyclegan_vc_tf.system.errors import escape_controls
 
 
 def define(values: flags.FlagValues) -> None:
@@ -52,7 +53,7 @@ def evaluate(values: flags.FlagValues) -> int:
         print(f"note: {metric}: {note}")
     for path, warnings in evaluation.warnings.items():
         for warning in warnings:
-            print(f"warning: {path} {warning}")
+            print(escape_controls(f"warning: {path} {warning}"))
     own = not any(folders.values())
     folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step, own)
     print(f"Report: {Path(folder) / 'report.html'}")
