@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -236,6 +237,14 @@ def test_nothing_is_unpickled(path: Path) -> None:
             assert "allow_pickle=False" in ast.unparse(node)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
             assert "weights_only=True" in ast.unparse(node)
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """Test folders are no packages: pytest imports a module by its file name alone."""
+    names = Counter(
+        path.name for path in (REPOSITORY / "tests").rglob("*.py") if path.name != "conftest.py"
+    )
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_files_stay_short() -> None:

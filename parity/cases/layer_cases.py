@@ -138,8 +138,8 @@ LAYERS = [
     *(
         Case(
             f"keras.layers.GroupNormalization(groups=-1), {axes}-D",
-            # On the reference stack `instance_norm` is of Addons; this is what takes its place.
-            (),
+            # `instance_norm` is of Addons on the reference stack, and this on the living one.
+            ("layers.instance_norm",),
             Networks(
                 lambda axes=axes: layer_model(  # type: ignore[misc]
                     lambda: keras.layers.GroupNormalization(groups=-1, epsilon=1e-6, name="norm"),
