@@ -64,6 +64,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out tests that do not depend on TensorFlow, Keras or NumPy",
     )
+    parser.addoption(
+        "--busy", type=int, default=0, metavar="N", help="keep N processes busy beside the tests"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def busy_session(request: pytest.FixtureRequest, worker_id: str) -> Iterator[None]:
+    """Processes of `--busy`, once however many workers pytest has."""
+    count = request.config.getoption("--busy") if worker_id in ("master", "gw0") else 0
+    with busy_processes(count):
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -88,11 +88,14 @@ def between_two_checkpoints(run_dir: Path, features_dir: Path) -> bool:
     )
 
 
+BUSY = pytest.mark.usefixtures("busy")
+"""One case of each kind always runs beside busy processes; `--busy` is for all of them."""
+
 MOMENTS = (
     during_preparation,
     before_the_first_checkpoint,
     while_a_checkpoint_is_written,
-    between_two_checkpoints,
+    pytest.param(between_two_checkpoints, marks=BUSY),
 )
 
 
@@ -129,7 +132,6 @@ def stop_at(
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
-@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_killed_training_resumes_bit_for_bit(
     corpus: Path, reference: Path, tmp_path: Path, moment: Callable[[Path, Path], bool]
@@ -147,8 +149,9 @@ def test_a_killed_training_resumes_bit_for_bit(
     assert left == [], "no partial file is left"
 
 
-@pytest.mark.usefixtures("busy")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=BUSY), signal.SIGHUP]
+)
 def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     corpus: Path, reference: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
