@@ -5,9 +5,10 @@
 
 Held-out sentences of the demo are converted by the converter of files and by streams with several
 delays, in both directions. The table has the mel-cepstral distortion to the target speaker's
-recording of the sentence, the speaker similarity to the target's training recordings (with the
-extra `evaluate`), the voicing error, processor time on one core, and the spectral flux at the
-borders of blocks as a ratio to the flux elsewhere.
+recording of the sentence, the speaker similarity to the target's training recordings, the voicing
+error, the share of words that PocketSphinx gets wrong, processor time on one core, and the spectral
+flux at the borders of blocks as a ratio to the flux elsewhere. Similarity and words need the extra
+`evaluate`.
 """
 
 import argparse
@@ -56,10 +57,12 @@ class Sentence:
     """Held-out sentence.
 
     Attributes:
+        name: File name without its ending.
         source: Recording of the source speaker.
         target: Mel-cepstra and F0 of the target speaker's recording.
     """
 
+    name: str
     source: np.ndarray
     target: Any
 
@@ -102,7 +105,7 @@ class Bench:
     """
 
     def __init__(self, run_dir: str, sentences: int) -> None:
-        from cyclegan_vc_tf.evaluation import neural_metrics
+        from cyclegan_vc_tf.evaluation import evaluation_sets, neural_metrics, recognizers
         from cyclegan_vc_tf.runs import run_folder
 
         self.run = run_folder.open_run(api.find_run(run_dir))
@@ -113,6 +116,11 @@ class Bench:
         if not neural_metrics.missing_reason(*neural_metrics.SpeakerSimilarity.PACKAGES):
             self.similarity = neural_metrics.SpeakerSimilarity()
             self.centroids = {side: self._centroid(name) for side, name in SPEAKERS.items()}
+        self.recognizer = None
+        if not neural_metrics.missing_reason(*recognizers.PocketSphinx.PACKAGES):
+            self.recognizer = recognizers.PocketSphinx()
+            table = preset_files.demo_corpus_dir() / "transcripts.tsv"
+            self.transcripts = evaluation_sets.read_transcripts(table)
         self.offline = {
             each: [
                 self.voices.convert(sentence.source, self.rate_hz, each)
@@ -127,6 +135,7 @@ class Bench:
         source, target = (folder / SPEAKERS[side] for side in (direction.source, direction.target))
         return [
             Sentence(
+                Path(name).stem,
                 audio_files.read_resampled(source / name, self.rate_hz)[0],
                 self.analyse(audio_files.read_resampled(target / name, self.rate_hz)[0]),
             )
@@ -153,9 +162,10 @@ class Bench:
 
     def score(self, waves: dict[Direction, list[np.ndarray]]) -> dict[str, float]:
         """Return the metrics of converted sentences, averaged over both directions."""
-        from cyclegan_vc_tf.evaluation import metrics
+        from cyclegan_vc_tf.evaluation import metrics, recognizers
 
         rows = []
+        heard: dict[str, str] = {}
         for direction, converted in waves.items():
             for sentence, wave in zip(self.sentences[direction], converted, strict=True):
                 features = self.analyse(wave)
@@ -168,9 +178,16 @@ class Bench:
                     if embedding is not None:
                         row["similarity"] = float(embedding @ self.centroids[direction.target])
                 rows.append(row)
-        return {
+                if self.recognizer:
+                    key = f"{direction}/{sentence.name}"
+                    heard[key] = self.recognizer.transcribe(wave, self.rate_hz)
+        means = {
             name: float(np.mean([row[name] for row in rows if name in row])) for name in rows[0]
         }
+        if heard:
+            spoken = {key: self.transcripts[Path(key).name] for key in heard}
+            means["words_wrong"] = recognizers.word_error_rate(spoken, heard)
+        return means
 
     def measure(self, config: StreamConfig) -> dict[str, float]:
         """Convert all sentences live, as fast as possible, and measure."""
@@ -212,6 +229,7 @@ COLUMNS = {
     "mcd_db": ("MCD to the target, dB", "{:.2f}"),
     "similarity": ("similarity", "{:.3f}"),
     "voicing_error": ("voicing error", "{:.3f}"),
+    "words_wrong": ("words wrong", "{:.3f}"),
     "real_time_factor": ("processor s per s", "{:.3f}"),
     "border_flux_ratio": ("flux at borders", "{:.3f}"),
 }

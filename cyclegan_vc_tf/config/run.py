@@ -101,6 +101,13 @@ class MetricsConfig:
         is_path=True,
         resumable=True,
     )
+    recognizer: str = setting(
+        "whisper",
+        "Speech recognizer that counts wrong words: whisper, with the model of --whisper_model; "
+        "pocketsphinx, with the English model of its package.",
+        choices=("whisper", "pocketsphinx"),
+        resumable=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation import evaluation_sets, neural_metrics
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, format_value
+from cyclegan_vc_tf.evaluation.recognizers import PocketSphinx
 from cyclegan_vc_tf.evaluation.scoring import (
     BOUNDS,
     METRICS,
@@ -32,6 +33,12 @@ ENROLMENT_NOTE = (
     "--enrolment_target_dir"
 )
 """Note on speaker similarities where the enrolment recordings are held-out recordings."""
+
+POCKETSPHINX_NOTE = (
+    "recognized by PocketSphinx, which gets words of natural speech wrong too; not comparable with "
+    "Whisper"
+)
+"""Note on word error rates of the weaker recognizer."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +144,12 @@ class Evaluator:
 
     def notes(self) -> dict[str, str]:
         """Return remarks by metric that is measured in another way than usual."""
-        if not any(recordings.enrolled_from_held_out for recordings in self._sets.values()):
-            return {}
-        names = ("speaker_similarity", "source_similarity")
-        return {name: ENROLMENT_NOTE for name in names if name not in self._unavailable}
+        notes = {}
+        if any(recordings.enrolled_from_held_out for recordings in self._sets.values()):
+            notes = dict.fromkeys(("speaker_similarity", "source_similarity"), ENROLMENT_NOTE)
+        if isinstance(self._neural_metrics.recognizer, PocketSphinx):
+            notes["word_error_rate"] = POCKETSPHINX_NOTE
+        return {name: note for name, note in notes.items() if name not in self._unavailable}
 
     def evaluate(
         self,

@@ -80,7 +80,7 @@ METRIC_INFO = {
     ),
     "word_error_rate": MetricInfo(
         "Word error rate", "share", "↓", 3,
-        "Words that a speech recogniser gets wrong, over the words of the sentences.",
+        "Words that a speech recognizer gets wrong, over the words of the sentences.",
     ),
 }  # fmt: skip
 """Metrics by name, in the order of `scoring.METRICS`."""

@@ -14,7 +14,7 @@ import numpy as np
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.conversion.converter import Converter
-from cyclegan_vc_tf.evaluation import metrics
+from cyclegan_vc_tf.evaluation import metrics, recognizers
 from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet
 from cyclegan_vc_tf.evaluation.metrics import SpeechFeatures
 from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics, SpeakerSimilarity
@@ -65,7 +65,7 @@ class Scores:
     Attributes:
         summary: Values of the system.
         utterances: Values by recording.
-        hypotheses: Transcripts of the speech recogniser by recording, where it was used.
+        hypotheses: Transcripts of the speech recognizer by recording, where it was used.
     """
 
     summary: Values
@@ -165,10 +165,11 @@ class Scorer:
             summary["msd_db"] = metrics.modulation_spectra_distance_db(*groups)
             ratios = metrics.global_variance_ratios(*groups)
             summary["global_variance_ratio"] = float(ratios.mean())
-        if hypotheses and self.neural_metrics.intelligibility:
+        if hypotheses:
             # Over all words together, so that a long sentence has more weight than a short one.
-            rate = self.neural_metrics.intelligibility.word_error_rate
-            summary["word_error_rate"] = rate(self.neural_metrics.transcripts, hypotheses)
+            summary["word_error_rate"] = recognizers.word_error_rate(
+                self.neural_metrics.transcripts, hypotheses
+            )
         return Scores({name: summary.get(name) for name in METRICS}, utterances, hypotheses)
 
     def analyse(self, wave: np.ndarray) -> SpeechFeatures:
@@ -190,11 +191,11 @@ class Scorer:
 
     def _transcribe(self, waves: Waves) -> dict[str, str]:
         """Recognise the recordings that have a transcript."""
-        recogniser = self.neural_metrics.intelligibility
-        if recogniser is None:
+        recognizer = self.neural_metrics.recognizer
+        if recognizer is None:
             return {}
         return {
-            name: recogniser.transcribe(wave, self.sample_rate_hz)
+            name: recognizer.transcribe(wave, self.sample_rate_hz)
             for name, wave in waves.items()
             if name in self.neural_metrics.transcripts
         }
@@ -215,10 +216,10 @@ class Scorer:
                 values["source_similarity"] = _cosine(embedding, self._source_centroid)
         if self.neural_metrics.naturalness:
             values["dnsmos"] = self.neural_metrics.naturalness.score(wave, self.sample_rate_hz)
-        if self.neural_metrics.intelligibility and name in hypotheses:
-            rate = self.neural_metrics.intelligibility.word_error_rate
-            hypothesis = {name: hypotheses[name]}
-            values["word_error_rate"] = rate(self.neural_metrics.transcripts, hypothesis)
+        if name in hypotheses:
+            values["word_error_rate"] = recognizers.word_error_rate(
+                self.neural_metrics.transcripts, {name: hypotheses[name]}
+            )
         return values
 
     @cached_property
