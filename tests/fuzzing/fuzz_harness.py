@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def case_folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
     """Run a block with bounded CPU time and memory, and check that nothing is left behind."""
+    # Python's own helper of worker processes stays until this process ends.
+    resource_tracker.ensure_running()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     children = child_processes()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
