@@ -46,8 +46,13 @@ STACK_INDEPENDENT = {
     "data/test_splitting.py": "cuts long recordings",
     "develop/": "follows pages of the documentation",
     "docs/": "reads documents",
+    "end_to_end/test_odd_names.py": "starts commands in folders with odd names",
+    "end_to_end/test_read_only_user.py": "starts commands as another user",
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
+    "fuzzing/": "damages files at random, which the project's own checks refuse",
+    "notebooks/": "starts Jupyter's kernels",
+    "serving/web/": "drives a browser; the page calls the Python API, whose tests run",
     "system/test_pool.py": "starts and kills processes that do not import TensorFlow",
     "system/test_scripts.py": "starts scripts that start processes",
     "system/test_signals.py": "sends signals to processes",
