@@ -75,7 +75,7 @@ def _serve(
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from cyclegan_vc_tf.serving.web import markup, theme
+    from cyclegan_vc_tf.serving.web import live_socket, markup, theme
     from cyclegan_vc_tf.serving.web.headers import ContentPolicy
     from cyclegan_vc_tf.serving.web.page import build_page
     from cyclegan_vc_tf.serving.web.services import Services
@@ -97,7 +97,12 @@ def _serve(
         quiet=True,
         show_error=False,
         max_file_size=config.max_upload_mb * 10**6,
-        app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "middleware": middleware,
+            "routes": live_socket.routes(services),
+            "docs_url": None,
+            "redoc_url": None,
+        },
         favicon_path=markup.ICON,
         footer_links=[],
         ssr_mode=False,
@@ -106,6 +111,7 @@ def _serve(
         enable_monitoring=False,
         run_history=False,
         theme=theme.make_theme(),
+        head=live_socket.HEAD,
         js=theme.SCRIPT.read_text(encoding="utf-8"),
         css_paths=[theme.STYLE_SHEET],
         blocked_paths=[str(Path(config.runs_dir))],
@@ -116,6 +122,7 @@ def _serve(
         while not stop.wait(1.0):
             pass
     finally:
+        services.live.close()
         gr.close_all(verbose=False)
 
 
