@@ -130,7 +130,8 @@ class LiveSession:
 
     def _convert(self, stream: Stream) -> str:
         """Convert chunks until the end, and return the reason of the end."""
-        self._rate_hz = stream.sample_rate_hz
+        with self._changed:
+            self._rate_hz, self._is_started = stream.sample_rate_hz, True
         self._deliver(
             Report(
                 "started",
@@ -141,8 +142,6 @@ class LiveSession:
                 },
             )
         )
-        with self._changed:
-            self._is_started = True
         begin_s = report_s = time.monotonic()
         while (chunk := self._next()) is not None:
             if time.monotonic() - begin_s > self._max_seconds:
@@ -169,7 +168,7 @@ class LiveSession:
             return self._waiting.popleft() if self._waiting else None
 
     def _counts(self) -> dict[str, float]:
-        """Return the time left out so far, and the time per second of speech since the last report."""
+        """Return the time left out so far, and the recent time per second of speech."""
         busy_s_per_s = self._busy_s / (self._converted / self._rate_hz)
         self._converted, self._busy_s = 0, 0.0
         return {

@@ -116,7 +116,7 @@ class _Conversation:
                 self._session.stop()
             for task in (receiving, sending):
                 task.cancel()
-            await asyncio.gather(receiving, sending, return_exceptions=True)
+            await asyncio.wait({receiving, sending})
 
     async def _receive(self) -> None:
         """Take the choices, then samples."""
