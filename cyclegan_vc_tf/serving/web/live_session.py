@@ -12,6 +12,7 @@ import numpy as np
 
 from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.streaming.stream import Stream
+from cyclegan_vc_tf.system import processor
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, single_line
 
 MAX_WAITING_S = 0.5
@@ -142,6 +143,8 @@ class LiveSession:
                 },
             )
         )
+        # Loading took longer than a block, and did not need it.
+        processor.prefer_thread()
         begin_s = report_s = time.monotonic()
         while (chunk := self._next()) is not None:
             if time.monotonic() - begin_s > self._max_seconds:

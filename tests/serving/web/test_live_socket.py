@@ -362,6 +362,21 @@ def test_time_and_silence_end_a_session(monkeypatch: pytest.MonkeyPatch) -> None
     assert heard.reports("ended")[1]["reason"].startswith("A live conversion lasts at most 0 s")
 
 
+def test_a_session_runs_before_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread alone: the page's other work is not in a hurry."""
+    asked: list[threading.Thread] = []
+    monkeypatch.setattr(
+        live_session.processor, "prefer_thread", lambda: asked.append(threading.current_thread())
+    )
+    heard = Recorder()
+    session = LiveSession(echo, heard, 1000.0)
+    session.start()
+    wait_until(lambda: bool(heard.reports("started")))
+    session.stop()
+    assert session.join(WAIT_S)
+    assert asked == [session._thread]
+
+
 def test_failures_end_a_session_with_a_sentence() -> None:
     def refuse() -> Stream:
         raise InputError("a run\nis damaged")
