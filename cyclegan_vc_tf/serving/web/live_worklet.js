@@ -9,6 +9,8 @@ const REPORT_S = 0.1;
 const BEYOND_BUFFER_S = 0.15;
 // Time in which the buffer has to have been needed; what was not needed is left out.
 const WATCH_S = 2;
+// Time by which frames come unevenly at all times.
+const SPREAD_S = 0.04;
 const RING_S = 2;
 
 class LivePlayer extends AudioWorkletProcessor {
@@ -120,7 +122,8 @@ class LivePlayer extends AudioWorkletProcessor {
     this.lowest = Math.min(this.lowest, this.buffered);
     this.watched += length;
     if (this.watched < WATCH_S * sampleRate) return;
-    if (this.lowest > this.wanted) this.surplus = this.lowest - Math.round(this.wanted / 2);
+    const kept = Math.max(this.wanted / 2, this.wanted - SPREAD_S * sampleRate);
+    if (this.lowest > this.wanted) this.surplus = this.lowest - Math.round(kept);
     this.lowest = Infinity;
     this.watched = 0;
   }

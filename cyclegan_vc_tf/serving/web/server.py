@@ -1,5 +1,6 @@
 """Server of the page: address, limits, headers, and its end."""
 
+import importlib
 import os
 import socket
 import threading
@@ -68,9 +69,12 @@ def _serve(
             # pydub looks for ffmpeg, which the page does not need.
             warnings.filterwarnings("ignore", "(?s).*ffmpeg", RuntimeWarning)
             import gradio as gr
+        # uvicorn loads it for the tab Live, and refuses its connections without it.
+        importlib.import_module("websockets")
     except ImportError as error:
         raise InputError(
-            f'Gradio is not installed ({error}); install the extra: pip install -e ".[web]"'
+            "packages of the page are not installed "
+            f'({error}); install the extra: pip install -e ".[web]"'
         ) from error
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
