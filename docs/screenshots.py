@@ -2,9 +2,10 @@
 
     python docs/screenshots.py
 
-It serves the page from a temporary folder, converts a sentence of the demo corpus, begins a small
-training on the demo corpus, and saves docs/images/web-convert.png, web-train.png and
-web-runs.png. Chromium has to be on the PATH; nothing is downloaded.
+It serves the page from a temporary folder, converts a sentence of the demo corpus, converts it live
+from a microphone that plays it, begins a small training on the demo corpus, and saves
+docs/images/web-convert.png, web-live.png, web-train.png and web-runs.png. Chromium has to
+be on the PATH; nothing is downloaded.
 """
 
 import os
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import soundfile
 from absl import app, flags
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -29,7 +31,17 @@ TRAINING = flags.DEFINE_string(
     "--convert_every=100 --checkpoint_every=100 --steps=1000",
     "Flags of the training beside the preset demo; small, because it is only looked at.",
 )
-TABS = flags.DEFINE_list("tabs", ["convert", "train", "runs"], "Pictures to make, in order.")
+LIVE_SECONDS = flags.DEFINE_integer("live_seconds", 20, "Length of the live conversion.")
+TABS = flags.DEFINE_list(
+    "tabs", ["convert", "live", "train", "runs"], "Pictures to make, in order."
+)
+
+
+def write_spoken(folder: Path) -> Path:
+    """Write the sentence as a wav file, which Chromium's microphone plays."""
+    samples, rate_hz = soundfile.read(SENTENCE)
+    soundfile.write(folder / "spoken.wav", samples, rate_hz)
+    return folder / "spoken.wav"
 
 
 def convert(page: Page) -> None:
@@ -39,6 +51,16 @@ def convert(page: Page) -> None:
     page.click("#convert-start")
     expect(page.locator("#convert-f0-contours img")).to_be_visible(timeout=WAIT_MS)
     expect(page.locator("#convert-converted .timestamps")).to_be_visible(timeout=WAIT_MS)
+
+
+def live(page: Page) -> None:
+    """Convert live for some seconds, and print the measurements."""
+    page.get_by_role("tab", name="Live", exact=True).click()
+    expect(page.locator("#live-direction label")).to_have_count(2, timeout=WAIT_MS)
+    page.click("#live-start")
+    expect(page.locator("#live-state")).to_contain_text("Converting", timeout=WAIT_MS)
+    page.wait_for_timeout(1000 * LIVE_SECONDS.value)
+    print(page.inner_text("#live-panel"))
 
 
 def train(page: Page) -> None:
@@ -94,14 +116,21 @@ def main(argv: list[str]) -> None:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=CHROMIUM,
-                    args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+                    args=[
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--disable-background-networking",
+                        "--use-fake-device-for-media-stream",
+                        "--use-fake-ui-for-media-stream",
+                        f"--use-file-for-fake-audio-capture={write_spoken(Path(folder))}",
+                    ],
                 )
                 page = browser.new_page(viewport={"width": 1200, "height": 800})
                 page.set_default_timeout(WAIT_MS)
                 page.goto(address)
                 expect(page.locator("#convert-direction label")).to_have_count(2, timeout=WAIT_MS)
                 for name in TABS.value:
-                    {"convert": convert, "train": train, "runs": runs}[name](page)
+                    {"convert": convert, "live": live, "train": train, "runs": runs}[name](page)
                     page.wait_for_timeout(3000)
                     page.screenshot(path=IMAGES / f"web-{name}.png", full_page=True)
                 if page.locator("#train-stop").count() and "train" in TABS.value:

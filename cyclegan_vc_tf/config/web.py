@@ -51,6 +51,15 @@ class WebConfig:
     max_trainings: int = setting(
         1, "Largest number of trainings that run at once.", minimum=1, maximum=100
     )
+    max_live: int = setting(
+        2,
+        "Largest number of live conversions at once. Each takes about a third of a core.",
+        minimum=1,
+        maximum=100,
+    )
+    max_live_seconds: int = setting(
+        3600, "Longest live conversion, in seconds.", minimum=1, maximum=86_400
+    )
 
     @property
     def is_loopback(self) -> bool:

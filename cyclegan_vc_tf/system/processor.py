@@ -102,6 +102,15 @@ def request_realtime() -> bool:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mlockall(_LOCK_USED_PAGES)
+    return prefer_thread()
+
+
+def prefer_thread() -> bool:
+    """Ask the system to run this thread before others; threads that it starts inherit it.
+
+    Returns:
+        Whether the system allowed it.
+    """
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (AttributeError, OSError):

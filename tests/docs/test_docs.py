@@ -45,6 +45,8 @@ OTHER_FLAGS = {
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
     "busy",
     "python", "minutes", "sentences",
+    # Of docs/screenshots.py.
+    "tabs", "live_seconds",
     # Of Docker.
     "user",
     # Of tests of this project.

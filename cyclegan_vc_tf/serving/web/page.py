@@ -4,6 +4,7 @@ import gradio as gr
 
 from cyclegan_vc_tf.serving.web import markup
 from cyclegan_vc_tf.serving.web.convert_tab import ConvertTab
+from cyclegan_vc_tf.serving.web.live_tab import LiveTab
 from cyclegan_vc_tf.serving.web.runs_tab import RunsTab
 from cyclegan_vc_tf.serving.web.services import Services
 from cyclegan_vc_tf.serving.web.train_tab import TrainTab
@@ -27,6 +28,8 @@ def build_page(services: Services) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Convert", id="convert") as convert_page:
                 convert = ConvertTab(services)
+            with gr.Tab("Live", id="live") as live_page:
+                live = LiveTab(services)
             with gr.Tab("Train", id="train") as train_page:
                 train = TrainTab(services)
             with gr.Tab("Runs", id="runs") as runs_page:
@@ -34,6 +37,9 @@ def build_page(services: Services) -> gr.Blocks:
         gr.HTML(markup.consent())
         for opened in (page.load, convert_page.select):
             opened(convert.refresh, convert.run, convert.run, show_progress="hidden",
+                   api_visibility="private")  # fmt: skip
+        for opened in (page.load, live_page.select):
+            opened(live.refresh, live.run, live.run, show_progress="hidden",
                    api_visibility="private")  # fmt: skip
         for opened in (page.load, train_page.select):
             opened(train.refresh, train.training, train.training, show_progress="hidden",

@@ -1,5 +1,6 @@
 """Server of the page: address, limits, headers, and its end."""
 
+import importlib
 import os
 import socket
 import threading
@@ -68,14 +69,17 @@ def _serve(
             # pydub looks for ffmpeg, which the page does not need.
             warnings.filterwarnings("ignore", "(?s).*ffmpeg", RuntimeWarning)
             import gradio as gr
+        # uvicorn loads it for the tab Live, and refuses its connections without it.
+        importlib.import_module("websockets")
     except ImportError as error:
         raise InputError(
-            f'Gradio is not installed ({error}); install the extra: pip install -e ".[web]"'
+            "packages of the page are not installed "
+            f'({error}); install the extra: pip install -e ".[web]"'
         ) from error
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from cyclegan_vc_tf.serving.web import markup, theme
+    from cyclegan_vc_tf.serving.web import live_socket, markup, theme
     from cyclegan_vc_tf.serving.web.headers import ContentPolicy
     from cyclegan_vc_tf.serving.web.page import build_page
     from cyclegan_vc_tf.serving.web.services import Services
@@ -97,7 +101,12 @@ def _serve(
         quiet=True,
         show_error=False,
         max_file_size=config.max_upload_mb * 10**6,
-        app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "middleware": middleware,
+            "routes": live_socket.routes(services),
+            "docs_url": None,
+            "redoc_url": None,
+        },
         favicon_path=markup.ICON,
         footer_links=[],
         ssr_mode=False,
@@ -106,6 +115,7 @@ def _serve(
         enable_monitoring=False,
         run_history=False,
         theme=theme.make_theme(),
+        head=live_socket.HEAD,
         js=theme.SCRIPT.read_text(encoding="utf-8"),
         css_paths=[theme.STYLE_SHEET],
         blocked_paths=[str(Path(config.runs_dir))],
@@ -116,6 +126,7 @@ def _serve(
         while not stop.wait(1.0):
             pass
     finally:
+        services.live.close()
         gr.close_all(verbose=False)
 
 

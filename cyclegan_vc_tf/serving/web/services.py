@@ -9,6 +9,7 @@ import gradio as gr
 
 from cyclegan_vc_tf.config.web import WebConfig
 from cyclegan_vc_tf.serving.web.conversions import LoadedVoices
+from cyclegan_vc_tf.serving.web.live_session import LiveSessions
 from cyclegan_vc_tf.serving.web.run_list import RunList
 from cyclegan_vc_tf.serving.web.tensorboard_server import TensorBoardServer
 from cyclegan_vc_tf.serving.web.training_view import EventReader
@@ -31,6 +32,7 @@ class Services:
         trainings: Trainings that the page started.
         tensorboard: TensorBoard of all runs.
         voices: Runs in memory.
+        live: Live conversions.
         events: Reader of event files.
     """
 
@@ -41,6 +43,7 @@ class Services:
         self.trainings = Trainings(self.runs, config.max_trainings)
         self.tensorboard = TensorBoardServer(runs_dir)
         self.voices = LoadedVoices()
+        self.live = LiveSessions(config.max_live, config.max_live_seconds)
         self.events = EventReader()
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
-from axe_playwright_python.sync_playwright import Axe
 from conftest import voice, write_voices
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from web_server import LIMITS, WAIT_MS, WebServer, browser_path, wait_until
+from web_visitor import Visitor, launch
 
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.serving.web import pictures, trainings
@@ -48,69 +48,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     spoken = tmp_path_factory.mktemp("microphone") / "spoken.wav"
     soundfile.write(spoken, voice(SPOKEN_F0_HZ, 4.0, seed=3, sample_rate_hz=48_000), 48_000)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=browser_path(),
-            args=[
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-                f"--use-file-for-fake-audio-capture={spoken}",
-            ],
-        )  # fmt: skip
+        started = launch(playwright, spoken)
         yield started
         started.close()
-
-
-class Visitor:
-    """One user with an open page; requests and errors of the page are recorded.
-
-    Args:
-        browser: The browser.
-        server: Server of the page.
-        options: Options of the browser's context.
-    """
-
-    def __init__(self, browser: Browser, server: WebServer, **options: object) -> None:
-        self.context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
-        self.context.set_default_timeout(WAIT_MS)
-        self.server = server
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        self.page: Page = self.open()
-
-    def open(self) -> Page:
-        """Open the page."""
-        self.page = self.context.new_page()
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(self.server.address)
-        expect(self.page.locator("#convert-direction label")).to_have_count(2, timeout=WAIT_MS)
-        return self.page
-
-    def upload(self, field: str, *files: Path) -> None:
-        """Upload files, and wait until their names are listed."""
-        self.page.set_input_files(f"#{field} input[type=file]", [str(path) for path in files])
-        for path in files:
-            expect(self.page.locator(f"#{field}")).to_contain_text(path.stem, timeout=WAIT_MS)
-
-    def tab(self, name: str) -> None:
-        """Choose a tab."""
-        self.page.get_by_role("tab", name=name, exact=True).click()
-
-    def see(self, place: str, text: str | re.Pattern[str]) -> None:
-        """Wait until a place of the page has a text."""
-        expect(self.page.locator(place)).to_contain_text(text, timeout=WAIT_MS)
-
-    def sound(self, place: str) -> np.ndarray:
-        """Return the sound of a player, (samples,) at the rate that is drawn."""
-        link = self.page.locator(f"{place} a[download]").first
-        expect(link).to_have_attribute("href", re.compile("http"), timeout=WAIT_MS)
-        answer = self.context.request.get(str(link.get_attribute("href")))
-        path = self.server.folder / "heard.wav"
-        path.write_bytes(answer.body())
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        assert answer.ok and rate_hz > 0
-        return samples[:, 0]
 
 
 @pytest.fixture
@@ -119,9 +59,7 @@ def visitor(browser: Browser, server: WebServer) -> Iterator[Visitor]:
     user = Visitor(browser, server)
     yield user
     user.context.close()
-    hosts = {urlsplit(url).netloc for url in user.requests if url.startswith(("http", "ws"))}
-    assert hosts == {f"127.0.0.1:{server.port}"}
-    assert user.errors == []
+    user.check()
 
 
 @pytest.fixture
@@ -232,6 +170,7 @@ def test_the_keyboard_alone_is_enough(visitor: Visitor, speech: dict[str, Path])
     page.reload()
     expect(page.locator("#convert-direction label")).to_have_count(2, timeout=WAIT_MS)
     press_until("[role=tab]")
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#train-start")).to_be_visible(timeout=WAIT_MS)
@@ -347,19 +286,12 @@ def test_every_tab_is_accessible_and_fits(
     user.upload("convert-files", speech["a.wav"], speech["notes.txt"])
     user.page.click("#convert-start")
     expect(user.page.locator("#convert-f0-contours img")).to_be_visible(timeout=WAIT_MS)
-    for tab, place in (("Convert", "#convert-start"), ("Train", "#train-start"),
-                       ("Runs", "#runs-facts pre")):  # fmt: skip
+    for tab, place in (("Convert", "#convert-start"), ("Live", "#live-start"),
+                       ("Train", "#train-start"), ("Runs", "#runs-facts pre")):  # fmt: skip
         user.tab(tab)
         expect(user.page.locator(place)).to_be_visible(timeout=WAIT_MS)
         user.page.wait_for_timeout(500)
-        found = Axe().run(user.page).response["violations"]
-        bad = [
-            (tab, rule["id"], node["html"][:200])
-            for rule in found
-            if rule["impact"] in ("serious", "critical")
-            for node in rule["nodes"]
-        ]
-        assert bad == []
+        assert user.accessibility_faults() == []
         assert user.page.evaluate("document.documentElement.scrollWidth") <= width
     user.context.close()
 

@@ -1,0 +1,98 @@
+"""Tab Live: microphone in, converted speech out, in the browser.
+
+`live_page.js` does the work of the buttons and shows state and measurements.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from cyclegan_vc_tf.serving.web import live_markup, run_list
+from cyclegan_vc_tf.serving.web.convert_tab import F0_CHOICES
+from cyclegan_vc_tf.serving.web.services import Services, show_errors
+
+START_SCRIPT = "(...choices) => { window.liveConversion.start(choices); }"
+STOP_SCRIPT = "() => { window.liveConversion.stop(); }"
+
+MIN_BUFFER_MS, DEFAULT_BUFFER_MS, MAX_BUFFER_MS = 20, 60, 500
+
+
+class LiveTab:
+    """Widgets of the tab and their handlers.
+
+    Args:
+        services: Objects behind the page.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=300):
+                self._build_choices()
+            with gr.Column(scale=3, min_width=300):
+                gr.HTML(live_markup.panel(), elem_id="live-panel")
+        self._connect()
+
+    def _build_choices(self) -> None:
+        self.run = gr.Dropdown(
+            label="Voice", info="A run by its name, or a pretrained voice", elem_id="live-run"
+        )
+        self.refusal = gr.HTML(elem_id="live-refusal", visible=False)
+        self.direction = gr.Radio(label="Direction", choices=[], elem_id="live-direction")
+        self.f0 = gr.Radio(
+            label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id="live-f0"
+        )
+        self.semitones = gr.Slider(
+            label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5, value=0,
+            elem_id="live-semitones",
+        )  # fmt: skip
+        with gr.Accordion("More", open=False):
+            self.buffer = gr.Slider(
+                label="Buffer, ms",
+                info="Speech that waits to be played. More of it bridges longer pauses of a busy "
+                "machine, and adds delay.",
+                minimum=MIN_BUFFER_MS, maximum=MAX_BUFFER_MS, step=10, value=DEFAULT_BUFFER_MS,
+                elem_id="live-buffer",
+            )  # fmt: skip
+            self.echo = gr.Checkbox(
+                label="Remove echo",
+                info="Without headphones. The browser then changes the voice before it is "
+                "converted.",
+                elem_id="live-echo",
+            )
+        # The microphone is opened at the model's rate.
+        self.rate = gr.Number(visible=False)
+        with gr.Row():
+            self.start = gr.Button("Start", variant="primary", elem_id="live-start")
+            self.stop = gr.Button("Stop", elem_id="live-stop")
+
+    def _connect(self) -> None:
+        private: dict[str, Any] = {"api_visibility": "private"}
+        self.run.change(
+            self.show_run,
+            self.run,
+            [self.direction, self.refusal, self.rate],
+            show_progress="hidden",
+            **private,
+        )
+        choices = [
+            self.run, self.direction, self.f0, self.semitones, self.rate, self.buffer, self.echo
+        ]  # fmt: skip
+        self.start.click(None, choices, None, js=START_SCRIPT, **private)
+        self.stop.click(None, None, None, js=STOP_SCRIPT, **private)
+
+    def refresh(self, current: str | None) -> Any:
+        """Return the list of voices as it is now."""
+        voices = self.services.runs.voices()
+        return gr.update(choices=voices, value=current if current in voices else voices[0])
+
+    @show_errors
+    def show_run(self, name: str | None) -> tuple[Any, ...]:
+        """Return directions of a run, a reason if it does not convert live, and its rate."""
+        config = run_list.read_config(self.services.runs.find(name))
+        reason = run_list.live_refusal(str(name), config)
+        return (
+            gr.update(choices=run_list.direction_labels(config), value="A2B"),
+            gr.update(value=live_markup.refusal(reason), visible=bool(reason)),
+            config.features.sample_rate_hz,
+        )
