@@ -17,8 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from cyclegan_vc_tf.system.errors import InputError
 
 NUMBA_CACHE_VARIABLE = "NUMBA_CACHE_DIR"
@@ -31,8 +29,12 @@ def load_librosa() -> Any:
     """Import librosa, and give numba a folder for compiled code where it has none.
 
     Raises:
-        InputError: No folder can be written.
+        InputError: No folder can be written, or librosa is not installed.
     """
+    if importlib.util.find_spec("librosa") is None:
+        raise InputError(
+            "log-mel spectra need librosa, which is not installed; pip install librosa"
+        )
     prepare_numba_cache()
     return importlib.import_module("librosa")
 
@@ -83,6 +85,10 @@ def _can_write_usual_folders() -> bool:
     """Return whether numba can write beside all files of librosa, or in the user's cache folder."""
     found = importlib.util.find_spec("librosa")
     folders = found.submodule_search_locations or [] if found else []
+    if not folders:
+        return True
+    import platformdirs  # Not installed where librosa is not.
+
     modules = {path.parent for folder in folders for path in Path(folder).rglob("*.py")}
     return all(can_write(folder / "__pycache__") for folder in modules) or can_write(
         Path(platformdirs.user_cache_dir("numba", appauthor=False))
