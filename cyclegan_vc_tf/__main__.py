@@ -30,11 +30,8 @@ MODULES = {"import": "import_run", "inspect": "inspect_run"}
 def main() -> None:
     """Pass the command line to the module of the command."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if (
-        name in COMMANDS
-        and name not in LITE_COMMANDS
-        and find_spec("cyclegan_vc_tf.models") is None
-    ):
+    is_lite = find_spec("cyclegan_vc_tf.models") is None
+    if is_lite and name in COMMANDS and name not in LITE_COMMANDS:
         print(
             f"cyclegan_vc_tf: {name} needs all of cyclegan-vc-tf, and cyclegan-vc-lite is "
             "installed; install cyclegan-vc-tf in its place",
@@ -52,7 +49,8 @@ def main() -> None:
         print("       python -m cyclegan_vc_tf COMMAND --help")
         print("       python -m cyclegan_vc_tf --version")
         for command, text in COMMANDS.items():
-            print(f"  {command:14} {text}")
+            if command in LITE_COMMANDS or not is_lite:
+                print(f"  {command:14} {text}")
     else:
         known = ", ".join(COMMANDS)
         print(

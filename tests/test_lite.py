@@ -125,6 +125,12 @@ def test_what_lite_cannot_do_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_help_lists_what_lite_can_do(lite: Path) -> None:
+    done = run_lite(lite, "--help")
+    commands = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert (done.returncode, commands) == (0, ["convert"])
+
+
 def test_tensorflow_converts_a_folder_where_it_is_installed(published: Path) -> None:
     assert not exported_files.is_exported(published)
     assert exported_files.is_exported(published / "generator_A2B.onnx")

@@ -1,8 +1,8 @@
 """ONNX graphs of networks, made from their Keras layers; needs the package `onnx`.
 
 Each layer has a row in `EMITTERS`. Values have channels as their first axis behind the batch, as
-ONNX convolves; Keras has them last. A table is exact and depends on no converter: tf2onnx follows
-TensorFlow's graphs, and its releases demand other versions of protobuf than TensorFlow 2.15 allows.
+ONNX convolves; Keras has them last. Layers, not TensorFlow's graphs, are written: the table depends
+on no converter and no release of TensorFlow.
 
 Source: ONNX operator specification, operator set 17.
 """

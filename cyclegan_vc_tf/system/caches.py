@@ -25,16 +25,18 @@ NUMBA_CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 _LOCK = threading.Lock()
 
 
+@cache
+def has_librosa() -> bool:
+    """Return whether librosa is installed; cyclegan-vc-lite does without it."""
+    return importlib.util.find_spec("librosa") is not None
+
+
 def load_librosa() -> Any:
     """Import librosa, and give numba a folder for compiled code where it has none.
 
     Raises:
-        InputError: No folder can be written, or librosa is not installed.
+        InputError: No folder can be written.
     """
-    if importlib.util.find_spec("librosa") is None:
-        raise InputError(
-            "log-mel spectra need librosa, which is not installed; pip install librosa"
-        )
     prepare_numba_cache()
     return importlib.import_module("librosa")
 
