@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.feature_layers import with_statistics
 from cyclegan_vc_tf.models.layers import means_by_axis
 from cyclegan_vc_tf.runs.exported_model import ENTRY, INPUT, OUTPUT, ExportedModel
@@ -112,7 +113,8 @@ def _trace(generator: keras.Model, about: ExportedModel) -> tuple[tf.Module, Cal
     """Return a module with the model's variables, and its graph from and to (frames, bins)."""
     model = _wrap(generator, about)
     module = tf.Module()
-    module.model = model
+    # TensorFlow Lite's converter loses Keras 3's variables, and finds TensorFlow's.
+    module.weights = [stack.plain(variable) for variable in model.variables]
     bins = about.config.features.bins
 
     def convert(features: tf.Tensor) -> dict[str, tf.Tensor]:
