@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.data.speakers import Speaker
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.exchange import (
+        export_model,
         export_networks,
         import_checkpoint,
         import_vocoder,
@@ -80,6 +81,7 @@ _MODULES = {
     "VoiceConverter": "conversion.voice_converter",
     "demo_corpus_dir": "config.preset_files",
     "evaluate": "api",
+    "export_model": "exchange",
     "export_networks": "exchange",
     "import_checkpoint": "exchange",
     "import_vocoder": "exchange",
@@ -123,6 +125,7 @@ __all__ = [
     "__version__",
     "demo_corpus_dir",
     "evaluate",
+    "export_model",
     "export_networks",
     "import_checkpoint",
     "import_vocoder",

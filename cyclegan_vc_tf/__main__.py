@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 from cyclegan_vc_tf import __version__
 
@@ -14,10 +15,13 @@ COMMANDS = {
     "inspect": "show what a run folder holds, and what is wrong with it",
     "publish": "make a small copy of a run to pass on",
     "import": "make a run folder from a public checkpoint",
-    "export": "write the networks of a run as a PyTorch file",
+    "export": "write a run for PyTorch, ONNX Runtime, TensorFlow Lite or Keras",
     "web": "open a web page to convert, train and look after runs",
     "import_vocoder": "make a vocoder from a public MelGAN generator",
 }
+
+LITE_COMMANDS = ("convert",)
+"""Commands of the distribution cyclegan-vc-lite."""
 
 MODULES = {"import": "import_run", "inspect": "inspect_run"}
 """Modules of commands whose names are a keyword or a module of Python."""
@@ -26,6 +30,14 @@ MODULES = {"import": "import_run", "inspect": "inspect_run"}
 def main() -> None:
     """Pass the command line to the module of the command."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    is_lite = find_spec("cyclegan_vc_tf.models") is None
+    if is_lite and name in COMMANDS and name not in LITE_COMMANDS:
+        print(
+            f"cyclegan_vc_tf: {name} needs all of cyclegan-vc-tf, and cyclegan-vc-lite is "
+            "installed; install cyclegan-vc-tf in its place",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     if name in COMMANDS:
         del sys.argv[1]
         sys.argv[0] = f"cyclegan_vc_tf {name}"
@@ -37,7 +49,8 @@ def main() -> None:
         print("       python -m cyclegan_vc_tf COMMAND --help")
         print("       python -m cyclegan_vc_tf --version")
         for command, text in COMMANDS.items():
-            print(f"  {command:14} {text}")
+            if command in LITE_COMMANDS or not is_lite:
+                print(f"  {command:14} {text}")
     else:
         known = ", ".join(COMMANDS)
         print(

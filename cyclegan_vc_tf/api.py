@@ -14,6 +14,7 @@ from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig
 from cyclegan_vc_tf.hub import pretrained
+from cyclegan_vc_tf.runs import exported_files
 from cyclegan_vc_tf.system import startup
 from cyclegan_vc_tf.system.errors import InputError, escaping
 
@@ -30,7 +31,8 @@ def load(run: str | Path, step: str | int = "last", **vocoder_settings: Any) -> 
     """Load a run to convert with.
 
     Args:
-        run: Run folder of a training, folder of a published run, or "pretrained:NAME".
+        run: Run folder of a training, folder of a published run, "pretrained:NAME", or an ONNX file
+            of `export_model`, which needs no TensorFlow.
         step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
         **vocoder_settings: Changes of `VocoderConfig`, such as `griffin_lim_iterations=30`.
 
@@ -47,12 +49,20 @@ def load(run: str | Path, step: str | int = "last", **vocoder_settings: Any) -> 
         (<Direction.A2B: 'A2B'>, <Direction.B2A: 'B2A'>)
     """
     run_dir = find_run(run)
-    # TensorFlow takes seconds to import: wrong arguments are refused without it.
-    with startup.fast_import():
-        from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
-        from cyclegan_vc_tf.runs import run_folder
+    opened: Any
+    if exported_files.is_exported(run_dir):
+        with startup.collect_later():
+            from cyclegan_vc_tf.conversion.exported import ExportedRun
+            from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
 
-    opened = run_folder.open_run(run_dir)
+        opened = ExportedRun(run_dir)
+    else:
+        # TensorFlow takes seconds to import: wrong arguments are refused without it.
+        with startup.fast_import():
+            from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
+            from cyclegan_vc_tf.runs import run_folder
+
+        opened = run_folder.open_run(run_dir)
     picked = opened.pick(str(step))
     vocoder = overrides.override(opened.config.vocoder, vocoder_settings)
     return VoiceConverter(opened, picked, vocoder)

@@ -48,12 +48,12 @@ def run(
             values([sys.argv[0], *arguments])
         sys.exit(main(values))
     except (
-        flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError, MemoryError
+        flags.Error, InputError, TrainingError, OSError, UnicodeDecodeError, MemoryError,
+        ModuleNotFoundError,
     ) as error:  # fmt: skip
         if values.is_parsed() and values.debug:
             raise
-        text = system_errors.describe(error, values) if isinstance(error, OSError) else str(error)
-        text = text or "there is not enough memory"
+        text = system_errors.describe(error, values) or "there is not enough memory"
         print(f"{program}: {single_line(text)}", file=sys.stderr)
         sys.exit(REFUSED)
     except signals.StopSignal as stopped:

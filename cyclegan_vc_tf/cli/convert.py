@@ -2,6 +2,7 @@
 
 python convert.py --run_dir=runs/anna-ben --direction=A2B --input=anna.wav --output=converted
 python convert.py --run_dir=pretrained:vc1-demo --input=anna.wav --output=anna-converted.wav
+python convert.py --run_dir=anna-ben.onnx --input=anna.wav --output=anna-converted.wav
 
 Folders are converted recursively, one process per core, keeping their structure. The exit status is
 1 if some recordings failed; each is listed.
@@ -14,6 +15,7 @@ from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import ConvertConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.runs.exported_files import is_exported
 from cyclegan_vc_tf.system import startup
 from cyclegan_vc_tf.system.errors import InputError, escape_controls
 
@@ -30,7 +32,8 @@ def convert(values: flags.FlagValues) -> int:
     run_dir = api.find_run(config.run_dir)
     source = paths.required("input", config.input)
     output = paths.required("output", config.output)
-    with startup.fast_import():
+    importing = startup.collect_later if is_exported(run_dir) else startup.fast_import
+    with importing():
         from cyclegan_vc_tf.audio import audio_files
         from cyclegan_vc_tf.conversion.recordings import plan_outputs
 

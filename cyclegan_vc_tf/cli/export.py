@@ -1,33 +1,24 @@
-"""Write the networks of a run as PyTorch state dictionaries; PyTorch has to be installed.
+"""Write a run for other programs: one generator, or all networks as PyTorch state dictionaries.
 
+python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=onnx --output=anna-ben.onnx
 python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=torch --output=anna-ben.pt
+
+A generator holds normalisation and statistics, and takes any number of frames. convert.py converts
+with an ONNX file, without TensorFlow.
 """
 
-from dataclasses import dataclass
+from pathlib import Path
 
 from absl import flags
 
 from cyclegan_vc_tf import api, exchange
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.commands import RUN_DIR_HELP, STEP_HELP
-from cyclegan_vc_tf.config.settings import setting
+from cyclegan_vc_tf.config.commands import ExportConfig
+from cyclegan_vc_tf.system.errors import InputError
 
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """Settings of one export."""
-
-    run_dir: str = setting("", RUN_DIR_HELP)
-    output: str = setting("", "File to write; an existing file is replaced.", is_path=True)
-    format: str = setting("torch", "Format of the file: torch, of torch.save.", choices=("torch",))
-    layout: str = setting(
-        "companion",
-        "Keys of the weights: companion of the parity suite, or karkirowle of github.com/"
-        "karkirowle/cyclegan_pytorch, for runs with that project's networks.",
-        choices=("companion", "karkirowle"),
-    )
-    step: str = setting("last", STEP_HELP)
+TORCH_ONLY, MODEL_ONLY = ("layout",), ("quantize", "calibration_dir", "about", "licence")
+"""Flags that belong to one kind of format."""
 
 
 def define(values: flags.FlagValues) -> None:
@@ -36,12 +27,35 @@ def define(values: flags.FlagValues) -> None:
 
 
 def export(values: flags.FlagValues) -> int:
-    """Export, and print the names of the networks in the file."""
+    """Export, and print what the file holds."""
     config = settings.from_flags(ExportConfig, values, ExportConfig())
     run_dir = api.find_run(config.run_dir)
-    output = paths.new_file(config.output)
-    step, names = exchange.export_networks(run_dir, output, layout=config.layout, step=config.step)
-    print(f"Step {step}: {', '.join(names)}: {output}")
+    is_torch = config.format == "torch"
+    for name in (*MODEL_ONLY, "direction") if is_torch else TORCH_ONLY:
+        if values[name].present:
+            raise InputError(f"--{name} has no effect with --format={config.format}; leave it out")
+    if is_torch:
+        output = paths.new_file(config.output)
+        step, names = exchange.export_networks(
+            run_dir, output, layout=config.layout, step=config.step
+        )
+        print(f"Step {step}: {', '.join(names)}: {output}")
+        return command.DONE
+    output = paths.required("output", config.output)
+    about = Path(config.about).read_text(encoding="utf-8") if config.about else ""
+    written = exchange.export_model(
+        run_dir,
+        output,
+        config.direction,
+        format=config.format,
+        step=config.step,
+        quantize=config.quantize,
+        calibration_dir=config.calibration_dir,
+        about=about,
+        licence=config.licence,
+    )
+    size = sum(each.stat().st_size for each in (output, *output.rglob("*")) if each.is_file())
+    print(f"Step {written.step}: {written.direction}, {size / 1e6:.1f} MB: {output}")
     return command.DONE
 
 

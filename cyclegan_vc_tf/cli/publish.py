@@ -29,6 +29,10 @@ class PublishConfig:
         is_path=True,
     )
     output: str = setting("", "Folder to make.", is_path=True)
+    onnx: bool = setting(
+        False,
+        "Add an ONNX file of each generator, with which the folder converts without TensorFlow.",
+    )
 
 
 def define(values: flags.FlagValues) -> None:
@@ -44,7 +48,7 @@ def publish(values: flags.FlagValues) -> int:
     if not config.about:
         raise InputError("--about is not given; expected a file that says whose voices these are")
     about = Path(config.about).read_text(encoding="utf-8")
-    step, weights = exchange.publish(run_dir, output, about, step=config.step)
+    step, weights = exchange.publish(run_dir, output, about, step=config.step, onnx=config.onnx)
     print(f"Step {step}: {weights.stat().st_size / 1e6:.1f} MB of weights: {output}")
     return command.DONE
 

@@ -1,4 +1,4 @@
-"""Errors of the system about a file, with the flag that names its folder."""
+"""Errors of a command: of the system about a file, with the flag of its folder, and others."""
 
 from pathlib import Path
 
@@ -7,13 +7,18 @@ from absl import flags
 from cyclegan_vc_tf.system.files import partial_folder
 
 
-def describe(error: OSError, values: flags.FlagValues) -> str:
-    """Return the text of an error, which begins with the flag of the path, where one has it.
+def describe(error: Exception, values: flags.FlagValues) -> str:
+    """Return the text of an error; that of a path begins with its flag, where one has it.
 
     Args:
-        error: Error, such as of a folder that cannot be written.
+        error: Error, such as of a folder that cannot be written, or of a missing package.
         values: Parsed flags.
     """
+    if isinstance(error, ModuleNotFoundError):
+        # cyclegan-vc-lite has the packages of conversion alone.
+        return f"{error}; this command needs all of cyclegan-vc-tf: install it anew"
+    if not isinstance(error, OSError):
+        return str(error)
     if not isinstance(error.filename, str | bytes) or not error.strerror:
         return str(error)
     file = Path(str(error.filename)).absolute()

@@ -40,7 +40,9 @@ def semitones_setting() -> Any:
 class ConvertConfig:
     """Settings of one conversion."""
 
-    run_dir: str = setting("", RUN_DIR_HELP)
+    run_dir: str = setting(
+        "", f"{RUN_DIR_HELP} Or an ONNX file of the command export, which needs no TensorFlow."
+    )
     input: str = setting("", "Recording, or folder of recordings.", is_path=True)
     output: str = setting(
         "",
@@ -91,6 +93,51 @@ class EvaluateConfig:
         is_path=True,
     )
     json: str = setting("", "File to write the metrics to as JSON.", is_path=True)
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Settings of one export."""
+
+    run_dir: str = setting("", RUN_DIR_HELP)
+    output: str = setting(
+        "",
+        "File to write, or folder of a SavedModel; an existing one is replaced.",
+        is_path=True,
+    )
+    format: str = setting(
+        "torch",
+        "Format: torch, state dictionaries of all networks; or one generator with normalisation "
+        "inside: onnx, tflite, keras or savedmodel.",
+        choices=("torch", "onnx", "tflite", "keras", "savedmodel"),
+    )
+    layout: str = setting(
+        "companion",
+        "Keys of the weights of --format=torch: companion of the parity suite, or karkirowle of "
+        "github.com/karkirowle/cyclegan_pytorch, for runs with that project's networks.",
+        choices=("companion", "karkirowle"),
+    )
+    step: str = setting("last", STEP_HELP)
+    direction: str = direction_setting()
+    quantize: str = setting(
+        "none",
+        "Precision of --format=onnx and tflite: none, float16 for kernels of half the size, or "
+        "int8 for convolutions of 8-bit integers.",
+        choices=("none", "float16", "int8"),
+    )
+    calibration_dir: str = setting(
+        "",
+        "Folder of recordings of the source speaker that --quantize=int8 is calibrated with; by "
+        "default the run's held-out recordings.",
+        is_path=True,
+    )
+    about: str = setting(
+        "",
+        "Markdown file with the beginning of the model card in the file; by default the card of a "
+        "published run.",
+        is_path=True,
+    )
+    licence: str = setting("", "Licence of the voices, to be kept in the file.")
 
 
 @dataclass(frozen=True)

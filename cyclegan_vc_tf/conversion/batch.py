@@ -99,8 +99,8 @@ def convert_files(
     """
     outcomes: dict[Path, _Outcome] = {}
     task = _Task(
-        converter.source, converter.target, converter.config, converter.vocoder, options,
-        keep_sample_rate,
+        converter.source, converter.target, converter.config, converter.vocoder,
+        converter.holds_statistics, options, keep_sample_rate,
     )  # fmt: skip
     with progress_bar(
         desc="Converting", unit="file", total=len(outputs), disable=len(outputs) == 1
@@ -142,12 +142,16 @@ class _Task:
     target: Statistics
     config: FeatureConfig
     vocoder: VocoderConfig
+    holds_statistics: bool
     options: F0Options
     keep_sample_rate: bool
 
     def __call__(self, paths: tuple[Path, Path], ask: pool.Ask) -> _Outcome:
         """Convert a recording to a wav file; the parent process runs the generator."""
-        converter = Converter(ask, self.source, self.target, self.config, self.vocoder)
+        converter = Converter(
+            ask, self.source, self.target, self.config, self.vocoder,
+            holds_statistics=self.holds_statistics,
+        )  # fmt: skip
         return self.convert(converter, *paths)
 
     def convert(self, converter: Converter, path: Path, output: Path) -> _Outcome:

@@ -28,6 +28,7 @@ from cyclegan_vc_tf.vocoders import selection
 if TYPE_CHECKING:
     import keras
 
+    from cyclegan_vc_tf.conversion.exported import ExportedRun
     from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 MAX_PIECE_S = 30.0
@@ -60,6 +61,8 @@ class Converter:
         target: Statistics of the target speaker.
         config: Settings of the analysis.
         vocoder: Settings of the vocoder.
+        holds_statistics: Whether the generator takes and returns spectra that are not normalised,
+            as an exported one does.
 
     Attributes:
         vocode: Function of features and a number of samples that returns a waveform, (samples,).
@@ -76,9 +79,11 @@ class Converter:
         target: Statistics,
         config: FeatureConfig,
         vocoder: VocoderConfig = VocoderConfig(),
+        *,
+        holds_statistics: bool = False,
     ) -> None:
         self.source, self.target, self.config = source, target, config
-        self.vocoder = vocoder
+        self.vocoder, self.holds_statistics = vocoder, holds_statistics
         self.vocode = selection.make_vocoder(config, vocoder)
         if not inspect.isroutine(generator):
             from cyclegan_vc_tf.conversion.inference import inference_function
@@ -89,15 +94,15 @@ class Converter:
     @classmethod
     def for_run(
         cls,
-        run: "RunFolder",
+        run: "RunFolder | ExportedRun",
         direction: Direction,
-        generator: "keras.Model",
+        generator: "keras.Model | Callable[[np.ndarray], np.ndarray]",
         vocoder: VocoderConfig | None = None,
     ) -> "Converter":
         """Return the converter of one direction of a run.
 
         Args:
-            run: Run folder, for its statistics and settings.
+            run: Run folder, or exported generators, for statistics and settings.
             direction: Direction of conversion.
             generator: Generator of that direction, from a checkpoint or in training.
             vocoder: Vocoder settings; by default those of the run.
@@ -112,6 +117,7 @@ class Converter:
             statistics[direction.target],
             run.config.features,
             run.config.vocoder if vocoder is None else vocoder,
+            holds_statistics=run.holds_statistics,
         )
 
     def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
@@ -227,12 +233,14 @@ class Converter:
         Raises:
             AudioError: The generator's output has NaN or infinite values.
         """
-        outputs = self.generate(normalization.normalize(spectra, self.source))
+        if not self.holds_statistics:
+            spectra = normalization.normalize(spectra, self.source)
+        outputs = self.generate(spectra)
         if not np.isfinite(outputs).all():
             raise audio_files.AudioError(
                 "came out with NaN or infinite values; the model is not usable"
             )
-        return normalization.denormalize(outputs, self.target)
+        return outputs if self.holds_statistics else normalization.denormalize(outputs, self.target)
 
 
 def convert_file(

@@ -18,6 +18,7 @@ from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.conversion import arguments, batch, recordings
 from cyclegan_vc_tf.conversion.batch import BatchResult
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
+from cyclegan_vc_tf.conversion.exported import ExportedRun
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class VoiceConverter:
     is first used. One converter may serve several threads.
 
     Args:
-        run: Run folder.
+        run: Run folder, or exported generators.
         step: Step of the checkpoint.
         vocoder: Vocoder settings; by default those of the run.
 
@@ -45,7 +46,9 @@ class VoiceConverter:
         ('vc1', 16000, 2000)
     """
 
-    def __init__(self, run: "RunFolder", step: int, vocoder: VocoderConfig | None = None) -> None:
+    def __init__(
+        self, run: "RunFolder | ExportedRun", step: int, vocoder: VocoderConfig | None = None
+    ) -> None:
         self._run, self._step = run, step
         self._vocoder = run.config.vocoder if vocoder is None else vocoder
         self._converters: dict[Direction, Converter] = {}
@@ -63,9 +66,7 @@ class VoiceConverter:
     @property
     def directions(self) -> tuple[Direction, ...]:
         """Directions whose generators the checkpoint has; an imported run may lack one."""
-        imported = self._run.imported
-        untrained = imported["untrained"] if imported.get("step") == self._step else []
-        return tuple(each for each in Direction if f"generator_{each}" not in untrained)
+        return self._run.directions(self._step)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -299,7 +300,7 @@ class VoiceConverter:
 
         Raises:
             InputError: Direction, rate, F0 options or a setting are not usable, or the run cannot
-                convert a stream.
+                convert a stream, as exported generators cannot.
 
         Example:
             >>> import cyclegan_vc_tf as vc
@@ -312,6 +313,11 @@ class VoiceConverter:
             >>> len(converted), len(rest) == stream.delay_samples
             (480, True)
         """
+        if isinstance(self._run, ExportedRun):
+            raise InputError(
+                f"--run_dir {self._run.path} holds exported generators, which convert whole "
+                "recordings; expected the run folder or its publication"
+            )
         from cyclegan_vc_tf.streaming.stream import Stream
 
         options = arguments.check_options(direction, f0, semitones)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.features import short_time
 from cyclegan_vc_tf.system import caches
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -65,13 +66,16 @@ def mel_filters(config: FeatureConfig) -> np.ndarray:
 
     Source: Slaney, 1998, Auditory Toolbox, as implemented in librosa.
     """
-    librosa = caches.load_librosa()
-    with warnings.catch_warnings():
-        # `validate` refuses empty filters with a message of its own.
-        warnings.filterwarnings("ignore", "Empty filters detected", UserWarning)
-        weights = librosa.filters.mel(
-            sr=config.sample_rate_hz, n_fft=config.fft_samples, n_mels=config.mel_bins
-        )
+    if not caches.has_librosa():
+        weights = short_time.mel_filters(config)
+    else:
+        librosa = caches.load_librosa()
+        with warnings.catch_warnings():
+            # `validate` refuses empty filters with a message of its own.
+            warnings.filterwarnings("ignore", "Empty filters detected", UserWarning)
+            weights = librosa.filters.mel(
+                sr=config.sample_rate_hz, n_fft=config.fft_samples, n_mels=config.mel_bins
+            )
     weights.setflags(write=False)
     return weights
 
@@ -89,10 +93,13 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Returns:
         Spectra, (ceil(samples / hop), bins) float32.
     """
-    librosa = caches.load_librosa()
     whole_hops = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
     padded = np.pad(whole_hops, margin_samples(config), mode="reflect")
-    magnitudes = np.abs(librosa.stft(padded, **stft_options(config)))
+    if caches.has_librosa():
+        spectra = caches.load_librosa().stft(padded, **stft_options(config))
+    else:
+        spectra = short_time.stft(padded, config)
+    magnitudes = np.abs(spectra)
     bands = np.maximum(mel_filters(config) @ magnitudes, MIN_MAGNITUDE)
     return np.log10(bands).T.astype(np.float32)
 

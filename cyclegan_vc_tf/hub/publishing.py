@@ -15,16 +15,18 @@ import shutil
 from pathlib import Path
 
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
-from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO
 from cyclegan_vc_tf.models import half_precision, registry
-from cyclegan_vc_tf.runs import run_files
+from cyclegan_vc_tf.runs import exported_model, run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
+
+CARD = "card.md"
+"""Name of the model card in the folder."""
 
 CARD_SYSTEMS = ("source", "converted", "world_target")
 """Systems in the table of a model card."""
@@ -56,11 +58,7 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
             "run first"
         )
     card = model_card(run, step, about, output.name)
-    config = dataclasses.replace(
-        run.config, corpus=CorpusConfig(), metrics=MetricsConfig(),
-        # Users choose a vocoder themselves; the power limit is part of what was evaluated.
-        vocoder=VocoderConfig(limit_power=run.config.vocoder.limit_power),
-    )  # fmt: skip
+    config = exported_model.without_paths(run.config)
     no_recordings: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
     moments = {
         direction: norm_statistics.find(run, direction, networks[f"generator_{direction}"], step)
@@ -70,7 +68,7 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     try:
         half_precision.write(output / run_files.WEIGHTS, networks)
-        files.write_text(output / "card.md", card)
+        files.write_text(output / CARD, card)
         files.write_json(output / run_files.PUBLISHED, {"step": step})
         run_files.write_statistics(output, run.statistics)
         run_files.write_corpus(output, no_recordings)

@@ -67,8 +67,13 @@ def layers_before(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Return the layers of a model whose outputs a layer takes; none for an input."""
     if isinstance(layer, keras.layers.InputLayer):
         return []
+    return [layer_of(tensor) for tensor in tf.nest.flatten(layer.input)]
+
+
+def layer_of(tensor: Any) -> keras.layers.Layer:
+    """Return the layer of a model that a symbolic tensor is the output of."""
     # The history of a tensor begins with its layer, and differs in the names of its fields.
-    return [tensor._keras_history[0] for tensor in tf.nest.flatten(layer.input)]
+    return tensor._keras_history[0]
 
 
 def make_checkpoint(networks: Mapping[str, keras.Model], **others: Any) -> tf.train.Checkpoint:

@@ -220,7 +220,7 @@ def training_recordings(corpus: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def read_published_step(folder: Path) -> int | None:
     """Read the step of a published run; None for other runs."""
     path = folder / PUBLISHED
-    return _read_step(files.read_json(path), path) if path.exists() else None
+    return read_step(files.read_json(path), path) if path.exists() else None
 
 
 def read_imported(path: Path) -> dict[str, Any]:
@@ -231,11 +231,15 @@ def read_imported(path: Path) -> dict[str, Any]:
     untrained = data["untrained"]
     if not isinstance(untrained, list) or not all(isinstance(name, str) for name in untrained):
         raise ValueError(f"{path}: untrained is {untrained!r:.100}; expected names of networks")
-    return {"step": _read_step(data, path), "untrained": untrained}
+    return {"step": read_step(data, path), "untrained": untrained}
 
 
-def _read_step(data: Mapping[str, Any], path: Path) -> int:
-    """Return the step in a file."""
+def read_step(data: Mapping[str, Any], path: Path | str) -> int:
+    """Return the step in the data of a file.
+
+    Raises:
+        ValueError: The step is not a number of steps.
+    """
     step = data["step"]
     if type(step) is not int or not 0 <= step < 2**63:
         raise ValueError(f"{path}: step is {step!r:.100}; expected a number of steps")

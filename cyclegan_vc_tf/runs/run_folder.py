@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -62,6 +62,9 @@ class RunFolder:
             lists the networks with random weights in the checkpoint of "step".
         published: Step of a published run, which has generators only; None for other runs.
     """
+
+    holds_statistics: ClassVar[bool] = False
+    """Whether generators normalise; those of a run folder take and return normalised features."""
 
     path: Path
     config: RunConfig
@@ -152,6 +155,11 @@ class RunFolder:
     def set_converted(self, step: int) -> None:
         """Record that all held-out recordings were converted after `step` steps."""
         files.write_text(self.path / CONVERTED_FILE, f"{step}\n")
+
+    def directions(self, step: int) -> tuple[Direction, ...]:
+        """Return the directions whose generators a checkpoint has; an imported run may lack one."""
+        untrained = self.imported["untrained"] if self.imported.get("step") == step else []
+        return tuple(each for each in Direction if f"generator_{each}" not in untrained)
 
     def load_generator(self, direction: str, step: int | None = None) -> tuple[keras.Model, int]:
         """Load the generator of a direction, and return it with the step of its weights.

@@ -17,14 +17,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from cyclegan_vc_tf.system.errors import InputError
 
 NUMBA_CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 """Environment variable with the folder of numba's compiled code; worker processes inherit it."""
 
 _LOCK = threading.Lock()
+
+
+@cache
+def has_librosa() -> bool:
+    """Return whether librosa is installed; cyclegan-vc-lite does without it."""
+    return importlib.util.find_spec("librosa") is not None
 
 
 def load_librosa() -> Any:
@@ -83,6 +87,10 @@ def _can_write_usual_folders() -> bool:
     """Return whether numba can write beside all files of librosa, or in the user's cache folder."""
     found = importlib.util.find_spec("librosa")
     folders = found.submodule_search_locations or [] if found else []
+    if not folders:
+        return True
+    import platformdirs  # Not installed where librosa is not.
+
     modules = {path.parent for folder in folders for path in Path(folder).rglob("*.py")}
     return all(can_write(folder / "__pycache__") for folder in modules) or can_write(
         Path(platformdirs.user_cache_dir("numba", appauthor=False))

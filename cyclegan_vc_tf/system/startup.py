@@ -1,6 +1,7 @@
 """Faster and silent start of commands that import TensorFlow, and their faster end."""
 
 import gc
+import importlib.util
 import os
 import sys
 import tempfile
@@ -8,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
+
+from cyclegan_vc_tf.system.errors import InputError
 
 _importing = threading.Lock()
 """Lock of the one thread that imports TensorFlow; the error stream belongs to all threads."""
@@ -26,17 +29,38 @@ def quiet_tensorflow() -> None:
 def fast_import() -> Iterator[None]:
     """Import TensorFlow silently; exclude what the block creates from garbage collection.
 
+    Raises:
+        InputError: TensorFlow is not installed.
+    """
+    quiet_tensorflow()
+    with collect_later():
+        with _importing:
+            if sys.modules.get("tensorflow") is None:
+                _import_tensorflow()
+        yield
+
+
+def _import_tensorflow() -> None:
+    """Import TensorFlow silently."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            "TensorFlow is not installed, and ONNX files alone are converted without it; expected "
+            "a file of python -m cyclegan_vc_tf export --format=onnx, or install cyclegan-vc-tf"
+        )
+    with _keep_messages(), _hide_packages("matplotlib", "sklearn"):
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def collect_later() -> Iterator[None]:
+    """Exclude what the block creates from garbage collection, such as modules.
+
     An import creates millions of permanent objects. Their collection takes a sixth of the time
     of TensorFlow's import, and as long again at the end of the process.
     """
-    quiet_tensorflow()
     enabled = gc.isenabled()
     gc.disable()
     try:
-        with _importing:
-            if "tensorflow" not in sys.modules:
-                with _keep_messages(), _hide_packages("matplotlib", "sklearn"):
-                    import tensorflow  # noqa: F401
         yield
     finally:
         gc.freeze()

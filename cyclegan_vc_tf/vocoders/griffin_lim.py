@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.features import log_mel
+from cyclegan_vc_tf.features import log_mel, short_time
 from cyclegan_vc_tf.system import caches
 
 MAX_LOG_MEL = 3.0
@@ -33,17 +33,20 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
 
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
-    librosa = caches.load_librosa()
     bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), MAX_LOG_MEL)
     inverse = _inverse_filters(config)
     magnitudes = np.maximum(inverse @ bands, 0.0)
-    wave = librosa.griffinlim(
-        magnitudes,
-        n_iter=iterations,
-        momentum=MOMENTUM,
-        **_initial_phases(librosa.griffinlim),
-        **log_mel.stft_options(config),
-    )
+    if caches.has_librosa():
+        librosa = caches.load_librosa()
+        wave = librosa.griffinlim(
+            magnitudes,
+            n_iter=iterations,
+            momentum=MOMENTUM,
+            **_initial_phases(librosa.griffinlim),
+            **log_mel.stft_options(config),
+        )
+    else:
+        wave = short_time.griffin_lim(magnitudes, config, iterations, MOMENTUM)
     front, _ = log_mel.margin_samples(config)
     return wave[front : front + len(spectra) * config.hop_samples].astype(np.float32)
 

@@ -1,0 +1,117 @@
+"""Compare exported generators of a run with the run: size, difference, distortion, time.
+
+    python -m benchmarks.exports
+    python -m benchmarks.exports --run_dir=RUN --held_out_A=… --held_out_B=…
+
+Every file is run by ONNX Runtime or by TensorFlow Lite's own runtime, on held-out recordings of
+speaker A. 8-bit files are calibrated with these recordings. The columns:
+
+- difference: largest difference of a feature from the run's, in standard deviations of its bin,
+  divided by the largest feature in such deviations, over all recordings;
+- MCD: mel-cepstral distortion of whole conversions to speaker B's recordings, in dB;
+- CPU time of the generator alone per second of speech, in ms, on all threads together.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from benchmarks.harness import machine
+from cyclegan_vc_tf import api
+from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
+from cyclegan_vc_tf.conversion.converter import Converter
+from cyclegan_vc_tf.conversion.exported import ExportedGenerator
+from cyclegan_vc_tf.evaluation.evaluation_sets import load_evaluation_sets
+from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
+from cyclegan_vc_tf.evaluation.scoring import Scorer
+from cyclegan_vc_tf.interop import model_export
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT
+
+Engine = Callable[[np.ndarray], np.ndarray]
+"""Function from features to converted features, both (frames, bins)."""
+
+ROUNDS = 3
+"""Repetitions of all recordings; the fastest counts."""
+
+
+def open_engine(path: Path) -> Engine:
+    """Open an exported file in its own runtime."""
+    if path.suffix == ".onnx":
+        return ExportedGenerator(path).convert
+    run = Interpreter(str(path)).get_signature_runner()
+
+    def convert(features: np.ndarray) -> np.ndarray:
+        return run(**{INPUT: features})[OUTPUT]
+
+    return convert
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.exports",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    demo = Path("data/demo/held_out")
+    parser.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to export")
+    for speaker, name in zip(SPEAKERS, ("heart", "michael"), strict=True):
+        parser.add_argument(
+            f"--held_out_{speaker}", type=Path, default=demo / name,
+            help=f"held-out recordings of speaker {speaker}, with names like the other's",
+        )  # fmt: skip
+    arguments = parser.parse_args()
+    run = run_folder.open_run(api.find_run(arguments.run_dir))
+    folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
+    direction, config, step = Direction.A2B, run.config.features, run.pick("last")
+    sets = load_evaluation_sets(run, held_out_dirs=folders)[direction]
+    scorer = Scorer(sets, config.sample_rate_hz, NeuralMetrics())
+    generator, _ = run.load_generator(direction)
+    converters = {"TensorFlow": Converter.for_run(run, direction, generator)}
+    megabytes = {"TensorFlow": float("nan")}
+    with tempfile.TemporaryDirectory() as made:
+        for kind in ("onnx", "tflite"):
+            for quantize in ("none", "float16", "int8"):
+                path = Path(made) / f"{quantize}.{kind}"
+                calibration = folders["A"] if quantize == "int8" else ""
+                options = model_export.ExportOptions(kind, quantize, calibration)
+                model_export.export(run, direction, step, path, options)
+                name = f"{kind}, {quantize}"
+                statistics = run.statistics["A"], run.statistics["B"]
+                converters[name] = Converter(
+                    open_engine(path), *statistics, config, run.config.vocoder,
+                    holds_statistics=True,
+                )  # fmt: skip
+                megabytes[name] = path.stat().st_size / 1e6
+    features = [converters["TensorFlow"].analyse(wave).spectra for wave in scorer.sources.values()]
+    seconds = sum(map(len, features)) * config.hop_s
+    target = run.statistics["B"]
+    expected = [converters["TensorFlow"].convert_spectra(each) for each in features]
+    largest = max(np.abs((each - target.mean) / target.scale).max() for each in expected)
+    print(f"{machine.describe()}\n\n{arguments.run_dir}, {direction}, {seconds:.0f} s of speech\n")
+    print("| generator | MB | difference | MCD (dB) | CPU ms per s |\n|---|---|---|---|---|")
+    for name, converter in converters.items():
+        times = []
+        for _ in range(ROUNDS):
+            start = time.process_time()
+            outputs = [converter.convert_spectra(each) for each in features]
+            times.append(time.process_time() - start)
+        difference = max(
+            np.abs((one - other) / target.scale).max()
+            for one, other in zip(outputs, expected, strict=True)
+        )
+        mcd_db = scorer.score(scorer.convert(converter)).summary["mcd_db"]
+        print(
+            f"| {name} | {megabytes[name]:.1f} | {difference / largest:.1e} | {mcd_db:.2f} | "
+            f"{1000 * min(times) / seconds:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
