@@ -1,0 +1,88 @@
+"""Commands of two workers in real processes: stop, kill, resume, and what the chief writes."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from conftest import REPOSITORY, scalars, variables
+
+from benchmarks.harness import workers
+from benchmarks.harness.workers import Workers
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.checkpoints import Checkpoints
+
+STEPS = 40
+
+FLAGS = [
+    "--f0_method=dio", "--channels=4", "--residual_blocks=1", "--crop_frames=16",
+    "--batch_size=4", "--augment_gain_db=6", "--precision=mixed_bfloat16", f"--steps={STEPS}",
+    "--convert_every=0", "--checkpoint_every=5", "--log_every=5", "--strategy=multi_worker",
+]  # fmt: skip
+
+
+def start(corpus: Path, folder: Path, name: str) -> Workers:
+    """Start two workers that train a run, or go on with it."""
+    command = [
+        REPOSITORY / "train.py", *FLAGS, f"--source_dir={corpus / 'low'}",
+        f"--target_dir={corpus / 'high'}", f"--features_dir={folder / 'features'}",
+        f"--run_dir={folder / name}",
+    ]  # fmt: skip
+    return workers.start(folder / "out", command, workers.tf_config_variables(2), cwd=REPOSITORY)
+
+
+def wait_until(reached: Callable[[], bool], running: Workers) -> None:
+    """Wait for a moment at which both workers still run."""
+    while not reached():
+        running.are_running()
+        assert not running.ends, running.outputs()
+        time.sleep(0.01)
+
+
+def test_a_training_of_two_workers_is_stopped_killed_and_finished(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """Its weights are those of an unbroken training, bit for bit."""
+    unbroken = start(corpus, tmp_path, "unbroken")
+    assert unbroken.wait(1200) == [0, 0], unbroken.outputs()
+    chief, other = unbroken.outputs()
+    assert f"{STEPS}/{STEPS}" in chief and "Converted held-out speech" in chief
+    assert "Training" not in other and "Converted" not in other
+    # One writer of events: `scalars` fails at a step that is there twice.
+    assert len(list((tmp_path / "unbroken").glob("events.out.tfevents.*"))) == 1
+    logged = {step for _, step in scalars(tmp_path / "unbroken", "loss/generator")}
+    assert logged == set(range(5, STEPS + 1, 5))
+
+    checkpoints = Checkpoints(tmp_path / "killed" / "checkpoints")
+    rng = random.Random(time.time_ns())
+    stopped = start(corpus, tmp_path, "killed")
+    wait_until(lambda: checkpoints.last_step() > 0, stopped)
+    stopped.processes[1].send_signal(signal.SIGTERM)
+    assert stopped.wait(1200) == [0, 0], stopped.outputs()
+    saved = checkpoints.last_step()
+    assert all(f"Stopped at step {saved}, saved" in text for text in stopped.outputs())
+    assert 5 <= saved < STEPS
+
+    killed = start(corpus, tmp_path, "killed")
+    wait_until(killed.are_connected, killed)
+    assert f"Resuming {tmp_path}/killed at step {saved}." in killed.outputs()[0]
+    victim = rng.randrange(2)
+    killed.processes[victim].send_signal(signal.SIGKILL)
+    statuses = killed.wait(1200)
+    assert statuses[victim] == -signal.SIGKILL
+    assert statuses[1 - victim] == 2, killed.outputs()
+    *_, line = killed.outputs()[1 - victim].splitlines()
+    assert f"worker {1 - victim} of 2 ends, because another worker ended or is silent" in line
+    assert "Traceback" not in killed.outputs()[1 - victim]
+
+    finished = start(corpus, tmp_path, "killed")
+    assert finished.wait(1200) == [0, 0], finished.outputs()
+    found, expected = (variables(tmp_path / name, STEPS) for name in ("killed", "unbroken"))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    # Conversion needs no cluster: the folder is a run as any other.
+    run = run_folder.open_run(tmp_path / "killed")
+    assert run.load_generator("A2B")[1] == STEPS
