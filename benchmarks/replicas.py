@@ -1,4 +1,4 @@
-"""Measure steps shared by several replicas on this machine, and estimate steps of 8 and 32 GPUs.
+"""Measure steps shared by several replicas on this machine, and estimate those of clusters.
 
     python -m benchmarks.replicas                     measured, some minutes
     python -m benchmarks.replicas --paper             estimated from sizes and published rates
@@ -7,18 +7,20 @@ Measured: seconds per step and bytes on the loopback device per step, of one dev
 devices of one process, and of worker processes. All of them share the cores of this machine, so
 that more replicas cannot be faster: the table shows what sharing costs.
 
-Estimated: each GPU has one crop of each speaker. A step takes the time of its operations at a share
-of the GPU's published rate, then the time of a ring all-reduce of all gradients, 2 (N - 1) / N
-times their bytes over the slowest link, with nothing done at once.
+Estimated: each replica has one crop of each speaker. A step takes the time of its operations, then
+the time of a ring all-reduce of all gradients, 2 (N - 1) / N times their bytes over the slowest
+link, with nothing done at once. The time of the operations is measured for a CPU. For a GPU it is
+assumed: a share of the GPU's published rate.
 """
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -39,7 +41,20 @@ Source: NVIDIA A100 Tensor Core GPU datasheet.
 SHARES = (0.2, 0.5)
 """Shares of that rate that a step may reach: assumed, no GPU was measured."""
 
-LINKS = {
+MEASURED_S = {"vc1": 0.57, "vc2": 3.90, "vc3": 6.83, "mask": 4.93}
+"""Seconds per step of one crop on two cores.
+
+Source: docs/guides/choosing.md, `python -m benchmarks.variants` on an Intel Xeon, 2026-11-23.
+"""
+
+CPU_LINKS = {
+    "4 machines, 10 Gbit/s Ethernet (1.25 GB/s)": (4, 1.25e9),
+    "4 machines, 1 Gbit/s Ethernet (0.125 GB/s)": (4, 0.125e9),
+    "32 machines, 10 Gbit/s Ethernet (1.25 GB/s)": (32, 1.25e9),
+}
+"""Number of machines without GPUs, and bytes per second of their links. Source: IEEE 802.3."""
+
+GPU_LINKS = {
     "8 GPUs, NVLink 3 (300 GB/s)": (8, 300e9),
     "8 GPUs, PCIe 4.0 x16 (32 GB/s)": (8, 32e9),
     "4 x 8 GPUs, InfiniBand HDR (25 GB/s)": (32, 25e9),
@@ -51,6 +66,14 @@ LINKS = {
 Source: NVIDIA A100 datasheet (NVLink, 600 GB/s in both directions); PCI Express 4.0; InfiniBand HDR
 at 200 Gbit/s; IEEE 802.3.
 """
+
+MEASURED = {
+    "one device": ("one", 1),
+    "2 logical devices, one process": ("mirrored", 2),
+    "2 processes": ("multi_worker", 2),
+    "4 processes": ("multi_worker", 4),
+}
+"""Strategy, and number of devices or workers, of each measurement."""
 
 WEIGHT_BYTES = 4
 
@@ -77,26 +100,22 @@ def all_reduce_s(gradient_bytes: float, replicas: int, byte_s: float) -> float:
     return 2 * (replicas - 1) / replicas * gradient_bytes / byte_s
 
 
-def efficiency(size: Size, flop_s: float, replicas: int, byte_s: float, crops: int = 1) -> float:
+def efficiency(compute_s: float, exchange_s: float) -> float:
     """Return crops per second and replica, as a fraction of those of a single device.
 
     Args:
-        size: Size of a step.
-        flop_s: Operations per second of a replica.
-        replicas: Number of replicas.
-        byte_s: Bytes per second of the slowest link.
-        crops: Crops of each speaker per replica.
+        compute_s: Seconds of the operations of a step.
+        exchange_s: Seconds of the all-reduce.
     """
-    compute_s = crops * size.operations / flop_s
-    return compute_s / (compute_s + all_reduce_s(size.gradient_bytes, replicas, byte_s))
+    return compute_s / (compute_s + exchange_s)
 
 
-def crops_for(size: Size, flop_s: float, replicas: int, byte_s: float, wanted: float) -> int:
-    """Return the smallest number of crops per replica that reaches an efficiency."""
-    crops = 1
-    while efficiency(size, flop_s, replicas, byte_s, crops) < wanted:
-        crops += 1
-    return crops
+def crops_for(crop_s: float, exchange_s: float, wanted: float) -> int:
+    """Return the smallest number of crops per replica that reaches an efficiency.
+
+    n · crop / (n · crop + exchange) ≥ wanted, solved for n.
+    """
+    return max(1, math.ceil(wanted / (1 - wanted) * exchange_s / crop_s))
 
 
 def measure_size(variant: str) -> Size:
@@ -124,23 +143,41 @@ def print_paper() -> None:
             f"| {variant} | {size.operations / 1e9:.0f} | {size.gradient_bytes / 1e6:.0f} |",
             flush=True,
         )
+    print("\nTwo cores per machine, measured seconds per step:\n")
+    print_links(measured, MEASURED_S, CPU_LINKS)
     for share in SHARES:
-        flop_s = share * FLOP_S
-        print(f"\n{share:.0%} of {FLOP_S / 1e12} TFLOP/s:\n")
-        print("| replicas | " + " | ".join(measured) + " |\n|---|" + "---|" * len(measured))
-        computing = [f"{1000 * size.operations / flop_s:.0f} ms" for size in measured.values()]
-        print(f"| 1 GPU, a step of one crop | {' | '.join(computing)} |")
-        for name, (replicas, byte_s) in LINKS.items():
-            cells = []
-            for size in measured.values():
-                sending_ms = 1000 * all_reduce_s(size.gradient_bytes, replicas, byte_s)
-                reached = efficiency(size, flop_s, replicas, byte_s)
-                crops = crops_for(size, flop_s, replicas, byte_s, 0.8)
-                cells.append(f"+ {sending_ms:.1f} ms, {reached:.0%}, {crops}")
-            print(f"| {name} | {' | '.join(cells)} |")
+        print(f"\nGPUs that reach {share:.0%} of {FLOP_S / 1e12} TFLOP/s, assumed:\n")
+        crop_s = {name: size.operations / (share * FLOP_S) for name, size in measured.items()}
+        print_links(measured, crop_s, GPU_LINKS)
     print(
-        "\nCells: time of the all-reduce; efficiency with one crop per GPU; crops per GPU for 80 %."
+        "\nCells: seconds of the all-reduce; efficiency with one crop per replica; crops per "
+        "replica for 80 %."
     )
+
+
+def print_links(
+    measured: Mapping[str, Size],
+    crop_s: Mapping[str, float],
+    links: Mapping[str, tuple[int, float]],
+) -> None:
+    """Print a table of clusters.
+
+    Args:
+        measured: Size of a step of each variant.
+        crop_s: Seconds per step of one crop of each variant.
+        links: Number of replicas and bytes per second of the slowest link, by name.
+    """
+    print("| replicas | " + " | ".join(measured) + " |\n|---|" + "---|" * len(measured))
+    computing = [f"{crop_s[name]:.3f} s" for name in measured]
+    print(f"| 1, a step of one crop | {' | '.join(computing)} |")
+    for link, (replicas, byte_s) in links.items():
+        cells = []
+        for name, size in measured.items():
+            exchange_s = all_reduce_s(size.gradient_bytes, replicas, byte_s)
+            reached = efficiency(crop_s[name], exchange_s)
+            crops = crops_for(crop_s[name], exchange_s, 0.8)
+            cells.append(f"+ {exchange_s:.3f} s, {reached:.0%}, {crops}")
+        print(f"| {link} | {' | '.join(cells)} |")
 
 
 def read_loopback_bytes(table: Path = Path("/proc/net/dev")) -> int:
@@ -169,29 +206,29 @@ def measure_here(given: argparse.Namespace) -> dict[str, float]:
         logical = [tf.config.LogicalDeviceConfiguration()] * given.devices
         tf.config.set_logical_device_configuration(cpu, logical)
     config = step_config(given, given.strategy)
-    replicas = distribution.plan(config.training).start()
-    trainer = Trainer(config, replicas)
-    rows = list(replicas.rows(config.training.batch_size))
-    inputs = [tf.gather(each, rows) for each in port.draw_batch(config)]
-    norms = tf.constant(False)
-    trainer.train_step(*inputs, norms=norms)
-    replicas.wait()
-    sent, seconds = read_loopback_bytes(), []
-    for _ in range(given.steps):
-        began = time.perf_counter()
-        _, finite = trainer.train_step(*inputs, norms=norms)
-        if not finite:
-            raise FloatingPointError("a loss is not finite")
-        seconds.append(time.perf_counter() - began)
-    sent = read_loopback_bytes() - sent
-    replicas.wait()
-    weights = [weight for network in trainer.networks.values() for weight in network.weights]
-    count = sum(int(weight.shape.num_elements()) for weight in weights if weight.trainable)
-    return {
-        "step_s": statistics.median(seconds),
-        "sent_bytes": sent / given.steps,
-        "gradient_bytes": WEIGHT_BYTES * count,
-    }
+    with distribution.plan(config.training).start() as replicas:
+        trainer = Trainer(config, replicas)
+        rows = list(replicas.rows(config.training.batch_size))
+        inputs = [tf.gather(each, rows) for each in port.draw_batch(config)]
+        norms = tf.constant(False)
+        trainer.train_step(*inputs, norms=norms)
+        replicas.wait()
+        sent, seconds = read_loopback_bytes(), []
+        for _ in range(given.steps):
+            began = time.perf_counter()
+            _, finite = trainer.train_step(*inputs, norms=norms)
+            if not finite:
+                raise FloatingPointError("a loss is not finite")
+            seconds.append(time.perf_counter() - began)
+        sent = read_loopback_bytes() - sent
+        replicas.wait()
+        weights = [weight for network in trainer.networks.values() for weight in network.weights]
+        count = sum(int(weight.shape.num_elements()) for weight in weights if weight.trainable)
+        return {
+            "step_s": statistics.median(seconds),
+            "sent_bytes": sent / given.steps,
+            "gradient_bytes": WEIGHT_BYTES * count,
+        }
 
 
 def measure(given: argparse.Namespace, strategy: str, count: int) -> dict[str, float]:
@@ -221,12 +258,8 @@ def measure(given: argparse.Namespace, strategy: str, count: int) -> dict[str, f
 def print_measured(given: argparse.Namespace) -> None:
     """Print the table of measured steps."""
     print("| replicas | s per step | gradients, MB | sent per step by all, MB |\n|---|---|---|---|")
-    for name, strategy, count in (
-        ("one device", "one", 1),
-        ("2 logical devices, one process", "mirrored", 2),
-        ("2 processes", "multi_worker", 2),
-        ("4 processes", "multi_worker", 4),
-    ):
+    for name in given.only or MEASURED:
+        strategy, count = MEASURED[name]
         found = measure(given, strategy, count)
         sent = f"{found['sent_bytes'] / 1e6:.1f}" if strategy == "multi_worker" else "0"
         print(
@@ -245,6 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes.add_flags(flags)
     flags.set_defaults(batch=4)
     flags.add_argument("--steps", type=sizes.whole(), default=10, help="steps to measure")
+    flags.add_argument(
+        "--only", choices=MEASURED, action="append", help="measure only this row; repeatable"
+    )
     flags.add_argument("--paper", action="store_true", help="print estimates for GPUs")
     # Of the processes that this command starts.
     flags.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

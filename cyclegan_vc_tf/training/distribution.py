@@ -12,8 +12,8 @@ once per step, in one order. Each replica then makes the same update of its own 
 Nothing else is exchanged: instance norms take their statistics from single examples.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -227,13 +227,21 @@ class Plan:
         """Whether this process writes the run folder."""
         return self.cluster is None or self.cluster.index == 0
 
-    def start(self) -> Distribution:
+    @contextmanager
+    def start(self) -> Iterator[Distribution]:
         """Start the replicas; with a cluster, wait until all workers have come to this point.
 
         Raises:
             InputError: TensorFlow is in use already in this process.
-            TrainingError: Another worker did not start in time.
+            TrainingError: Another worker did not start in time, or TensorFlow failed in the block.
         """
+        distribution = self._make()
+        try:
+            yield distribution
+        except tf.errors.OpError as error:
+            raise TrainingError(distribution.describe_failure(error)) from error
+
+    def _make(self) -> Distribution:
         if self.cluster is not None:
             return Distribution(_connect(self.cluster, self._gpus), self.devices, self.cluster)
         if self.devices == 1:

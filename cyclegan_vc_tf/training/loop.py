@@ -73,9 +73,9 @@ def train(
     corpus = recordings_table(speakers)
     if not plan.is_chief:
         # The chief starts its replicas when the run folder is complete.
-        replicas = plan.start()
-        run = _join(run_dir, config, corpus)
-        return Session(run, speakers, say, (), stop or threading.Event(), replicas).run_to_end()
+        with plan.start() as replicas:
+            run = _join(run_dir, config, corpus)
+            return Session(run, speakers, say, (), stop or threading.Event(), replicas).run_to_end()
     if not resumed:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
         run = run_folder.create_run(run_dir, config, statistics, corpus)
@@ -94,7 +94,8 @@ def train(
         # recordings of a run that has some are unchanged, but may lie in other folders now.
         run = run.with_recordings(corpus)
         stop = stop or threading.Event()
-        return Session(run, speakers, say, callbacks, stop, plan.start()).run_to_end()
+        with plan.start() as replicas:
+            return Session(run, speakers, say, callbacks, stop, replicas).run_to_end()
 
 
 def _join(run_dir: Path, config: RunConfig, corpus: Mapping[str, Any]) -> RunFolder:

@@ -1,8 +1,8 @@
 """Steps of a training and what happens beside them, from the last checkpoint to the end."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 
 import tensorflow as tf
@@ -19,7 +19,7 @@ from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import events as events_module
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import device
-from cyclegan_vc_tf.system.errors import InputError, StopTraining, TrainingError
+from cyclegan_vc_tf.system.errors import InputError, StopTraining
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
 from cyclegan_vc_tf.training import callbacks as built_in
@@ -89,29 +89,18 @@ class Session:
             self.finished = True
             self.say(f"All {self.step} steps of this run are done.")
         else:
-            with self._naming_failures():
-                self._fit()
+            self._fit()
         if self.finished and self.replicas.is_chief:
             self.held_out.convert()
             self.say(f"Curves, pictures, sound: tensorboard --logdir {self.run.path}")
-        with self._naming_failures():
-            # A worker whose process ends would end the others.
-            self.replicas.wait()
+        # A worker whose process ends would end the others.
+        self.replicas.wait()
         return self.finished
-
-    @contextmanager
-    def _naming_failures(self) -> Iterator[None]:
-        """Raise TrainingError for an error of TensorFlow in the block."""
-        try:
-            yield
-        except tf.errors.OpError as error:
-            raise TrainingError(self.replicas.describe_failure(error)) from error
 
     def _begin(self) -> int:
         """Give all replicas the chief's state; return the step."""
         step = self._restore() if self.replicas.is_chief else 0
-        with self._naming_failures():
-            self.replicas.copy_from_chief(self.trainer.variables)
+        self.replicas.copy_from_chief(self.trainer.variables)
         if self.replicas.is_chief:
             return step
         step, found = int(self.trainer.step.read_value()), self.run.checkpoints.last_step()

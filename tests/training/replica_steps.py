@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.system import processor
 from cyclegan_vc_tf.training import distribution
-from cyclegan_vc_tf.training.distribution import Plan
+from cyclegan_vc_tf.training.distribution import Distribution, Plan
 from cyclegan_vc_tf.training.trainer import Trainer
 
 FRAMES, BATCH_SIZE, MAX_DEVICES = 16, 12, 4
@@ -52,9 +51,10 @@ def is_masked(config: RunConfig) -> bool:
     return config.network.variant == "mask"
 
 
-def train(config: RunConfig, plan: Plan, steps: int, dtype: str) -> dict[str, np.ndarray]:
+def train(
+    config: RunConfig, replicas: Distribution, steps: int, dtype: str
+) -> dict[str, np.ndarray]:
     """Train; returns every scalar of every step, and all weights by their number."""
-    replicas = plan.start()
     trainer = Trainer(config, replicas)
     replicas.copy_from_chief(trainer.variables)
     rows, found = list(replicas.rows(BATCH_SIZE)), {}
@@ -98,11 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             assert distribution.plan(config.training) == Plan("CPU", MAX_DEVICES)
             plans = {f"{number}/": Plan("CPU", int(number)) for number in given.devices.split(",")}
         for name, plan in plans.items():
-            trained = train(config, plan, given.steps, given.dtype)
+            with plan.start() as replicas:
+                trained = train(config, replicas, given.steps, given.dtype)
             found |= {f"{variant}/{name}{key}": value for key, value in trained.items()}
     np.savez(given.file, **found)
 
 
 if __name__ == "__main__":
-    TrainingConfig()
     main()

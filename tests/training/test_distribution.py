@@ -18,7 +18,7 @@ from gpu_stand_in import A100
 
 from benchmarks.harness import workers
 from cyclegan_vc_tf.config.training import TrainingConfig
-from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.errors import InputError, TrainingError
 from cyclegan_vc_tf.training import cluster, distribution
 from cyclegan_vc_tf.training.cluster import Cluster
 from cyclegan_vc_tf.training.distribution import Distribution, Plan
@@ -137,9 +137,10 @@ def three_workers(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 def test_one_device_is_the_default() -> None:
     assert distribution.plan(TrainingConfig()) == Plan()
-    assert Plan().start() is distribution.ONE_DEVICE
     # A single device, or a single worker, needs no strategy either.
-    assert distribution.plan(config(strategy="mirrored")).start() is distribution.ONE_DEVICE
+    for plan in (Plan(), distribution.plan(config(strategy="mirrored"))):
+        with plan.start() as replicas:
+            assert replicas is distribution.ONE_DEVICE
 
 
 def test_devices_are_counted(monkeypatch: pytest.MonkeyPatch, three_workers: Cluster) -> None:
@@ -187,9 +188,12 @@ def test_a_lost_worker_and_other_failures_are_described(three_workers: Cluster) 
     expected = "TensorFlow failed: Out of memory; the last checkpoint is kept"
     assert second.describe_failure(full) == expected
     assert distribution.ONE_DEVICE.describe_failure(full) == expected
+    with pytest.raises(TrainingError, match="Out of memory; the last checkpoint"), Plan().start():
+        raise full
 
 
 def test_a_cluster_comes_before_all_other_use_of_tensorflow(three_workers: Cluster) -> None:
     tf.constant(0)
-    with pytest.raises(InputError, match="has to be the first use of TensorFlow in a process"):
-        Plan("CPU", 1, three_workers).start()
+    refused = pytest.raises(InputError, match="has to be the first use of TensorFlow in a process")
+    with refused, Plan("CPU", 1, three_workers).start():
+        pass

@@ -4,15 +4,23 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import REPOSITORY, scalars, variables
 
 from benchmarks.harness import workers
 from benchmarks.harness.workers import Workers
+from cyclegan_vc_tf.config.corpus import CorpusConfig
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.data import preparation
+from cyclegan_vc_tf.data.speakers import recordings_table
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
+from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.training import loop
 
 STEPS = 40
 
@@ -39,6 +47,36 @@ def wait_until(reached: Callable[[], bool], running: Workers) -> None:
         running.are_running()
         assert not running.ends, running.outputs()
         time.sleep(0.01)
+
+
+def test_a_worker_needs_the_chiefs_folder_settings_and_recordings(
+    corpus: Path, tmp_path: Path, small_config: RunConfig
+) -> None:
+    """Numbers of processes and folders of features may differ."""
+    folders = CorpusConfig(
+        f"{corpus}/low", f"{corpus}/high", features_dir=f"{tmp_path}/features", workers=1
+    )
+    config = replace(small_config, corpus=folders)
+    speakers = preparation.prepare(config.corpus, config.features)
+    table = recordings_table(speakers)
+    statistics = {name: speaker.statistics for name, speaker in speakers.items()}
+    run_dir = tmp_path / "run"
+    with pytest.raises(InputError, match="all workers need the chief's --run_dir"):
+        loop._join(run_dir, config, table)
+    run_folder.create_run(run_dir, config, statistics, table)
+    own = replace(config, corpus=replace(folders, features_dir="/elsewhere", workers=2))
+    assert loop._join(run_dir, own, table).path == run_dir
+    other = replace(config, training=replace(config.training, steps=5, seed=1))
+    with pytest.raises(InputError) as refused:
+        loop._join(run_dir, other, table)
+    assert str(refused.value) == (
+        "this worker has other settings than the chief: --steps is 5 and the chief's is 4; "
+        "--seed is 1 and the chief's is 0; give all workers the chief's flags"
+    )
+    name = next(iter(table["A"]["training"]))
+    changed = {**table["A"], "training": {**table["A"]["training"], name: "0" * 64}}
+    with pytest.raises(InputError, match=f"1 changed .{name}.; restore them"):
+        loop._join(run_dir, config, {**table, "A": changed})
 
 
 def test_a_training_of_two_workers_is_stopped_killed_and_finished(
