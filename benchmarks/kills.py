@@ -1,6 +1,6 @@
 """Kill workers of a training at random moments; compare its end with an unbroken training's.
 
-    python -m benchmarks.kills --kills=20                                      some 10 minutes
+    python -m benchmarks.kills --kills=20                                      20 minutes or more
 
 A worker, the chief or another, is killed with SIGKILL some time after all have connected. The
 others have to end by themselves with one line and status 2. All workers are then started again,
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 before = checkpoints.last_step()
                 while running.are_running() and not running.are_connected():
                     time.sleep(0.02)
-                end = time.monotonic() + rng.uniform(0.0, 1.0) * whole_s
+                end = time.monotonic() + rng.uniform(0.0, 0.8) * whole_s
                 while running.are_running() and (kills == given.kills or time.monotonic() < end):
                     time.sleep(0.02)
                 if not running.are_running():
