@@ -16,10 +16,10 @@ TASK_TYPES = ("chief", "worker")
 SLURM_VARIABLES = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE")
 """Variables that `srun` sets for every task of a job step."""
 
-MIN_SLURM_PORT, SLURM_PORTS = 15_000, 10_000
-"""First port, and number of ports, from which the number of a SLURM job chooses.
+MIN_SLURM_PORT, SLURM_PORTS, PORTS_PER_JOB = 15_000, 10_000, 20
+"""First port, number of ports, and ports for each job: the number of a SLURM job chooses them.
 
-Linux gives the ports from 32768 to outgoing connections.
+Jobs that share a node have other ports. Linux gives those from 32768 to outgoing connections.
 """
 
 
@@ -116,7 +116,8 @@ def parse_slurm(variables: Mapping[str, str]) -> Cluster:
     Raises:
         InputError: The variables are wrong, or tasks are not numbered host by host.
     """
-    port = MIN_SLURM_PORT + int(variables.get("SLURM_JOB_ID") or 0) % SLURM_PORTS
+    job = int(variables.get("SLURM_JOB_ID") or 0)
+    port = MIN_SLURM_PORT + PORTS_PER_JOB * job % SLURM_PORTS
     try:
         index = int(variables["SLURM_PROCID"])
         hosts = slurm.expand_hostlist(variables["SLURM_STEP_NODELIST"])

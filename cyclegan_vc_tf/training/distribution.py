@@ -24,7 +24,7 @@ from tensorflow.python.eager import context as tf_context
 
 from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.models.ordered_sum import sum_in_order
-from cyclegan_vc_tf.system.errors import InputError, TrainingError
+from cyclegan_vc_tf.system.errors import InputError, TrainingError, join_names
 from cyclegan_vc_tf.training.cluster import Cluster, find_cluster
 
 START_TIMEOUT_S = 600
@@ -317,6 +317,7 @@ def _connect(cluster: Cluster, gpus: int) -> tf.distribute.Strategy:
     except tf.errors.OpError as error:
         raise TrainingError(
             f"worker {cluster.index} of {len(cluster.workers)} could not connect with all others "
-            f"within {START_TIMEOUT_S} s ({error.message.splitlines()[0]}); start all workers "
-            f"{', '.join(cluster.workers)}, and check that they reach each other"
+            f"({error.message.splitlines()[0]}); start all of {join_names(cluster.workers)} within "
+            f"{START_TIMEOUT_S} s, and check that their ports are free and that they reach each "
+            "other"
         ) from error

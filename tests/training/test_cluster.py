@@ -37,11 +37,11 @@ def test_a_chief_comes_before_the_workers() -> None:
 
 
 def test_slurm_names_the_workers() -> None:
-    """Hosts in SLURM's order, not sorted by name, and ports above 15000 by the job's number."""
-    workers = ("node9:19711", "node9:19712", "node10:19711")
+    """Hosts in SLURM's order, not sorted by name, and ports 15000 + 20 · 4711 % 10000."""
+    workers = ("node9:19220", "node9:19221", "node10:19220")
     assert cluster.find_cluster(slurm()) == Cluster(workers, 2)
     repeated = {"SLURM_STEP_NODELIST": "a[01-02],b", "SLURM_STEP_TASKS_PER_NODE": "1(x3)"}
-    workers = ("a01:19711", "a02:19711", "b:19711")
+    workers = ("a01:19220", "a02:19220", "b:19220")
     assert cluster.find_cluster(slurm(**repeated, SLURM_NODEID="2")) == Cluster(workers, 2)
 
 

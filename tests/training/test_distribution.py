@@ -19,7 +19,7 @@ from gpu_stand_in import A100
 from benchmarks.harness import workers
 from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.system.errors import InputError, TrainingError
-from cyclegan_vc_tf.training import cluster, distribution
+from cyclegan_vc_tf.training import distribution
 from cyclegan_vc_tf.training.cluster import Cluster
 from cyclegan_vc_tf.training.distribution import Distribution, Plan
 
@@ -66,7 +66,8 @@ def assert_equal_steps(found: Values, expected: Values, tolerance: float) -> Non
     for name, value in expected.items():
         if name.startswith("variable/") and ("bias" in name or "Variable" in name):
             continue
-        scale = np.max(np.abs(value))
+        # Weights and scores are of the order of 1, and scores cancel in their means.
+        scale = 1.0 if name.startswith("variable/") or "score" in name else np.max(np.abs(value))
         factor = 100 if "gradient_norm" in name else 1
         np.testing.assert_allclose(
             found[name], value, rtol=0, atol=factor * tolerance * max(scale, 1e-3), err_msg=name
@@ -95,10 +96,9 @@ def test_the_steps_of_several_devices_are_those_of_one(devices: int, one_device:
 def slurm_variables(count: int) -> list[dict[str, str]]:
     """Variables that srun would set for tasks on this machine."""
     # Ports follow from the number of the job.
-    port = cluster.MIN_SLURM_PORT + os.getpid() % cluster.SLURM_PORTS
     return [
         {
-            "SLURM_JOB_ID": str(port - cluster.MIN_SLURM_PORT), "SLURM_PROCID": str(number),
+            "SLURM_JOB_ID": str(os.getpid()), "SLURM_PROCID": str(number),
             "SLURM_NODEID": "0", "SLURM_STEP_NODELIST": "localhost",
             "SLURM_STEP_TASKS_PER_NODE": str(count),
         }
