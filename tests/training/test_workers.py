@@ -3,7 +3,8 @@
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +32,26 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def start(corpus: Path, folder: Path, name: str) -> Workers:
-    """Start two workers that train a run, or go on with it."""
+@pytest.fixture
+def start(corpus: Path, tmp_path: Path) -> Iterator[Callable[[str], Workers]]:
+    """Function that starts two workers which train a run, or go on with it."""
     command = [
         REPOSITORY / "train.py", *FLAGS, f"--source_dir={corpus / 'low'}",
-        f"--target_dir={corpus / 'high'}", f"--features_dir={folder / 'features'}",
-        f"--run_dir={folder / name}",
+        f"--target_dir={corpus / 'high'}", f"--features_dir={tmp_path / 'features'}",
     ]  # fmt: skip
-    return workers.start(folder / "out", command, workers.tf_config_variables(2), cwd=REPOSITORY)
+    with ExitStack() as started:
+
+        def start(name: str) -> Workers:
+            running = workers.start(
+                tmp_path / "out",
+                [*command, f"--run_dir={tmp_path / name}"],
+                workers.tf_config_variables(2),
+                cwd=REPOSITORY,
+            )
+            started.callback(running.kill)
+            return running
+
+        yield start
 
 
 def wait_until(reached: Callable[[], bool], running: Workers) -> None:
@@ -80,10 +93,10 @@ def test_a_worker_needs_the_chiefs_folder_settings_and_recordings(
 
 
 def test_a_training_of_two_workers_is_stopped_killed_and_finished(
-    corpus: Path, tmp_path: Path
+    start: Callable[[str], Workers], tmp_path: Path
 ) -> None:
     """Its weights are those of an unbroken training, bit for bit."""
-    unbroken = start(corpus, tmp_path, "unbroken")
+    unbroken = start("unbroken")
     assert unbroken.wait(1200) == [0, 0], unbroken.outputs()
     chief, other = unbroken.outputs()
     assert f"{STEPS}/{STEPS}" in chief and "Converted held-out speech" in chief
@@ -95,7 +108,7 @@ def test_a_training_of_two_workers_is_stopped_killed_and_finished(
 
     checkpoints = Checkpoints(tmp_path / "killed" / "checkpoints")
     rng = random.Random(time.time_ns())
-    stopped = start(corpus, tmp_path, "killed")
+    stopped = start("killed")
     wait_until(lambda: checkpoints.last_step() > 0, stopped)
     stopped.processes[1].send_signal(signal.SIGTERM)
     assert stopped.wait(1200) == [0, 0], stopped.outputs()
@@ -103,9 +116,8 @@ def test_a_training_of_two_workers_is_stopped_killed_and_finished(
     assert all(f"Stopped at step {saved}, saved" in text for text in stopped.outputs())
     assert 5 <= saved < STEPS
 
-    killed = start(corpus, tmp_path, "killed")
+    killed = start("killed")
     wait_until(killed.are_connected, killed)
-    assert f"Resuming {tmp_path}/killed at step {saved}." in killed.outputs()[0]
     victim = rng.randrange(2)
     killed.processes[victim].send_signal(signal.SIGKILL)
     statuses = killed.wait(1200)
@@ -115,8 +127,9 @@ def test_a_training_of_two_workers_is_stopped_killed_and_finished(
     assert f"worker {1 - victim} of 2 ends, because another worker ended or is silent" in line
     assert "Traceback" not in killed.outputs()[1 - victim]
 
-    finished = start(corpus, tmp_path, "killed")
+    finished = start("killed")
     assert finished.wait(1200) == [0, 0], finished.outputs()
+    assert f"Resuming {tmp_path}/killed at step " in finished.outputs()[0]
     found, expected = (variables(tmp_path / name, STEPS) for name in ("killed", "unbroken"))
     assert found.keys() == expected.keys()
     for name, value in expected.items():
