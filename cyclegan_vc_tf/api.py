@@ -207,7 +207,7 @@ def train(
     if config is None and run_files.exists(path):
         config = run_folder.open_run(path).config
     chosen = _choose_config(config, changes)
-    device.configure_training()
+    device.configure_training(uses_all=chosen.training.strategy != "one")
     if on_step is not None:
         callbacks = [*callbacks, training_callbacks.StepFunction(on_step)]
     finished = loop.train(path, chosen, say=log, callbacks=callbacks, stop=stop)

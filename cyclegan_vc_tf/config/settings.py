@@ -25,6 +25,9 @@ FLAG_ALIASES = {"frequency_warp": "vtln_init", "pairing_rounds": "inca_iteration
 SECTION_ALIASES = {"judges": "metrics"}
 """Current name by old name of a section of `config.json`."""
 
+SHARED_SECTIONS = ("features", "network", "training", "augmentation")
+"""Sections of the settings of a run that are equal on all workers of a training."""
+
 ALIASES_MODULE = "old names"
 """Name of the help section that lists the old names."""
 
@@ -252,6 +255,19 @@ def resume_differences(old: Any, new: Any) -> list[str]:
         before, after = (_get(config, section, field.name) for config in (old, new))
         if before != after and not field.metadata["resumable"]:
             found.append(f"--{field.name} was {before!r} and is {after!r}")
+    return found
+
+
+def worker_differences(chief: Any, own: Any) -> list[str]:
+    """Return one text per setting that differs and has to be equal on all workers of a training.
+
+    Folders and numbers of processes may differ from machine to machine.
+    """
+    found = []
+    for section, field, _ in iterate_fields(type(chief)):
+        theirs, ours = (_get(config, section, field.name) for config in (chief, own))
+        if theirs != ours and section in SHARED_SECTIONS:
+            found.append(f"--{field.name} is {ours!r} and the chief's is {theirs!r}")
     return found
 
 

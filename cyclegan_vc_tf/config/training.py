@@ -18,7 +18,16 @@ class TrainingConfig:
     """
 
     steps: int = setting(400_000, "Total number of training steps.", minimum=1, resumable=True)
-    batch_size: int = setting(1, "Number of crops per speaker and step.", minimum=1)
+    batch_size: int = setting(
+        1, "Number of crops per speaker and step, of all devices together.", minimum=1
+    )
+    strategy: str = setting(
+        "one",
+        "Devices that share each batch: one; mirrored, all GPUs of this machine; multi_worker, "
+        "all machines that TF_CONFIG or SLURM names. See docs/guides/scaling.md.",
+        choices=("one", "mirrored", "multi_worker"),
+        resumable=True,
+    )
     crop_frames: int = setting(
         128, "Length of a crop in frames, a multiple of 4.", minimum=FRAME_MULTIPLE
     )

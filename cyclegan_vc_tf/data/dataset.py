@@ -114,6 +114,7 @@ def training_pairs(
     first_step: int,
     last_step: int,
     longest_mask: int | None = None,
+    rows: range | None = None,
 ) -> tf.data.Dataset:
     """Make the dataset of batches for the steps from `first_step` to before `last_step`.
 
@@ -124,6 +125,7 @@ def training_pairs(
         first_step: First step, counted from 0.
         last_step: Step after the last.
         longest_mask: Largest number of masked frames; None for models without masks.
+        rows: Rows of each batch to make, as one of several workers; by default all.
 
     Returns:
         Dataset of pairs (batch, crop_frames, bins) float32, source and target drawn independently.
@@ -138,6 +140,12 @@ def training_pairs(
         return *crops, source.mask(number, longest_mask), target.mask(number, longest_mask)
 
     visits = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
+    if rows is not None and len(rows) < batch_size:
+        # Crops of other rows are not read.
+        row = tf.constant(rows, tf.int64)
+        visits = tf.data.Dataset.range(first_step, last_step).flat_map(
+            lambda step: tf.data.Dataset.from_tensor_slices(step * batch_size + row)
+        )
     examples = visits.map(
         make_example,
         num_parallel_calls=2,
@@ -147,4 +155,5 @@ def training_pairs(
     # No parameter is tuned here. The tuner's thread may sleep for a minute before an iterator can
     # end, and a training that is stopped would wait for it.
     options.autotune.enabled = False
-    return examples.batch(batch_size, drop_remainder=True).prefetch(8).with_options(options)
+    size = batch_size if rows is None else len(rows)
+    return examples.batch(size, drop_remainder=True).prefetch(8).with_options(options)

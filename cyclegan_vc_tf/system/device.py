@@ -8,8 +8,8 @@
 | memory of the device | - | grows as needed |
 | batches | stay in the host's memory | are copied ahead of the steps |
 
-A GPU that TensorFlow sees is used, and of several GPUs the first. Nothing else in the package asks
-for the kind of device.
+A GPU that TensorFlow sees is used. Of several GPUs it is the first, unless a training uses all of
+them. Only `training.distribution`, which counts devices, asks for their kind too.
 """
 
 import os
@@ -116,19 +116,20 @@ class Device:
             parts.append(f"compute capability {self.capability[0]}.{self.capability[1]}")
         return ", ".join(filter(None, parts))
 
-    def describe_training(self, precision: str) -> list[str]:
+    def describe_training(self, precision: str, uses_all: bool = False) -> list[str]:
         """Return lines about a training on this device, for its user.
 
         Args:
             precision: "float32" or "mixed_bfloat16".
+            uses_all: Whether the training uses all GPUs of this machine.
         """
         lines = []
         if self.gpu is not None:
             lines.append(f"Training on {self.describe()}.")
-            if others := _count_gpus() - 1:
+            if (others := _count_gpus() - 1) and not uses_all:
                 lines.append(
-                    f"{others} more {'GPU is' if others == 1 else 'GPUs are'} not used: a training "
-                    "uses one; CUDA_VISIBLE_DEVICES=1 chooses the second."
+                    f"{others} more {'GPU is' if others == 1 else 'GPUs are'} not used; "
+                    "--strategy=mirrored uses all, CUDA_VISIBLE_DEVICES=1 chooses the second."
                 )
         elif _has_unseen_gpu():
             lines.append(
@@ -175,30 +176,37 @@ def current() -> Device:
     return Device(gpus[0] if gpus else None)
 
 
-def configure_training() -> None:
-    """Configure this process for fast training; call it before TensorFlow does anything."""
+def configure_training(uses_all: bool = False) -> None:
+    """Configure this process for fast training; call it before TensorFlow does anything.
+
+    Args:
+        uses_all: Whether the training uses all GPUs of this machine.
+    """
     if current().gpu is None:
         processor.configure_process()
     else:
-        configure_gpu()
+        configure_gpu(uses_all)
 
 
-def configure_gpu() -> None:
+def configure_gpu(uses_all: bool = False) -> None:
     """Hide all GPUs but the first, and let TensorFlow take its memory as needed.
 
     By default TensorFlow takes almost all memory of every visible GPU. The function does nothing
     without a GPU, and has no effect once TensorFlow has run an operation.
+
+    Args:
+        uses_all: Whether all GPUs stay visible.
     """
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
     # Some kinds of GPU have no such settings (ValueError). RuntimeError: TensorFlow has begun.
     with suppress(RuntimeError, ValueError):
-        if len(gpus) > 1:
+        if len(gpus) > 1 and not uses_all:
             tf.config.set_visible_devices(gpus[0], "GPU")
     with suppress(RuntimeError, ValueError):
-        if gpus:
-            tf.config.experimental.set_memory_growth(gpus[0], True)
+        for gpu in gpus if uses_all else gpus[:1]:
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _prefetch_to(name: str, batches: "tf.data.Dataset") -> "tf.data.Dataset":

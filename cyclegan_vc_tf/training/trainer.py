@@ -14,6 +14,7 @@ from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
 from cyclegan_vc_tf.models.stack import make_checkpoint, plain
 from cyclegan_vc_tf.training import loss_terms, losses
+from cyclegan_vc_tf.training.distribution import ONE_DEVICE, Distribution
 from cyclegan_vc_tf.training.loss_terms import StepTensors
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
 
@@ -25,6 +26,7 @@ class Trainer:
 
     Args:
         config: Settings of the run.
+        distribution: Replicas that share every batch; by default one device.
 
     Attributes:
         step: Number of steps done, an int64 variable.
@@ -34,13 +36,14 @@ class Trainer:
         checkpoint: All of the state.
     """
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.generators = registry.build_generators(config)
-        self.discriminators = registry.build_discriminators(config)
-        self.generator_optimizer = self._make_optimizer(self.generators)
-        self.discriminator_optimizer = self._make_optimizer(self.discriminators)
+    def __init__(self, config: RunConfig, distribution: Distribution = ONE_DEVICE) -> None:
+        self.config, self.distribution = config, distribution
+        with distribution.scope():
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+            self.generators = registry.build_generators(config)
+            self.discriminators = registry.build_discriminators(config)
+            self.generator_optimizer = self._make_optimizer(self.generators)
+            self.discriminator_optimizer = self._make_optimizer(self.discriminators)
         self.checkpoint = make_checkpoint(
             self.networks,
             step=self.step,
@@ -56,6 +59,16 @@ class Trainer:
             **{f"discriminator_{name}": model for name, model in self.discriminators.items()},
         }
 
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All state, in one order: weights, moments and counters."""
+        return [
+            *(plain(weight) for network in self.networks.values() for weight in network.weights),
+            *self.generator_optimizer.variables,
+            *self.discriminator_optimizer.variables,
+            self.step,
+        ]
+
     @tf.function(autograph=False)  # Autograph would search the step for control flow; it has none.
     def train_step(
         self,
@@ -69,7 +82,8 @@ class Trainer:
         """Train one step: the generators, and the discriminators on the fakes just made.
 
         Args:
-            real_a: Normalised features of A, (batch, frames, bins).
+            real_a: Normalised features of A, (batch, frames, bins). With several workers, each
+                gets its own rows of the batch.
             real_b: Normalised features of B, drawn independently, (batch, frames, bins).
             mask_a: Mask of A's frames, (batch, frames, 1). It is 0 where the generator has to
                 fill in a frame in the first conversion. Only masked variants take masks.
@@ -78,12 +92,27 @@ class Trainer:
                 more. Norms that are not measured are reported as 0.
 
         Returns:
-            Scalars by their names in TensorBoard, with losses averaged over the batch, and
-            whether all of them are finite.
+            Scalars by their names in TensorBoard, with losses averaged over the batch of all
+            replicas, and whether all of them are finite.
 
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, section 3; the discriminators train on
             fakes of the generators before their update, as in the TensorFlow 1 port.
         """
+        return self.distribution.run(
+            lambda *inputs: self._train_replica(*inputs, norms=norms),
+            (real_a, real_b, mask_a, mask_b),
+        )
+
+    def _train_replica(
+        self,
+        real_a: tf.Tensor,
+        real_b: tf.Tensor,
+        mask_a: tf.Tensor | None = None,
+        mask_b: tf.Tensor | None = None,
+        *,
+        norms: tf.Tensor | bool,
+    ) -> tuple[Tensors, tf.Tensor]:
+        """Train one step with a replica's rows of the batch; see `train_step`."""
         rates, weights = self.learning_rates(), self.loss_weights()
         groups = loss_terms.term_groups(self.config)
         generator_variables = trainable_variables(self.generators)
@@ -99,18 +128,24 @@ class Trainer:
         # pass serves both losses, as if the fakes were detached for the second.
         generator_gradients = products.gradients(generator_loss, generator_variables)
         discriminator_gradients = products.gradients(discriminator_loss, discriminator_variables)
+        averages = {
+            **add_prefix("loss", {**terms, **discriminator_losses}),
+            "loss/generator": generator_loss,
+            "loss/discriminator": discriminator_loss,
+            **add_prefix("score", scores),
+        }
+        # Everything that replicas exchange, in one call: shares of averages and of gradients.
+        shares: Any = [averages, generator_gradients, discriminator_gradients]
+        averages, generator_gradients, discriminator_gradients = self.distribution.add(shares)
         self.generator_optimizer.apply(generator_gradients, generator_variables, rates["generator"])
         self.discriminator_optimizer.apply(
             discriminator_gradients, discriminator_variables, rates["discriminator"]
         )
         self.step.assign_add(1)
         report = {
-            **add_prefix("loss", {**terms, **discriminator_losses}),
-            "loss/generator": generator_loss,
-            "loss/discriminator": discriminator_loss,
+            **averages,
             "gradient_norm/generator": global_norm_if(norms, generator_gradients),
             "gradient_norm/discriminator": global_norm_if(norms, discriminator_gradients),
-            **add_prefix("score", scores),
             **add_prefix("learning_rate", rates),
             **add_prefix("weight", weights),
         }
@@ -142,7 +177,8 @@ class Trainer:
             mask_b: Mask of B's frames, (batch, frames, 1), or none.
 
         Returns:
-            Three dictionaries of scalars, unweighted and averaged over the batch.
+            Three dictionaries of scalars, unweighted and averaged over the batch. In the step of a
+            replica they are its shares of the averages, whose sum over all replicas is the average.
 
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 1 to 4; the second step,
             Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
@@ -157,10 +193,12 @@ class Trainer:
         scores = {f"real_{name}": score for name, score in tensors.real_scores.items()} | {
             f"fake_{name}": score for name, score in tensors.fake_scores.items()
         }
+        terms = loss_terms.compute_terms(self.config, tensors)
+        replicas = self.distribution.replicas
         return (
-            average_over_batch(loss_terms.compute_terms(self.config, tensors)),
-            average_over_batch(discriminator_losses),
-            average_over_batch(scores),
+            average_over_batch(terms, replicas),
+            average_over_batch(discriminator_losses, replicas),
+            average_over_batch(scores, replicas),
         )
 
     def forward(
@@ -265,9 +303,15 @@ def global_norm_if(measured: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -
     )
 
 
-def average_over_batch(per_example: Tensors) -> Tensors:
-    """Return the mean over the global batch of every loss or map of scores."""
-    return {name: tf.reduce_mean(value) for name, value in per_example.items()}
+def average_over_batch(per_example: Tensors, replicas: int = 1) -> Tensors:
+    """Return a replica's share of the mean over the whole batch, of every loss or map of scores.
+
+    Args:
+        per_example: Losses or scores of the replica's examples, batch first.
+        replicas: Number of replicas, which have equal numbers of examples.
+    """
+    means = {name: tf.reduce_mean(value) for name, value in per_example.items()}
+    return means if replicas == 1 else {name: mean / replicas for name, mean in means.items()}
 
 
 def add_prefix(group: str, scalars: Tensors) -> Tensors:

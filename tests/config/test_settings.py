@@ -235,13 +235,13 @@ def test_every_preset_is_valid(variant: str) -> None:
 
 
 def test_only_the_course_of_a_run_may_change_on_a_resume() -> None:
-    """Steps, intervals, workers, folders, metrics and vocoder may change, and nothing else."""
+    """Steps, intervals, workers, devices, folders, metrics and vocoder may change, nothing else."""
     may_change = {
         "steps", "workers", "log_every", "checkpoint_every", "keep_checkpoints", "convert_every",
         "convert_utterances", "profile_steps", "evaluate_every", "best_metric", "reference_dir",
         "transcripts", "whisper_model", "recognizer", "vocoder", "vocoder_checkpoint",
         "griffin_lim_iterations", "limit_power", "source_dir", "target_dir", "held_out_source_dir",
-        "held_out_target_dir", "features_dir",
+        "held_out_target_dir", "features_dir", "strategy",
     }  # fmt: skip
     other = {int: 77, float: 0.77, bool: True, str: "other", tuple: (7,)}
     for section, field, _ in settings.iterate_fields(RunConfig):

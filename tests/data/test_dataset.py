@@ -159,3 +159,21 @@ def test_no_tuner_delays_the_end_of_an_iterator() -> None:
     """The tuner sleeps for up to a minute between two looks, and an iterator may wait for it."""
     pairs = training_pairs(crops([10] * 3), crops([10] * 3, speaker=1), 1, 0, 3)
     assert pairs.options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("longest_mask", [None, 3])
+def test_workers_read_the_rows_of_the_batch_that_one_would_read(longest_mask: int | None) -> None:
+    one, other = crops([9, 6, 4]), crops([8, 5], speaker=1)
+
+    def read(rows: range | None) -> list[list[np.ndarray]]:
+        pairs = training_pairs(one, other, 6, 2, 7, longest_mask, rows)
+        return [[part.numpy() for part in parts] for parts in pairs]
+
+    whole = read(None)
+    shares = [read(range(first, first + 2)) for first in (0, 2, 4)]
+    assert len(whole) == 5
+    for step, parts in enumerate(whole):
+        for number, part in enumerate(parts):
+            np.testing.assert_array_equal(
+                np.concatenate([share[step][number] for share in shares]), part
+            )

@@ -43,12 +43,15 @@ OTHER_FLAGS = {
     "platform", "only-binary", "upgrade",
     # Of the parity suite, the benchmarks and docs/pictures.py.
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
-    "busy",
+    "busy", "paper",
     "python", "minutes", "sentences",
     # Of docs/screenshots.py.
     "tabs", "live_seconds",
     # Of Docker.
     "user",
+    # Of SLURM.
+    "job-name", "nodes", "ntasks-per-node", "gpus-per-node", "cpus-per-task", "time", "signal",
+    "distribution", "kill-on-bad-exit",
     # Of tests of this project.
     "living",
     # Examples of the syntax.

@@ -75,6 +75,16 @@ def test_a_gpu_gets_no_setting_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None
     assert device.current() == Device(gpus[0])
 
 
+def test_a_training_on_all_gpus_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus, grown = gpu_stand_in.install(monkeypatch, A100, T4), []
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda *given: grown.append(given)
+    )
+    device.configure_training(uses_all=True)
+    assert grown == [(gpus[0], True), (gpus[1], True)]
+    assert tf.config.get_visible_devices("GPU") == gpus
+
+
 def test_a_cpu_gets_no_setting_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
     monkeypatch.setattr(processor, "configure_process", lambda: called.append("configure_process"))
@@ -135,7 +145,8 @@ def test_what_a_training_says_about_its_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     first, others, bfloat16 = device.current().describe_training("mixed_bfloat16")
     assert first == "Training on GPU:0, Tesla T4, compute capability 7.5."
     assert others == (
-        "2 more GPUs are not used: a training uses one; CUDA_VISIBLE_DEVICES=1 chooses the second."
+        "2 more GPUs are not used; --strategy=mirrored uses all, CUDA_VISIBLE_DEVICES=1 chooses "
+        "the second."
     )
     assert bfloat16 == (
         "Tesla T4 has no bfloat16 (compute capability 7.5; expected at least 8.0): "
@@ -143,6 +154,7 @@ def test_what_a_training_says_about_its_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     )
     device.configure_gpu()
     assert device.current().describe_training("float32") == [first, others]
+    assert device.current().describe_training("float32", uses_all=True) == [first]
     gpu_stand_in.install(monkeypatch, {})
     assert device.current().describe_training("float32") == ["Training on GPU:0."]
     (_, unknown) = device.current().describe_training("mixed_bfloat16")

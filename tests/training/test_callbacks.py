@@ -16,6 +16,7 @@ from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system.errors import StopTraining, TrainingError
 from cyclegan_vc_tf.training import callbacks, feature_plots, loop, tensorboard
 from cyclegan_vc_tf.training.callbacks import Callback, StepReport
+from cyclegan_vc_tf.training.trainer import Trainer
 
 NUMBA_ERROR = "cannot cache function '__o_fold': no locator available for file 'utils.py'"
 """Error of librosa at its first use where no folder can be written to."""
@@ -151,7 +152,7 @@ def test_weights_that_are_not_finite_are_not_saved_by_a_stop(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
-    monkeypatch.setattr(loop.Trainer, "find_nonfinite", lambda self: "generator_A2B")
+    monkeypatch.setattr(Trainer, "find_nonfinite", lambda self: "generator_A2B")
     with pytest.raises(TrainingError, match="generator_A2B became NaN or infinite at step 2"):
         recorder = Recorder(lambda step: stop.set() if step == 2 else None)
         loop.train(tmp_path / "run", make_config(steps=5), callbacks=[recorder], stop=stop)
