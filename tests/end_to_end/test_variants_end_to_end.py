@@ -111,7 +111,6 @@ def test_a_variant_from_recordings_to_converted_speech(
     assert {path.parent.name for path in held_out} == {"A2B", "B2A"}
 
 
-@pytest.mark.usefixtures("busy")
 def test_a_resumed_mask_training_equals_one_that_was_never_stopped(
     corpus: Path, tmp_path: Path
 ) -> None:
