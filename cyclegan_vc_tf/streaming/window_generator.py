@@ -1,5 +1,7 @@
 """Generator of a stream by overlapping windows: blocks of frames in, blocks of frames out."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,7 @@ from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.models import streaming_norm
 from cyclegan_vc_tf.models.generators import generate
 from cyclegan_vc_tf.models.streaming_norm import Moments
+from cyclegan_vc_tf.streaming.frozen_graph import FrozenGraph
 
 REPEATED_FRAMES = 8
 """Copies of the newest frame behind a window, in place of frames that are not known yet.
@@ -39,12 +42,17 @@ class WindowGenerator:
         bins = generator.inputs[0].shape[2]
         dtype = generator.compute_dtype
         # One trace with a fixed shape: most of the time of a small window is overhead.
-        self._graph = tf.function(
+        graph = tf.function(
             lambda inputs: generate(model, inputs, training=False),
             input_signature=[tf.TensorSpec((1, frames + REPEATED_FRAMES, bins), dtype)],
             autograph=False,
         ).get_concrete_function()
-        self._dtype = dtype
+        # Statistics that run along are variables, which a frozen graph does not have.
+        self._call: Callable[[np.ndarray], np.ndarray] = (
+            FrozenGraph(graph)
+            if moments
+            else lambda window: graph(tf.constant(window, dtype)).numpy()
+        )
         self._block = slice(config.context_frames, config.context_frames + config.block_frames)
         self._frames = frames
         self._window: np.ndarray | None = None
@@ -63,7 +71,7 @@ class WindowGenerator:
             self._window = np.repeat(normalized[:1], self._frames, axis=0)
         self._window = np.concatenate([self._window, normalized])[-self._frames :]
         window = np.pad(self._window, ((0, REPEATED_FRAMES), (0, 0)), mode="edge")
-        return self._graph(tf.constant(window[np.newaxis], self._dtype)).numpy()[0, self._block]
+        return self._call(window[np.newaxis])[0, self._block]
 
     def reset(self) -> None:
         """Forget all frames, and statistics that ran along."""
