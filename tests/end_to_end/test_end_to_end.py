@@ -88,14 +88,11 @@ def between_two_checkpoints(run_dir: Path, features_dir: Path) -> bool:
     )
 
 
-BUSY = pytest.mark.usefixtures("busy")
-"""One case of each kind always runs beside busy processes; `--busy` is for all of them."""
-
 MOMENTS = (
     during_preparation,
     before_the_first_checkpoint,
     while_a_checkpoint_is_written,
-    pytest.param(between_two_checkpoints, marks=BUSY),
+    between_two_checkpoints,
 )
 
 
@@ -134,8 +131,15 @@ def stop_at(
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_killed_training_resumes_bit_for_bit(
-    corpus: Path, reference: Path, tmp_path: Path, moment: Callable[[Path, Path], bool]
+    corpus: Path,
+    reference: Path,
+    tmp_path: Path,
+    moment: Callable[[Path, Path], bool],
+    request: pytest.FixtureRequest,
 ) -> None:
+    # One case of each kind runs beside busy processes; `--busy` is for all of them.
+    if moment is between_two_checkpoints:
+        request.getfixturevalue("busy")
     run_dir, features_dir = tmp_path / "run", tmp_path / "features"
     command = small_training(corpus, run_dir, features_dir)
     killed = stop_at(moment, command, (run_dir, features_dir), signal.SIGKILL)
@@ -149,12 +153,16 @@ def test_a_killed_training_resumes_bit_for_bit(
     assert left == [], "no partial file is left"
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=BUSY), signal.SIGHUP]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
-    corpus: Path, reference: Path, tmp_path: Path, number: signal.Signals
+    corpus: Path,
+    reference: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if number is signal.SIGTERM:
+        request.getfixturevalue("busy")
     run_dir, features_dir = tmp_path / "run", tmp_path / "features"
     command = small_training(corpus, run_dir, features_dir, "--checkpoint_every=1000")
     stopped = stop_at(before_the_first_checkpoint, command, (run_dir, features_dir), number)

@@ -21,7 +21,7 @@ from conftest import (
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.data.dataset import training_pairs
 from cyclegan_vc_tf.runs import run_folder
-from cyclegan_vc_tf.training import loop
+from cyclegan_vc_tf.training import session
 from cyclegan_vc_tf.vocoders import melgan
 
 SMALL = (
@@ -137,7 +137,7 @@ def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return pairs(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "training_pairs", spy)
+        patch.setattr(session, "training_pairs", spy)
         here(*training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0"))
     assert longest == [4], "a quarter of a crop of 16 frames"
     return folder / "run"
