@@ -12,7 +12,6 @@ speaker A. 8-bit files are calibrated with these recordings. The columns:
 - CPU time of the generator alone per second of speech, in ms, on all threads together.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,16 +20,13 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from benchmarks.harness import machine
-from cyclegan_vc_tf import api
-from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
+from benchmarks.harness import held_out, machine
+from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.conversion.exported import ExportedGenerator
-from cyclegan_vc_tf.evaluation.evaluation_sets import load_evaluation_sets
 from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
 from cyclegan_vc_tf.evaluation.scoring import Scorer
 from cyclegan_vc_tf.interop import model_export
-from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT
 
 Engine = Callable[[np.ndarray], np.ndarray]
@@ -54,24 +50,10 @@ def open_engine(path: Path) -> Engine:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.exports",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    demo = Path("data/demo/held_out")
-    parser.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to export")
-    for speaker, name in zip(SPEAKERS, ("heart", "michael"), strict=True):
-        parser.add_argument(
-            f"--held_out_{speaker}", type=Path, default=demo / name,
-            help=f"held-out recordings of speaker {speaker}, with names like the other's",
-        )  # fmt: skip
-    arguments = parser.parse_args()
-    run = run_folder.open_run(api.find_run(arguments.run_dir))
-    folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
+    arguments = held_out.parser("exports", __doc__).parse_args()
+    run, sets = held_out.load(arguments)
     direction, config, step = Direction.A2B, run.config.features, run.pick("last")
-    sets = load_evaluation_sets(run, held_out_dirs=folders)[direction]
-    scorer = Scorer(sets, config.sample_rate_hz, NeuralMetrics())
+    scorer = Scorer(sets[direction], config.sample_rate_hz, NeuralMetrics())
     generator, _ = run.load_generator(direction)
     converters = {"TensorFlow": Converter.for_run(run, direction, generator)}
     megabytes = {"TensorFlow": float("nan")}
@@ -79,7 +61,7 @@ def main() -> None:
         for kind in ("onnx", "tflite"):
             for quantize in ("none", "float16", "int8"):
                 path = Path(made) / f"{quantize}.{kind}"
-                calibration = folders["A"] if quantize == "int8" else ""
+                calibration = str(arguments.held_out_A) if quantize == "int8" else ""
                 options = model_export.ExportOptions(kind, quantize, calibration)
                 model_export.export(run, direction, step, path, options)
                 name = f"{kind}, {quantize}"

@@ -9,23 +9,19 @@ bandwidth and level, and its conversion by this project. With a band limit, ever
 to that rate before it is compared, so only the band that exists counts.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness import machine
-from cyclegan_vc_tf import api
+from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf.audio import resampling
-from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
+from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.converter import Converter
-from cyclegan_vc_tf.evaluation.evaluation_sets import load_evaluation_sets
 from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
 from cyclegan_vc_tf.evaluation.scoring import Scorer
 from cyclegan_vc_tf.features import frontend
-from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system import files
 
 RATES_HZ = (8_000, 11_025)
@@ -78,23 +74,10 @@ def score(
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.recording_conditions",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    demo = Path("data/demo/held_out")
-    parser.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to convert with")
-    for speaker, name in zip(SPEAKERS, ("heart", "michael"), strict=True):
-        parser.add_argument(
-            f"--held_out_{speaker}", type=Path, default=demo / name,
-            help=f"held-out recordings of speaker {speaker}, with names like the other's",
-        )  # fmt: skip
+    parser = held_out.parser("recording_conditions", __doc__)
     parser.add_argument("--json", type=Path, help="write all values to this file")
     arguments = parser.parse_args()
-    run = run_folder.open_run(api.find_run(arguments.run_dir))
-    folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
-    sets = load_evaluation_sets(run, held_out_dirs=folders)
+    run, sets = held_out.load(arguments)
     model_hz, nothing = run.config.features.sample_rate_hz, NeuralMetrics()
     conditions: dict[str, tuple[int, Change]] = {
         **{

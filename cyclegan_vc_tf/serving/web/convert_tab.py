@@ -130,11 +130,6 @@ class ConvertTab:
         )  # fmt: skip
         self.cancel.click(None, cancels=[started], **private)
 
-    def refresh(self, current: str | None) -> Any:
-        """Return the list of voices as it is now."""
-        voices = self.services.runs.voices()
-        return gr.update(choices=voices, value=current if current in voices else voices[0])
-
     @show_errors
     def show_run(self, name: str | None) -> tuple[Any, ...]:
         """Return directions, vocoders and pitch controls of a run."""

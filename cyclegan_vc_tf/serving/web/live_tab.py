@@ -81,11 +81,6 @@ class LiveTab:
         self.start.click(None, choices, None, js=START_SCRIPT, **private)
         self.stop.click(None, None, None, js=STOP_SCRIPT, **private)
 
-    def refresh(self, current: str | None) -> Any:
-        """Return the list of voices as it is now."""
-        voices = self.services.runs.voices()
-        return gr.update(choices=voices, value=current if current in voices else voices[0])
-
     @show_errors
     def show_run(self, name: str | None) -> tuple[Any, ...]:
         """Return directions of a run, a reason if it does not convert live, and its rate."""

@@ -36,10 +36,10 @@ def build_page(services: Services) -> gr.Blocks:
                 runs = RunsTab(services)
         gr.HTML(markup.consent())
         for opened in (page.load, convert_page.select):
-            opened(convert.refresh, convert.run, convert.run, show_progress="hidden",
+            opened(services.update_voices, convert.run, convert.run, show_progress="hidden",
                    api_visibility="private")  # fmt: skip
         for opened in (page.load, live_page.select):
-            opened(live.refresh, live.run, live.run, show_progress="hidden",
+            opened(services.update_voices, live.run, live.run, show_progress="hidden",
                    api_visibility="private")  # fmt: skip
         for opened in (page.load, train_page.select):
             opened(train.refresh, train.training, train.training, show_progress="hidden",

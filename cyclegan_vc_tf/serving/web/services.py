@@ -46,6 +46,15 @@ class Services:
         self.live = LiveSessions(config.max_live, config.max_live_seconds)
         self.events = EventReader()
 
+    def update_voices(self, current: str | None) -> Any:
+        """Return the list of voices as it is now, for a widget that chooses one of them.
+
+        Args:
+            current: Voice that is chosen.
+        """
+        voices = self.runs.voices()
+        return gr.update(choices=voices, value=current if current in voices else voices[0])
+
 
 def show_errors(handler: Handler) -> Handler:
     """Show errors that a user can correct as a message on the page, in one line."""

@@ -1,0 +1,42 @@
+"""Flags and recordings of benchmarks that score a run on the demo's held-out sentences."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cyclegan_vc_tf import api
+from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
+from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet, load_evaluation_sets
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.run_folder import RunFolder
+
+DEMO = Path("data/demo/held_out")
+"""Folder of the demo's held-out sentences, one folder per voice."""
+
+
+def parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the flags of a run and of held-out recordings.
+
+    Args:
+        name: Module of the benchmark.
+        description: Text of its help.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to measure")
+    for speaker, voice in zip(SPEAKERS, ("heart", "michael"), strict=True):
+        made.add_argument(
+            f"--held_out_{speaker}", type=Path, default=DEMO / voice,
+            help=f"held-out recordings of speaker {speaker}, with names like the other's",
+        )  # fmt: skip
+    return made
+
+
+def load(arguments: Any) -> tuple[RunFolder, dict[Direction, EvaluationSet]]:
+    """Return the run of the flags, and its held-out recordings by direction."""
+    run = run_folder.open_run(api.find_run(arguments.run_dir))
+    folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
+    return run, load_evaluation_sets(run, held_out_dirs=folders)
