@@ -56,6 +56,15 @@ def norm(axes: int, epsilon: float) -> Networks:
     )
 
 
+class NormByAxis(layers.InstanceNormalization):
+    """Instance norm with means of one axis after another, as exports to TensorFlow Lite have it."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Normalise `inputs`."""
+        with layers.means_by_axis():
+            return super().call(inputs)
+
+
 class Gate(nn.Module):
     """The companion's gate as a module."""
 
@@ -134,6 +143,23 @@ LAYERS = [
         )
         for axes in (1, 2)
         for epsilon in (1e-6, 1e-5, 1e-3)
+    ),
+    *(
+        Case(
+            f"instance norm, means by axis, {axes}-D",
+            ("layers.means_by_axis",),
+            Networks(
+                lambda axes=axes: layer_model(  # type: ignore[misc]
+                    lambda: NormByAxis(epsilon=1e-6, name="norm"), 6, axes
+                ),
+                norm(axes, 1e-6).twin,
+            ),
+            single_input((1, 16, 6), (3, 7, 6))
+            if axes == 1
+            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
+            draw=draw_uneven,
+        )
+        for axes in (1, 2)
     ),
     *(
         Case(
