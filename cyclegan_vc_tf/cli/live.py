@@ -13,14 +13,16 @@ import sys
 from absl import flags
 
 from cyclegan_vc_tf.cli import command
-from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.live import PIPE, LiveConfig, StreamConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
 
 
 def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     settings.define_flags(LiveConfig, values)
     settings.define_flags(StreamConfig, values)
+    settings.define_flags(VocoderConfig, values)
 
 
 def live(values: flags.FlagValues) -> int:
@@ -36,7 +38,12 @@ def live(values: flags.FlagValues) -> int:
 
     # Standard output may be the converted speech.
     file = sys.stderr if config.output == PIPE else sys.stdout
-    live_module.run(config, windows, lambda line: print(line, file=file, flush=True))
+    live_module.run(
+        config,
+        windows,
+        lambda line: print(line, file=file, flush=True),
+        overrides.given_settings(VocoderConfig, values),
+    )
     return command.DONE
 
 

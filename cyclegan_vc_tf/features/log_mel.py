@@ -94,7 +94,19 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
         Spectra, (ceil(samples / hop), bins) float32.
     """
     whole_hops = np.pad(samples.astype(np.float64), (0, -len(samples) % config.hop_samples))
-    padded = np.pad(whole_hops, margin_samples(config), mode="reflect")
+    return log_mel_of_windows(np.pad(whole_hops, margin_samples(config), mode="reflect"), config)
+
+
+def log_mel_of_windows(padded: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Compute log-mel spectra of all whole windows in a waveform, without padding.
+
+    Args:
+        padded: Waveform, (samples,) float64; window n begins at sample n · hop.
+        config: Settings of the analysis.
+
+    Returns:
+        Spectra, (1 + (samples - fft_samples) // hop, bins) float32.
+    """
     if caches.has_librosa():
         spectra = caches.load_librosa().stft(padded, **stft_options(config))
     else:

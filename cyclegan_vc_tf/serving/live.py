@@ -2,14 +2,16 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cyclegan_vc_tf import api
+from cyclegan_vc_tf.config import overrides
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import PIPE, LiveConfig, StreamConfig
 from cyclegan_vc_tf.serving import devices, session, sinks, sources
@@ -46,7 +48,12 @@ def check(config: LiveConfig) -> None:
         raise InputError("--realtime is given without --input; devices are always at real pace")
 
 
-def open_stream(config: LiveConfig, windows: StreamConfig, rate_hz: int) -> Stream:
+def open_stream(
+    config: LiveConfig,
+    windows: StreamConfig,
+    rate_hz: int,
+    vocoder_settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Stream:
     """Load a run and open the stream of a direction.
 
     TensorFlow gets one thread: a block is too small to be divided.
@@ -55,6 +62,7 @@ def open_stream(config: LiveConfig, windows: StreamConfig, rate_hz: int) -> Stre
         config: Run, direction, step and F0.
         windows: Sizes of windows.
         rate_hz: Sample rate of the stream; 0 is the model's.
+        vocoder_settings: Changes of the run's vocoder settings.
     """
     run_dir = api.find_run(config.run_dir)
     windows.validate()
@@ -76,16 +84,23 @@ def open_stream(config: LiveConfig, windows: StreamConfig, rate_hz: int) -> Stre
             convert_f0=config.f0 == "convert",
             semitones=config.semitones,
             config=windows,
+            vocoder=overrides.override(run.config.vocoder, vocoder_settings),
         )
 
 
-def run(config: LiveConfig, windows: StreamConfig, log: Callable[[str], None]) -> Tally:
+def run(
+    config: LiveConfig,
+    windows: StreamConfig,
+    log: Callable[[str], None],
+    vocoder_settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Tally:
     """Convert live until the input ends or the user stops it.
 
     Args:
         config: Settings of the call.
         windows: Sizes of windows.
         log: Prints a line.
+        vocoder_settings: Changes of the run's vocoder settings.
 
     Returns:
         Counts.
@@ -94,23 +109,27 @@ def run(config: LiveConfig, windows: StreamConfig, log: Callable[[str], None]) -
         InputError: A flag, a run, a recording or a device is not usable.
     """
     check(config)
-    return (
-        _run_devices(config, windows, log) if not config.input else _run_file(config, windows, log)
-    )
+
+    def open_at(rate_hz: int) -> Stream:
+        return open_stream(config, windows, rate_hz, vocoder_settings)
+
+    return _run_file(config, open_at, log) if config.input else _run_devices(config, open_at, log)
 
 
-def _run_file(config: LiveConfig, windows: StreamConfig, log: Callable[[str], None]) -> Tally:
+def _run_file(
+    config: LiveConfig, open_at: Callable[[int], Stream], log: Callable[[str], None]
+) -> Tally:
     """Convert a recording or standard input to a wav file or standard output."""
     with ExitStack() as stack:
         if config.input == PIPE:
-            stream = open_stream(config, windows, config.rate_hz)
+            stream = open_at(config.rate_hz)
             period = sources.chunk_samples(config.period_ms, stream.sample_rate_hz)
             chunks = sources.read_raw(_binary(sys.stdin), config.sample_format, period)
         else:
             rate_hz, chunks = stack.enter_context(
                 sources.open_recording(Path(config.input), config.period_ms)
             )
-            stream = open_stream(config, windows, rate_hz)
+            stream = open_at(rate_hz)
         chunks = session.limit(chunks, round(config.seconds * stream.sample_rate_hz))
         log(describe(stream))
         opened: list[sinks.Sink] = [
@@ -136,11 +155,13 @@ def _run_file(config: LiveConfig, windows: StreamConfig, log: Callable[[str], No
     return tally
 
 
-def _run_devices(config: LiveConfig, windows: StreamConfig, log: Callable[[str], None]) -> Tally:
+def _run_devices(
+    config: LiveConfig, open_at: Callable[[int], Stream], log: Callable[[str], None]
+) -> Tally:
     """Convert from a microphone to a loudspeaker."""
     microphone = devices.find_device(config.input_device, "input")
     loudspeaker = devices.find_device(config.output_device, "output")
-    stream = open_stream(config, windows, config.rate_hz)
+    stream = open_at(config.rate_hz)
     duplex = devices.Duplex(stream, microphone, loudspeaker, config.period_ms, config.slack_ms)
     delay_ms = 1000 * stream.delay_samples / stream.sample_rate_hz + config.slack_ms
     log(describe(stream))

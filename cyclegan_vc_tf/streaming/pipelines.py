@@ -3,13 +3,18 @@
 import numpy as np
 
 from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming import norm_statistics
+from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
+from cyclegan_vc_tf.streaming.pipeline import Pipeline
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
+from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import selection
 
 WARM_UP_BLOCKS = 3
 """Blocks of silence that are converted before a stream begins."""
@@ -24,7 +29,7 @@ def for_run(
     semitones: float,
     config: StreamConfig,
     vocoder: VocoderConfig | None,
-) -> tuple[WorldPipeline, bool]:
+) -> tuple[Pipeline, bool]:
     """Return the pipeline of a run, and whether its norms run along.
 
     Args:
@@ -42,11 +47,15 @@ def for_run(
     config.validate()
     features = run.config.features
     vocoder = run.config.vocoder if vocoder is None else vocoder
+    vocoder.validate(features.spectra)
+    window_vocoder = None
     if features.spectra == "log_mel":
-        raise InputError(
-            f"--run_dir {run.path} converts log-mel spectra, which are not synthesized live; "
-            "expected a run that converts mel_cepstra, such as pretrained:vc1-demo"
-        )
+        if not convert_f0 or semitones:
+            raise InputError(
+                "--f0 and --semitones cannot be given: this run converts log-mel spectra, which "
+                "have F0 in them"
+            )
+        window_vocoder = _load_vocoder(run, vocoder, features, config)
     generator, step = run.load_generator(direction, step)
     moments = {}
     if config.norms != "running":
@@ -57,13 +66,16 @@ def for_run(
                 "training recordings were not found; leave --norms out"
             )
     windows = WindowGenerator(generator, moments, config, features.hop_s)
-    statistics = run.statistics
+    source, target = (run.statistics[each] for each in (direction.source, direction.target))
 
-    def make() -> WorldPipeline:
+    def make() -> Pipeline:
+        if window_vocoder:
+            window_vocoder.reset()
+            return MelPipeline(windows, window_vocoder, source, target, features, config)
         return WorldPipeline(
             windows,
-            statistics[direction.source],
-            statistics[direction.target],
+            source,
+            target,
             features,
             config,
             limit_power=vocoder.limit_power,
@@ -77,3 +89,26 @@ def for_run(
         trial.push(np.zeros(trial.needed_samples, np.float32))
     windows.reset()
     return make(), not moments
+
+
+def _load_vocoder(
+    run: RunFolder, vocoder: VocoderConfig, features: FeatureConfig, config: StreamConfig
+) -> WindowVocoder:
+    """Load the neural vocoder of a run of log-mel spectra.
+
+    Raises:
+        InputError: The vocoder is Griffin-Lim, cannot be loaded, or does not fit the features.
+    """
+    if vocoder.vocoder == "griffin_lim":
+        raise InputError(
+            f"--vocoder is griffin_lim for {run.path}, which needs whole recordings; live, "
+            "expected --vocoder=melgan with --vocoder_checkpoint, or a run that converts "
+            "mel_cepstra, such as pretrained:vc1-demo"
+        )
+    from cyclegan_vc_tf.vocoders import melgan
+
+    model = selection.load_melgan(features, vocoder.vocoder_checkpoint)
+    architecture = melgan.Architecture.from_model(model)
+    return WindowVocoder(
+        model, architecture.context_frames, config.block_frames, architecture.hop_samples
+    )

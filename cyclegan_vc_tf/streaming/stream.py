@@ -1,7 +1,7 @@
 """Live conversion: samples in, as many converted samples out, with a constant delay."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from cyclegan_vc_tf.audio.resampling import make_low_delay_resampler
 from cyclegan_vc_tf.audio.samples import checked_samples
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
+from cyclegan_vc_tf.streaming.pipeline import Pipeline
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,27 +26,6 @@ RATE_TRIAL_S = 2.0
 """Duration of silence that is resampled to find how late the resamplers return samples."""
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
-
-
-class Pipeline(Protocol):
-    """Conversion of a stream at the model's sample rate, block by block.
-
-    Attributes:
-        block_samples: Largest number of samples of a block.
-        lookahead_samples: Samples that the output stays behind the input, at the end of a block.
-        shift_samples: Samples of the output before the conversion of the first input sample.
-    """
-
-    block_samples: int
-    lookahead_samples: int
-    shift_samples: int
-
-    @property
-    def needed_samples(self) -> int:
-        """Number of samples that the next block needs."""
-
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Convert the next block of `needed_samples` samples."""
 
 
 class Stream:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import griffin_lim
+
+if TYPE_CHECKING:
+    import keras
 
 Vocoder = Callable[[Features, int], np.ndarray]
 """Function of the features and the sample count of a recording: returns (samples,) float32."""
@@ -40,7 +44,14 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
     elif choice.vocoder == "griffin_lim":
         synthesize = _make_griffin_lim(config, choice.griffin_lim_iterations)
     else:
-        synthesize = _make_melgan(config, choice.vocoder_checkpoint)
+        # Importing TensorFlow takes seconds, and worker processes use the other vocoders without.
+        from cyclegan_vc_tf.vocoders import melgan
+
+        model = load_melgan(config, choice.vocoder_checkpoint)
+
+        def synthesize(features: Features) -> np.ndarray:
+            return melgan.synthesize(model, features.spectra)
+
     return lambda features, samples: fix_length(synthesize(features).astype(np.float32), samples)
 
 
@@ -60,13 +71,12 @@ def _make_griffin_lim(config: FeatureConfig, iterations: int) -> Synthesis:
     return lambda features: griffin_lim.synthesize(features.spectra, config, iterations)
 
 
-def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
-    """Make the synthesis by a MelGAN generator from a vocoder file.
+def load_melgan(config: FeatureConfig, checkpoint: str) -> "keras.Model":
+    """Load a MelGAN generator for the features of an analysis from a vocoder file.
 
     Raises:
         InputError: The file cannot be loaded, or it was trained on other spectra.
     """
-    # Importing TensorFlow takes seconds, and worker processes use the other vocoders without it.
     from cyclegan_vc_tf.vocoders import melgan
 
     try:
@@ -85,4 +95,4 @@ def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
             f"this run has {description.format(*needed)}: choose another file, or "
             "--vocoder=griffin_lim"
         )
-    return lambda features: melgan.synthesize(model, features.spectra)
+    return model

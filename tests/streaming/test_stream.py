@@ -10,6 +10,7 @@ from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config import preset_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming.stream import Stream
@@ -182,8 +183,8 @@ def test_numbers_of_frames_are_multiples_of_four(run: RunFolder) -> None:
         Stream.for_run(run, Direction.A2B, config=StreamConfig(lookahead_frames=6))
 
 
-def test_log_mel_spectra_are_refused(run: RunFolder) -> None:
+def test_griffin_lim_is_refused(run: RunFolder) -> None:
     features = replace(run.config.features, spectra="log_mel")
-    other = replace(run, config=replace(run.config, features=features))
-    with pytest.raises(InputError, match="log-mel"):
+    other = replace(run, config=replace(run.config, features=features, vocoder=VocoderConfig()))
+    with pytest.raises(InputError, match=r"griffin_lim for .*, which needs whole"):
         Stream.for_run(other, Direction.A2B)

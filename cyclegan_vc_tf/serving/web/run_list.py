@@ -131,10 +131,11 @@ def live_refusal(name: str, config: RunConfig) -> str:
         name: Name of the run.
         config: Settings of the run.
     """
-    if config.features.spectra == "log_mel":
+    if config.features.spectra == "log_mel" and config.vocoder.vocoder == "griffin_lim":
         return (
-            f"{name} converts log-mel spectra, which are not synthesized live; choose a voice that "
-            "converts mel-cepstra, such as pretrained:vc1-demo."
+            f"{name} converts log-mel spectra with Griffin-Lim, which needs whole recordings; "
+            "choose a voice that converts mel-cepstra, such as pretrained:vc1-demo, or train with "
+            "a neural vocoder."
         )
     return ""
 

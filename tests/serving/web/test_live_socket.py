@@ -188,7 +188,7 @@ def test_users_without_the_password_are_refused(client: TestClient) -> None:
         ({"run": "../outside"}, "is not a run in"),
         ({"run": "none"}, "is not a run in"),
         ({"run": ""}, "no run is chosen"),
-        ({"run": "mel"}, "mel converts log-mel spectra, which are not synthesized live; choose"),
+        ({"run": "mel"}, "mel converts log-mel spectra with Griffin-Lim, which needs whole"),
         ({"direction": "C2D"}, "received direction C2D; expected A2B or B2A"),
         ({"f0": "x"}, "received f0 x; expected convert or keep"),
         ({"semitones": 99}, "received semitones 99"),

@@ -1,0 +1,26 @@
+"""What a stream needs of a conversion."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Pipeline(Protocol):
+    """Conversion of a stream at the model's sample rate, block by block.
+
+    Attributes:
+        block_samples: Largest number of samples of a block.
+        lookahead_samples: Samples that the output stays behind the input, at the end of a block.
+        shift_samples: Samples of the output before the conversion of the first input sample.
+    """
+
+    block_samples: int
+    lookahead_samples: int
+    shift_samples: int
+
+    @property
+    def needed_samples(self) -> int:
+        """Number of samples that the next block needs."""
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Convert the next block of `needed_samples` samples."""
