@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from cyclegan_vc_tf.config import flag_files
+from cyclegan_vc_tf.system import remote_files
 from cyclegan_vc_tf.system.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -43,6 +44,7 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
     is_path: bool = False,
+    allows_url: bool = False,
     resumable: bool = False,
 ) -> Any:
     """Return a dataclass field that is also a flag.
@@ -55,12 +57,16 @@ def setting(
         choices: Allowed values, where they can be listed; `GIVEN_WITH_FLAGS` where `define_flags`
             is given them.
         is_path: Whether the value is a path of a folder or file, which is kept as an absolute path.
+        allows_url: Whether the path may be in object storage, such as `s3://bucket/folder`.
         resumable: Whether the value may change when a run is resumed.
     """
     about = {"text": text, "minimum": minimum, "maximum": maximum, "choices": choices}
     return dataclasses.field(
-        default=default, metadata={**about, "is_path": is_path, "resumable": resumable}
-    )
+        default=default,
+        metadata={
+            **about, "is_path": is_path, "allows_url": allows_url, "resumable": resumable
+        },
+    )  # fmt: skip
 
 
 def iterate_fields(cls: type) -> Iterator[tuple[str, dataclasses.Field, Any]]:
@@ -127,7 +133,7 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
         if values[field.name].present:
             value: Any = values[field.name].value
             if field.metadata["is_path"]:
-                value = absolute_path(value)
+                value = _absolute_path_of(field, value)
             if typing.get_origin(kind) is tuple:
                 value = tuple(value)
             changed.setdefault(section, {})[field.name] = value
@@ -135,6 +141,24 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
     for section, inner in changed.items():
         own[section] = dataclasses.replace(getattr(base, section), **inner)
     return dataclasses.replace(base, **own)  # type: ignore[type-var]
+
+
+def _absolute_path_of(field: dataclasses.Field, path: str) -> str:
+    """Return the value of a path's setting as an absolute path.
+
+    Raises:
+        InputError: As `absolute_path` says.
+    """
+    if field.metadata["allows_url"] and remote_files.is_url(path):
+        refuse_unusable_path(path)
+        local = remote_files.without_file_protocol(path)
+        return absolute_path(local) if local != path else str(remote_files.to_path(path))
+    if remote_files.is_url(path):
+        raise InputError(
+            f"--{field.name} is {path}; expected a folder or file of this machine, or of storage "
+            "that is mounted here"
+        )
+    return absolute_path(path)
 
 
 def absolute_path(path: str) -> str:
@@ -239,7 +263,7 @@ def _check_value(field: dataclasses.Field, kind: Any, value: Any) -> Any:
     if about["choices"] == GIVEN_WITH_FLAGS:
         about["choices"] = None
     if field.metadata["is_path"]:
-        absolute_path(value)
+        _absolute_path_of(field, value)
     parser, _ = _make_parser(kind, about)
     try:
         parser.parse(value)
