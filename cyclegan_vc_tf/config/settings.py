@@ -133,7 +133,7 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
         if values[field.name].present:
             value: Any = values[field.name].value
             if field.metadata["is_path"]:
-                value = _absolute_path_of(field, value)
+                value = absolute_path(value, allows_url=field.metadata["allows_url"])
             if typing.get_origin(kind) is tuple:
                 value = tuple(value)
             changed.setdefault(section, {})[field.name] = value
@@ -143,32 +143,26 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
     return dataclasses.replace(base, **own)  # type: ignore[type-var]
 
 
-def _absolute_path_of(field: dataclasses.Field, path: str) -> str:
-    """Return the value of a path's setting as an absolute path.
-
-    Raises:
-        InputError: As `absolute_path` says.
-    """
-    if field.metadata["allows_url"] and remote_files.is_url(path):
-        refuse_unusable_path(path)
-        local = remote_files.without_file_protocol(path)
-        return absolute_path(local) if local != path else str(remote_files.to_path(path))
-    if remote_files.is_url(path):
-        raise InputError(
-            f"--{field.name} is {path}; expected a folder or file of this machine, or of storage "
-            "that is mounted here"
-        )
-    return absolute_path(path)
-
-
-def absolute_path(path: str) -> str:
+def absolute_path(path: str, *, allows_url: bool = False) -> str:
     """Return a path as an absolute path; an empty text, which means no path, stays empty.
 
+    Args:
+        path: Path, also as `file://` and a path.
+        allows_url: Whether the path may be in object storage, such as `s3://bucket/folder`.
+
     Raises:
-        InputError: The path begins with the home folder of an unknown user, or has a character that
-            no path can have.
+        InputError: The path begins with the home folder of an unknown user, has a character that
+            no path can have, or is a URL that is not allowed or names no folder.
     """
     refuse_unusable_path(path)
+    path = remote_files.without_file_protocol(path)
+    if remote_files.is_url(path):
+        if not allows_url:
+            raise InputError(
+                f"received {path}; expected a folder or file of this machine, or of storage that "
+                "is mounted here"
+            )
+        return str(remote_files.to_path(path))
     try:
         return str(Path(path).expanduser().absolute()) if path else ""
     except RuntimeError as error:
@@ -263,7 +257,7 @@ def _check_value(field: dataclasses.Field, kind: Any, value: Any) -> Any:
     if about["choices"] == GIVEN_WITH_FLAGS:
         about["choices"] = None
     if field.metadata["is_path"]:
-        _absolute_path_of(field, value)
+        absolute_path(value, allows_url=field.metadata["allows_url"])
     parser, _ = _make_parser(kind, about)
     try:
         parser.parse(value)

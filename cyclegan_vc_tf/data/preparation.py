@@ -104,7 +104,7 @@ def prepare_store(
         files.locked(store_dir / "lock", wait=True),
     ):
         store = FeatureStore(store_dir)
-        recordings = [Recording.from_file(folder, name) for name in names]
+        recordings = Recording.from_folder(folder, names)
         known = store.entries
         pending = [
             recording

@@ -113,15 +113,11 @@ def _connect(address: str) -> Iterator[Any]:
         raise InputError(
             f"--scheduler is {address}, and Dask is not installed; {INSTALL}"
         ) from error
-    # Its log tells of every lost connection with tracebacks.
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
+    with _silence(distributed.__name__):
         try:
             found = _read_address(address)
-            # A client that finds no scheduler may wait without a limit. A notebook has an event loop
-            # in this thread.
+            # A client that finds no scheduler may wait without a limit. In a notebook, this thread
+            # has an event loop of its own.
             with ThreadPoolExecutor(1) as thread:
                 thread.submit(asyncio.run, _greet(found)).result()
             client = distributed.Client(
@@ -139,8 +135,24 @@ def _connect(address: str) -> Iterator[Any]:
             # A scheduler that has ended cannot be told.
             with suppress(Exception):
                 client.close(timeout=5)
+
+
+@contextmanager
+def _silence(package: str) -> Iterator[None]:
+    """Silence the loggers of a package, which tell of every lost connection with a traceback."""
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.split(".")[0] == package
+    ]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
     finally:
-        logger.setLevel(level)
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 async def _greet(address: str) -> None:

@@ -117,10 +117,8 @@ class RemotePath(PosixPath):
         with _errors_of(self):
             return _file_system(self).open(str(self), "rb")
 
-    def list_files(self) -> list[str]:
-        """Return the names of all files below this folder, relative to it, sorted.
-
-        Sizes and times of the files are read anew.
+    def list_files(self) -> dict[str, os.stat_result]:
+        """Return the status of all files below this folder by name, relative to it and sorted.
 
         Raises:
             InputError: The folder does not exist or cannot be read, the package of its storage is
@@ -131,23 +129,27 @@ class RemotePath(PosixPath):
                 system = _file_system(self)
                 system.invalidate_cache()
                 root = system._strip_protocol(str(self))
-                found = system.find(root)
+                found = system.find(root, detail=True)
         except FileNotFoundError:
-            found = []
+            found = {}
         except OSError as error:
             raise InputError(f"{self} cannot be read ({error.strerror})") from error
         if not found:
             raise InputError(f"{self} does not exist; expected a folder of recordings")
         if list(found) == [root]:
             raise InputError(f"{self} is a file; expected a folder of recordings")
-        names = sorted(name.removeprefix(root).removeprefix("/") for name in found)
-        for name in names:
-            if name and Path(name).as_posix() != name:
+        listed = {}
+        for key in sorted(found):
+            name = key.removeprefix(root).removeprefix("/")
+            # A folder may be kept as an empty file with its name.
+            if not name or name.endswith("/"):
+                continue
+            if Path(name).is_absolute() or Path(name).as_posix() != name:
                 raise InputError(
                     f"{self} has a file with the name {name!r}, which is not a path; rename it"
                 )
-        # A folder may be kept as an empty file with its name.
-        return [name for name in names if name]
+            listed[name] = _to_status(self / name, found[key])
+        return listed
 
     def download(self, path: Path) -> None:
         """Copy the file to a local path.
