@@ -265,7 +265,10 @@ def evaluate(
     opened = run_folder.open_run(run_dir)
     metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
     held_out, enrolment = (
-        {"A": settings.absolute_path(str(source)), "B": settings.absolute_path(str(target))}
+        {
+            "A": settings.absolute_path(str(source), allows_url=True),
+            "B": settings.absolute_path(str(target), allows_url=True),
+        }
         for source, target in (
             (held_out_source_dir, held_out_target_dir),
             (enrolment_source_dir, enrolment_target_dir),

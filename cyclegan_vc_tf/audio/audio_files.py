@@ -12,7 +12,7 @@ import soundfile
 
 from cyclegan_vc_tf.audio import av_files, resampling, sound_files
 from cyclegan_vc_tf.audio.findings import SILENCE_PEAK, Findings
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, remote_files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 
 EXTENSIONS = frozenset({
@@ -88,6 +88,9 @@ def describe_unreadable(names: Sequence[str]) -> str:
 
 def _find_endings(folder: Path, endings: frozenset[str]) -> list[str]:
     """Find files by their endings, in lower case, under a folder."""
+    if isinstance(folder, remote_files.RemotePath):
+        names = [name for name in folder.list_files() if Path(name).suffix.lower() in endings]
+        return [name for name in names if not any(map(_is_hidden, Path(name).parts))]
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {kind}; expected a folder of recordings")
@@ -102,13 +105,24 @@ def _find_endings(folder: Path, endings: frozenset[str]) -> list[str]:
             folders.clear()
             continue
         seen.add(os.path.realpath(parent))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in names:
             path = Path(parent, name)
-            is_wanted = not name.startswith(".") and path.suffix.lower() in endings
+            is_wanted = not _is_hidden(name) and path.suffix.lower() in endings
             if is_wanted and path.is_file():
                 found.append(path.relative_to(folder).as_posix())
     return sorted(found)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def count_files(folder: Path) -> int:
+    """Count all files under a folder."""
+    if isinstance(folder, remote_files.RemotePath):
+        return len(folder.list_files())
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 @dataclass(frozen=True)
@@ -195,7 +209,11 @@ def open_audio(path: Path) -> Iterator[sound_files.SoundReader]:
         AudioError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file, sound_files.open_decoder(path, file) as sound:
+        with (
+            remote_files.local_copy(path) as local,
+            local.open("rb") as file,
+            sound_files.open_decoder(local, file) as sound,
+        ):
             if not MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ:
                 raise AudioError(
                     f"has a sampling rate of {sound.samplerate} Hz; expected {MIN_RATE_HZ} to "

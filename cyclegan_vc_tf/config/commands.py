@@ -69,21 +69,27 @@ class EvaluateConfig:
         "Folder of recordings of speaker A to evaluate on; by default the run's held-out "
         "recordings. Imported, published and pretrained runs need it.",
         is_path=True,
+        allows_url=True,
     )
     held_out_target_dir: str = setting(
         "",
         "Folder of recordings of speaker B to evaluate on. A file named as one of A's holds A's "
         "sentence.",
         is_path=True,
+        allows_url=True,
     )
     enrolment_source_dir: str = setting(
         "",
         "Folder of recordings that define speaker A's voice for similarities; by default the run's "
         "training recordings, or without any the held-out recordings.",
         is_path=True,
+        allows_url=True,
     )
     enrolment_target_dir: str = setting(
-        "", "Folder of recordings that define speaker B's voice for similarities.", is_path=True
+        "",
+        "Folder of recordings that define speaker B's voice for similarities.",
+        is_path=True,
+        allows_url=True,
     )
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(

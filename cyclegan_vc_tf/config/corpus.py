@@ -24,15 +24,24 @@ class CorpusConfig:
     """
 
     source_dir: str = setting(
-        "", "Folder of the recordings of speaker A.", is_path=True, resumable=True
+        "",
+        "Folder of the recordings of speaker A, also in object storage: s3://BUCKET/FOLDER.",
+        is_path=True,
+        allows_url=True,
+        resumable=True,
     )
     target_dir: str = setting(
-        "", "Folder of the recordings of speaker B.", is_path=True, resumable=True
+        "",
+        "Folder of the recordings of speaker B, also in object storage: s3://BUCKET/FOLDER.",
+        is_path=True,
+        allows_url=True,
+        resumable=True,
     )
     held_out_source_dir: str = setting(
         "",
         "Folder of recordings of speaker A that training never uses.",
         is_path=True,
+        allows_url=True,
         resumable=True,
     )
     held_out_target_dir: str = setting(
@@ -40,6 +49,7 @@ class CorpusConfig:
         "Folder of recordings of speaker B that training never uses. A file with the name of a "
         "held-out file of speaker A holds the same sentence.",
         is_path=True,
+        allows_url=True,
         resumable=True,
     )
     held_out_fraction: float = setting(
@@ -92,6 +102,12 @@ class CorpusConfig:
         minimum=0,
         resumable=True,
     )
+    scheduler: str = setting(
+        "",
+        "Address of a Dask scheduler, tcp://HOST:8786, whose workers prepare features; or the "
+        "scheduler's file, which ends in .json. By default processes of this machine prepare them.",
+        resumable=True,
+    )
 
     @property
     def splitting(self) -> dict[str, float]:
@@ -101,12 +117,18 @@ class CorpusConfig:
         return {name: getattr(self, name) for name in SPLITTING_SETTINGS}
 
     def validate(self) -> None:
-        """Refuse settings of splitting that contradict each other or have no effect.
+        """Refuse settings that contradict each other or have no effect.
 
         Raises:
-            InputError: A setting of `--split_silence` is given without it, or the longest piece is
-                too short beside the shortest piece or beside a silence.
+            InputError: A setting of `--split_silence` is given without it, the longest piece is too
+                short beside the shortest piece or beside a silence, or a number of processes is
+                given beside a scheduler.
         """
+        if self.scheduler and self.workers:
+            raise InputError(
+                f"--workers is {self.workers}, and the workers of --scheduler {self.scheduler} "
+                "prepare features; leave it out, or give --workers=0"
+            )
         if not self.split_silence:
             for name in SPLITTING_SETTINGS:
                 value = getattr(self, name)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from cyclegan_vc_tf.config import flag_files
+from cyclegan_vc_tf.system import remote_files
 from cyclegan_vc_tf.system.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -43,6 +44,7 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
     is_path: bool = False,
+    allows_url: bool = False,
     resumable: bool = False,
 ) -> Any:
     """Return a dataclass field that is also a flag.
@@ -55,12 +57,16 @@ def setting(
         choices: Allowed values, where they can be listed; `GIVEN_WITH_FLAGS` where `define_flags`
             is given them.
         is_path: Whether the value is a path of a folder or file, which is kept as an absolute path.
+        allows_url: Whether the path may be in object storage, such as `s3://bucket/folder`.
         resumable: Whether the value may change when a run is resumed.
     """
     about = {"text": text, "minimum": minimum, "maximum": maximum, "choices": choices}
     return dataclasses.field(
-        default=default, metadata={**about, "is_path": is_path, "resumable": resumable}
-    )
+        default=default,
+        metadata={
+            **about, "is_path": is_path, "allows_url": allows_url, "resumable": resumable
+        },
+    )  # fmt: skip
 
 
 def iterate_fields(cls: type) -> Iterator[tuple[str, dataclasses.Field, Any]]:
@@ -127,7 +133,7 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
         if values[field.name].present:
             value: Any = values[field.name].value
             if field.metadata["is_path"]:
-                value = absolute_path(value)
+                value = absolute_path(value, allows_url=field.metadata["allows_url"])
             if typing.get_origin(kind) is tuple:
                 value = tuple(value)
             changed.setdefault(section, {})[field.name] = value
@@ -137,14 +143,26 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
     return dataclasses.replace(base, **own)  # type: ignore[type-var]
 
 
-def absolute_path(path: str) -> str:
+def absolute_path(path: str, *, allows_url: bool = False) -> str:
     """Return a path as an absolute path; an empty text, which means no path, stays empty.
 
+    Args:
+        path: Path, also as `file://` and a path.
+        allows_url: Whether the path may be in object storage, such as `s3://bucket/folder`.
+
     Raises:
-        InputError: The path begins with the home folder of an unknown user, or has a character that
-            no path can have.
+        InputError: The path begins with the home folder of an unknown user, has a character that
+            no path can have, or is a URL that is not allowed or names no folder.
     """
     refuse_unusable_path(path)
+    path = remote_files.without_file_protocol(path)
+    if remote_files.is_url(path):
+        if not allows_url:
+            raise InputError(
+                f"received {path}; expected a folder or file of this machine, or of storage that "
+                "is mounted here"
+            )
+        return str(remote_files.to_path(path))
     try:
         return str(Path(path).expanduser().absolute()) if path else ""
     except RuntimeError as error:
@@ -239,7 +257,7 @@ def _check_value(field: dataclasses.Field, kind: Any, value: Any) -> Any:
     if about["choices"] == GIVEN_WITH_FLAGS:
         about["choices"] = None
     if field.metadata["is_path"]:
-        absolute_path(value)
+        absolute_path(value, allows_url=field.metadata["allows_url"])
     parser, _ = _make_parser(kind, about)
     try:
         parser.parse(value)

@@ -3,10 +3,12 @@
 Every worker process imports this module, so it imports nothing that needs TensorFlow.
 """
 
+import socket
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -22,7 +24,8 @@ from cyclegan_vc_tf.data.utterances import (
     write_part,
 )
 from cyclegan_vc_tf.features import frontend
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, remote_files
+from cyclegan_vc_tf.system.errors import InputError
 
 
 def analyse_file(
@@ -44,14 +47,50 @@ def analyse_file(
     path = folder / recording.name
     part, sha256 = part_path(store_dir, recording), ""
     try:
-        sha256 = files.sha256(path)
-        write_part(part, _analyse_recording(path, recording, sha256, config, corpus))
+        with remote_files.local_copy(path) as local:
+            sha256 = files.sha256(local)
+            write_part(part, _analyse_recording(local, recording, sha256, config, corpus))
     except audio_files.AudioError as error:
         write_part(part, [skipped_features(recording, sha256, str(error), config)])
     except OSError as error:
         # Without a hash, the next preparation tries it again.
         reason = f"cannot be opened ({error.strerror})"
         write_part(part, [skipped_features(recording, "", reason, config)])
+
+
+def analyse_remotely(
+    folder: Path, config: FeatureConfig, corpus: CorpusConfig, recording: Recording
+) -> bytes:
+    """Return the part of one recording that `analyse_file` writes, on another machine.
+
+    Args:
+        folder: Folder of the speaker's recordings, remote or on storage that all machines share.
+        config: Settings of the analysis.
+        corpus: Settings of splitting.
+        recording: Recording to analyse.
+
+    Raises:
+        InputError: The folder is not on this machine, or has another recording of this name.
+    """
+    if not isinstance(folder, remote_files.RemotePath):
+        _check_shared(folder, recording)
+    with TemporaryDirectory(prefix="cyclegan_vc_tf-") as store:
+        analyse_file(folder, Path(store), config, corpus, recording)
+        return part_path(Path(store), recording).read_bytes()
+
+
+def _check_shared(folder: Path, recording: Recording) -> None:
+    """Refuse a folder that is not the client's.
+
+    Raises:
+        InputError: The folder is missing here, or has another recording of this name.
+    """
+    path, machine = folder / recording.name, socket.gethostname()
+    expected = "expected storage that all workers share, or object storage: s3://BUCKET/FOLDER"
+    if not folder.is_dir():
+        raise InputError(f"a worker of --scheduler on {machine} has no folder {folder}; {expected}")
+    if path.exists() and path.stat().st_size != recording.size:
+        raise InputError(f"a worker of --scheduler on {machine} has another {path}; {expected}")
 
 
 def skipped_features(

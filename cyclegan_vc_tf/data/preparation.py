@@ -1,10 +1,10 @@
-"""Preparation: feature stores from folders of recordings, in worker processes.
+"""Preparation: feature stores from folders of recordings, in worker processes or on a cluster.
 
 Preparation may be interrupted at any moment; the next call continues it.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,19 @@ from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.data import corpus_summary, feature_store
 from cyclegan_vc_tf.data import utterances as utterances_module
-from cyclegan_vc_tf.data.analysis_worker import analyse_file, skipped_features
+from cyclegan_vc_tf.data.analysis_worker import (
+    analyse_file,
+    analyse_remotely,
+    skipped_features,
+)
 from cyclegan_vc_tf.data.feature_store import FeatureStore
 from cyclegan_vc_tf.data.speakers import Speaker, compute_statistics, split_held_out
 from cyclegan_vc_tf.data.utterances import Recording, Utterance
 from cyclegan_vc_tf.features import frontend
-from cyclegan_vc_tf.system import files, pool
+from cyclegan_vc_tf.system import cluster, files, pool
 from cyclegan_vc_tf.system.errors import InputError, escape_bytes
 from cyclegan_vc_tf.system.progress import progress_bar
+from cyclegan_vc_tf.system.remote_files import to_path
 
 
 def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
@@ -42,28 +47,28 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
     frontend.validate(config)
     corpus.validate()
     found = {}
-    for side, (flag, folder, held_out_dir) in sides.items():
-        if not folder:
+    for side, (flag, given, given_held_out) in sides.items():
+        if not given:
             raise InputError(f"--{flag} is not given; expected the folder of a speaker")
-        names, held_out = _find_audio(flag, Path(folder)), None
-        if held_out_dir:
-            held_out = _find_audio(f"held_out_{flag}", Path(held_out_dir))
+        folder = held_out_dir = to_path(given)
+        names, held_out = _find_audio(flag, folder), None
+        if given_held_out:
+            held_out_dir = to_path(given_held_out)
+            held_out = _find_audio(f"held_out_{flag}", held_out_dir)
             # A held-out folder may lie inside the speaker's folder.
-            reserved = {(Path(held_out_dir) / name).resolve() for name in held_out}
-            names = [name for name in names if (Path(folder) / name).resolve() not in reserved]
+            reserved = {(held_out_dir / name).resolve() for name in held_out}
+            names = [name for name in names if (folder / name).resolve() not in reserved]
             if not names:
                 raise InputError(
                     f"--held_out_{flag} {held_out_dir} leaves nothing to train on; expected some "
                     f"recordings of --{flag} outside it"
                 )
-        found[side] = names, held_out
+        found[side] = flag, folder, names, held_out_dir, held_out
     prepared = {}
-    for side, (flag, folder, held_out_dir) in sides.items():
-        names, held_out = found[side]
-        store = prepare_store(Path(folder), names, corpus, config)
-        training = _usable_utterances(flag, Path(folder), store)
+    for side, (flag, folder, names, held_out_dir, held_out) in found.items():
+        store = prepare_store(folder, names, corpus, config)
+        training = _usable_utterances(flag, folder, store)
         if held_out is None:
-            held_out_dir = folder
             usable = list(dict.fromkeys(utterance.recording.name for utterance in training))
             _, held_out = split_held_out(usable, corpus.held_out_fraction)
             excluded = set(held_out)
@@ -72,8 +77,8 @@ def prepare(corpus: CorpusConfig, config: FeatureConfig) -> dict[str, Speaker]:
             ]
         statistics = compute_statistics(store, training, config)
         prepared[side] = Speaker(
-            Path(folder), store, training, Path(held_out_dir), held_out, statistics,
-            audio_files.find_unreadable(Path(folder)),
+            folder, store, training, held_out_dir, held_out, statistics,
+            audio_files.find_unreadable(folder),
         )  # fmt: skip
     return prepared
 
@@ -99,7 +104,7 @@ def prepare_store(
         files.locked(store_dir / "lock", wait=True),
     ):
         store = FeatureStore(store_dir)
-        recordings = [Recording.from_file(folder, name) for name in names]
+        recordings = Recording.from_folder(folder, names)
         known = store.entries
         pending = [
             recording
@@ -172,9 +177,8 @@ def _find_audio(flag: str, folder: Path) -> list[str]:
     except InputError as error:
         raise InputError(f"--{flag} {error}") from None
     if not names:
-        others = sum(path.is_file() for path in folder.rglob("*"))
         raise InputError(
-            f"--{flag} {folder} has no audio file ({others} others); "
+            f"--{flag} {folder} has no audio file ({audio_files.count_files(folder)} others); "
             f"expected files ending in {', '.join(sorted(audio_files.readable_extensions()))}"
         )
     return names
@@ -187,19 +191,48 @@ def _analyse_all(
     config: FeatureConfig,
     corpus: CorpusConfig,
 ) -> None:
-    """Analyse recordings in worker processes, with a progress bar."""
-    processes = min(corpus.workers or pool.available_cores(), len(pending))
-    task = partial(analyse_file, folder, store_dir, config, corpus)
+    """Analyse recordings in worker processes or on a cluster, with a progress bar."""
     description = f"Preparing {escape_bytes(folder.name)}"
     with (
         progress_bar(total=len(pending), desc=description, unit="file") as progress,
-        closing(pool.map_tasks(task, pending, processes, retry=True)) as outcomes,
+        closing(
+            _analyse_on_cluster(folder, pending, config, corpus, progress.set_postfix_str)
+            if corpus.scheduler
+            else _analyse_here(folder, pending, store_dir, config, corpus)
+        ) as outcomes,
     ):
         for outcome in outcomes:
+            part = utterances_module.part_path(store_dir, outcome.item)
             if not outcome.survived:
                 reason = "killed its worker (out of memory, or a fault in the analysis)"
                 # Without a hash, the next preparation tries it again.
                 skipped = skipped_features(outcome.item, "", reason, config)
-                part = utterances_module.part_path(store_dir, outcome.item)
                 utterances_module.write_part(part, [skipped])
+            elif outcome.result is not None:
+                files.write_bytes(part, outcome.result)
             progress.update()
+
+
+def _analyse_here(
+    folder: Path,
+    pending: Sequence[Recording],
+    store_dir: Path,
+    config: FeatureConfig,
+    corpus: CorpusConfig,
+) -> Generator[pool.Outcome[Recording, None], None, None]:
+    """Analyse recordings in processes of this machine, which write the parts."""
+    processes = min(corpus.workers or pool.available_cores(), len(pending))
+    task = partial(analyse_file, folder, store_dir, config, corpus)
+    return pool.map_tasks(task, pending, processes, retry=True)
+
+
+def _analyse_on_cluster(
+    folder: Path,
+    pending: Sequence[Recording],
+    config: FeatureConfig,
+    corpus: CorpusConfig,
+    report: Callable[[str], None],
+) -> Generator[pool.Outcome[Recording, bytes], None, None]:
+    """Analyse recordings on a cluster, which sends the parts."""
+    task = partial(analyse_remotely, folder, config, corpus)
+    return cluster.map_tasks(task, pending, corpus.scheduler, report)

@@ -7,8 +7,9 @@ written and read one utterance at a time, and removed once the feature store hol
 import dataclasses
 import hashlib
 import json
+import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_vc_tf.system import array_archives, files
+from cyclegan_vc_tf.system.remote_files import RemotePath
 
 ARRAYS = ("f0_hz", "spectra")
 """Names of an utterance's arrays."""
@@ -40,7 +42,30 @@ class Recording:
     @classmethod
     def from_file(cls, folder: Path, name: str) -> "Recording":
         """Return the current state of the file `name`, relative to `folder`."""
-        status = (folder / name).stat()
+        return cls.from_status(name, (folder / name).stat())
+
+    @classmethod
+    def from_folder(cls, folder: Path, names: Sequence[str]) -> "list[Recording]":
+        """Return the current state of the files `names`, relative to `folder`.
+
+        Raises:
+            OSError: A file cannot be read.
+            InputError: Object storage cannot be read.
+        """
+        if isinstance(folder, RemotePath):
+            # One look at the folder, not one per file.
+            listed = folder.list_files()
+            return [
+                cls.from_status(name, listed[name])
+                if name in listed
+                else cls.from_file(folder, name)
+                for name in names
+            ]
+        return [cls.from_file(folder, name) for name in names]
+
+    @classmethod
+    def from_status(cls, name: str, status: os.stat_result) -> "Recording":
+        """Return the state of a file from its status."""
         return cls(name, status.st_size, status.st_mtime_ns)
 
     @property

@@ -11,6 +11,7 @@ from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.remote_files import to_path
 
 HELD_OUT_FLAGS = {"A": "held_out_source_dir", "B": "held_out_target_dir"}
 """Flag of each speaker's folder of held-out recordings."""
@@ -71,7 +72,7 @@ def load_evaluation_sets(
     corpus = run_files.read_corpus(run.path)
     folders = held_out_dirs or {}
     held_out = {
-        speaker: _list_recordings(f"--{HELD_OUT_FLAGS[speaker]}", Path(folders[speaker]))
+        speaker: _list_recordings(f"--{HELD_OUT_FLAGS[speaker]}", to_path(folders[speaker]))
         if folders.get(speaker)
         else _held_out_recordings(run.path, speaker, corpus[speaker])
         for speaker in SPEAKERS
@@ -86,11 +87,12 @@ def load_evaluation_sets(
     voices = enrolment_dirs or {}
     known = {
         speaker: list(
-            _list_recordings(f"--{ENROLMENT_FLAGS[speaker]}", Path(voices[speaker])).values()
+            _list_recordings(f"--{ENROLMENT_FLAGS[speaker]}", to_path(voices[speaker])).values()
         )
         if voices.get(speaker)
         else [
-            Path(corpus[speaker].get("folder", "")) / name for name in corpus[speaker]["training"]
+            to_path(corpus[speaker].get("folder", "")) / name
+            for name in corpus[speaker]["training"]
         ]
         for speaker in SPEAKERS
     }
@@ -151,7 +153,7 @@ def _held_out_recordings(
             f"--run_dir {run_dir} was imported or published and has no recordings of its own; "
             f"give --{HELD_OUT_FLAGS['A']} and --{HELD_OUT_FLAGS['B']}"
         )
-    found = _index_by_name(Path(recordings["held_out_folder"]), recordings["held_out"])
+    found = _index_by_name(to_path(recordings["held_out_folder"]), recordings["held_out"])
     if not found:
         raise InputError(
             f"--run_dir {run_dir} has no held-out recording of {speaker}; give "

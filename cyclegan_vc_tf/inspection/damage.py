@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
 from cyclegan_vc_tf.runs.versions import Versions
 from cyclegan_vc_tf.system import array_archives, files
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.remote_files import RemotePath, is_url, to_path
 from cyclegan_vc_tf.training.trainer import Trainer
 
 RESTORE_COPY = "restore it from a copy of the run"
@@ -196,6 +197,7 @@ def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> lis
     """Check that the recordings of a run are there and unchanged.
 
     Recordings that were added are not found: they look like recordings that could not be used.
+    Recordings in object storage are not read: a changed one is not found.
 
     Args:
         corpus: Table of the run's recordings.
@@ -208,24 +210,29 @@ def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> lis
         folder = recordings.get("folder") or default
         held_out_folder = recordings.get("held_out_folder") or folder
         training = dict(recordings["training"])
-        paths = [str(Path(folder) / name) for name in training]
-        paths += [str(Path(held_out_folder) / name) for name in recordings.get("held_out", ())]
-        missing = [path for path in paths if not os.path.isfile(path)] if folder else []
+        held_out = list(recordings.get("held_out", ()))
+        count, missing = len(training) + len(held_out), []
         remedy = "restore them to train on; converting needs none"
-        if missing and len(missing) == len(paths):
+        try:
+            if folder:
+                missing = _missing(folder, list(training)) + _missing(held_out_folder, held_out)
+        except InputError as error:
+            problems.append(Problem(f"recordings of {speaker}: {error}", remedy))
+            continue
+        if missing and len(missing) == count:
             what = f"the recordings of {speaker} are not in {folder} any more"
             problems.append(Problem(what, f"{remedy}; or resume with their folder as --{flag}"))
             continue
         if missing:
-            what = (
-                f"{len(missing)} of {len(paths)} recordings of {speaker} are gone, {missing[0]} "
-                "first"
-            )
+            what = f"{len(missing)} of {count} recordings of {speaker} are gone, {missing[0]} first"
             problems.append(Problem(what, remedy))
         changed = [
             name
             for name, sha256 in training.items()
-            if folder and sha256 and _sha256_or_none(Path(folder) / name) not in (sha256, None)
+            if folder
+            and not is_url(folder)
+            and sha256
+            and _sha256_or_none(Path(folder) / name) not in (sha256, None)
         ]
         if changed:
             what = (
@@ -234,6 +241,19 @@ def check_recordings(corpus: Mapping[str, Any], config: RunConfig | None) -> lis
             )
             problems.append(Problem(what, remedy))
     return problems
+
+
+def _missing(folder: str, names: Sequence[str]) -> list[str]:
+    """Return the paths of recordings that are not in their folder.
+
+    Raises:
+        InputError: Object storage cannot be read.
+    """
+    path = to_path(folder)
+    if isinstance(path, RemotePath):
+        found = set(path.list_files()) if names else set()
+        return [str(path / name) for name in names if name not in found]
+    return [str(path / name) for name in names if not os.path.isfile(path / name)]
 
 
 def variable_shapes(trainer: Trainer) -> list[tuple[int, ...]]:

@@ -20,6 +20,7 @@ from cyclegan_vc_tf.models import streaming_norm
 from cyclegan_vc_tf.models.streaming_norm import Moments
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import array_archives, files
+from cyclegan_vc_tf.system.remote_files import to_path
 
 FILE = "norms.npz"
 """Name of the file in a run folder."""
@@ -91,7 +92,7 @@ def _training_spectra(run: RunFolder, speaker: str) -> list[np.ndarray]:
     folder = {"A": corpus.source_dir, "B": corpus.target_dir}[speaker]
     if not folder:
         return []
-    store = FeatureStore(feature_store.speaker_store(Path(folder), corpus, run.config.features))
+    store = FeatureStore(feature_store.speaker_store(to_path(folder), corpus, run.config.features))
     names = run.recordings[speaker]
     usable = [each for each in store.utterances if each.recording.name in names]
     spectra = []

@@ -115,6 +115,12 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`; a reader never sees part of it."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write `data` to `path` as indented JSON; a reader never sees part of it."""
     write_text(path, json.dumps(data, indent=1) + "\n")

@@ -6,6 +6,7 @@ from cyclegan_vc_tf import api
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.data import corpus_summary, feature_store
 from cyclegan_vc_tf.system.errors import InputError, single_line
+from cyclegan_vc_tf.system.remote_files import to_path
 
 REPORT_FILE = "report.html"
 
@@ -65,7 +66,9 @@ def preparation_pictures(config: RunConfig) -> list[tuple[str, Path]]:
     corpus = config.corpus
     pictures = []
     for folder in (corpus.source_dir, corpus.target_dir):
-        store = feature_store.speaker_store(Path(folder), corpus, config.features)
-        if folder and (store / corpus_summary.PICTURE_FILE).is_file():
+        if not folder:
+            continue
+        store = feature_store.speaker_store(to_path(folder), corpus, config.features)
+        if (store / corpus_summary.PICTURE_FILE).is_file():
             pictures.append((Path(folder).name, store / corpus_summary.PICTURE_FILE))
     return pictures
