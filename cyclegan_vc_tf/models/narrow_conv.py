@@ -88,8 +88,8 @@ def convolve_from_few(inputs: tf.Tensor, kernel: tf.Tensor, axes: Sequence[Axis]
                 padding=padding,
             )
             # Planes are rounded before they are added: they have to be in float32 at least.
-            wide = [_widen(each) for each in (kernel, upstream)]
-            return tf.cast(gradient_of_few(*wide, axes), inputs.dtype), of_kernel
+            of_inputs = gradient_of_few(_widen(kernel), _widen(upstream), axes)
+            return tf.cast(of_inputs, inputs.dtype), of_kernel
 
         return tf.nn.conv2d(inputs, kernel, strides, padding), gradients
 
