@@ -3,8 +3,8 @@
 These networks have a few dozen positions and thousands of channels. At these sizes a product reads
 a kernel in the order of memory, and TensorFlow's convolution rearranges the kernel first. This
 holds for CPUs. On a GPU every convolution is TensorFlow's, see `system.device`. The parts in order:
-axes of a convolution, windows of its input, matrix products, products and gradients of a whole step
-(`MatmulContext`), and the layers `Conv1D` and `Conv2D`.
+matrix products, products and gradients of a whole step (`MatmulContext`), and the layers `Conv1D`
+and `Conv2D`, which choose how a convolution is computed.
 """
 
 import math
@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from cyclegan_vc_tf.models import narrow_conv
+from cyclegan_vc_tf.models.conv_windows import Axis, conv_axes, extract_windows
 from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import device
 
@@ -35,133 +36,11 @@ A product is faster only where the kernel is large beside the windows.
 """
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis of a convolution.
-
-    Attributes:
-        size: Number of input positions.
-        kernel: Number of positions per window.
-        stride: Distance between two windows.
-        padding: "same" or "valid", as TensorFlow pads.
-    """
-
-    size: int
-    kernel: int
-    stride: int
-    padding: str
-
-    @cached_property
-    def windows(self) -> int:
-        """Number of output positions."""
-        valid = 0 if self.padding == "same" else self.kernel - 1
-        return -(-(self.size - valid) // self.stride)
-
-    @cached_property
-    def zeros(self) -> tuple[int, int]:
-        """Zeros in front and behind: max((windows - 1) · stride + kernel - size, 0) in all.
-
-        Source: TensorFlow's documentation of `tf.nn.convolution`; the smaller half is in front.
-        """
-        missing = max(0, (self.windows - 1) * self.stride + self.kernel - self.size)
-        return (missing // 2, missing - missing // 2)
-
-
-def conv_axes(
-    sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], padding: str
-) -> tuple[Axis, ...]:
-    """Return the axes of a convolution over positions of known sizes."""
-    numbers = zip(sizes, kernel, strides, strict=True)
-    return tuple(Axis(*values, padding) for values in numbers)
-
-
 def is_matmul_faster(batch: int, axes: Sequence[Axis], channels_in: int, channels_out: int) -> bool:
     """Return whether a product of windows convolves a batch faster than TensorFlow does."""
     rows = batch * math.prod(axis.windows for axis in axes)
     large = min(channels_in, channels_out) >= MIN_CHANNELS
     return large and rows <= min(MAX_ROWS, channels_out // CHANNELS_PER_ROW)
-
-
-def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
-    """Return the window of every output position of a convolution, one row per position.
-
-    Args:
-        inputs: (batch, positions…, channels), all sizes known.
-        axes: One or two axes.
-
-    Returns:
-        (batch · windows…, kernel sizes… · channels).
-    """
-
-    @tf.custom_gradient
-    def gather(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        channels = inputs.shape[-1]
-        sizes = [axis.kernel for axis in axes]
-        padded = tf.pad(inputs, [(0, 0), *(axis.zeros for axis in axes), (0, 0)])
-        if len(axes) == 1:
-            (axis,) = axes
-            last = (axis.windows - 1) * axis.stride + 1
-            shifted = [padded[:, i : i + last : axis.stride] for i in range(axis.kernel)]
-            windows = tf.concat(shifted, -1)
-        else:
-            strides = [1, *(axis.stride for axis in axes), 1]
-            windows = tf.image.extract_patches(padded, [1, *sizes, 1], strides, [1] * 4, "VALID")
-
-        def scatter(upstream: tf.Tensor) -> tf.Tensor:
-            counts = [axis.windows for axis in axes]
-            sums = tf.reshape(upstream, (inputs.shape[0], *counts, *sizes, channels))
-            # From the last axis on: its kernel then is the last axis before the channels.
-            for number in reversed(range(len(axes))):
-                places = tf.unstack(sums, axis=1 + len(axes) + number)
-                sums = _overlap_add(places, axes[number], 1 + number)
-            return sums
-
-        return tf.reshape(windows, (-1, math.prod(sizes) * channels)), scatter
-
-    return gather(inputs)
-
-
-def _overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Tensor:
-    """Add windows at the positions that they were taken from: the transpose of taking them.
-
-    Args:
-        places: Values to add for each place in a window, (…, windows, …).
-        axis: Axis of the convolution.
-        number: Index of the axis in the tensors.
-
-    Returns:
-        (…, axis.size, …).
-    """
-    # Place s · q + r of window w goes to position s · (w + q) + r: a sum for each r, interleaved.
-    laps = -(-axis.kernel // axis.stride)
-    missing = laps * axis.stride - axis.kernel
-    places = [*places, *[tf.zeros_like(places[0])] * missing]
-    phases = []
-    for phase in range(axis.stride):
-        total, *others = places[phase :: axis.stride]
-        for lap, shifted in enumerate(others, 1):
-            # Padding between two additions keeps their order: a plain chain of additions would
-            # become one AddN, whose order depends on thread timing.
-            total = _pad_axis(total, number, 0, 1) + _pad_axis(shifted, number, lap, 0)
-        phases.append(total)
-    length = (axis.windows + laps - 1) * axis.stride
-    shape = phases[0].shape.as_list()
-    sums = tf.reshape(
-        tf.stack(phases, number + 1) if axis.stride > 1 else phases[0],
-        (*shape[:number], length, *shape[number + 1 :]),
-    )
-    front = axis.zeros[0]
-    behind = max(0, front + axis.size - length)
-    begin, size = [0] * len(shape), [-1] * len(shape)
-    begin[number], size[number] = front, axis.size
-    return tf.slice(_pad_axis(sums, number, 0, behind) if behind else sums, begin, size)
-
-
-def _pad_axis(tensor: tf.Tensor, number: int, front: int, behind: int) -> tf.Tensor:
-    """Add zeros in front of one axis of a tensor and behind it."""
-    zeros = [(0, 0)] * len(tensor.shape)
-    zeros[number] = (front, behind)
-    return tf.pad(tensor, zeros)
 
 
 def _batched_matmul(x: tf.Tensor, y: tf.Tensor, **adjoints: bool) -> tf.Tensor:
@@ -246,12 +125,17 @@ class MatmulContext:
         finally:
             _CURRENT.reset(token)
 
-    def round_factor(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Round a factor of a product: to bfloat16, or to a float32 that holds a bfloat16."""
+    def round_factor(self, tensor: tf.Tensor, wide: bool = False) -> tf.Tensor:
+        """Round a factor of a product: to bfloat16, or to a float32 that holds a bfloat16.
+
+        Args:
+            tensor: Factor in float32.
+            wide: Whether the result is always in float32.
+        """
         if not self._rounds:
             return tensor
         narrow = tf.cast(tensor, tf.bfloat16)
-        return narrow if self._narrow else tf.cast(narrow, tensor.dtype)
+        return tf.cast(narrow, tensor.dtype) if wide or not self._narrow else narrow
 
     def multiply(self, rows: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
         """Multiply windows with a kernel; `gradients` adds the kernel's gradient later.
@@ -326,10 +210,10 @@ class _MatmulConvolution:
         batch, *sizes, _ = inputs.shape
         context = _CURRENT.get()
         used = device.current() if context is None else context.device
+        convolve, wide = super().convolution_op, False  # type: ignore[misc]
         if used.convolves_by_matmul and batch is not None and None not in sizes:
             *window, channels_in, channels_out = kernel.shape
             axes = conv_axes(sizes, window, self.strides, self.padding)  # type: ignore[attr-defined]
-            counts = [axis.windows for axis in axes]
             if is_matmul_faster(batch, axes, channels_in, channels_out):
                 rows = extract_windows(inputs, axes)
                 if context is None:
@@ -337,12 +221,18 @@ class _MatmulConvolution:
                     outputs = matmul(rows, matrix)
                 else:
                     outputs = context.multiply(rows, kernel)
+                counts = [axis.windows for axis in axes]
                 return tf.reshape(outputs, (batch, *counts, channels_out))
-        convolve = super().convolution_op  # type: ignore[misc]
+            if narrow_conv.has_few_outputs(kernel.shape, self.strides):  # type: ignore[attr-defined]
+                # Planes are rounded before they are added: they have to be in float32.
+                convolve, wide = partial(narrow_conv.convolve_to_few, axes=axes), True
+            elif narrow_conv.has_few_inputs(kernel.shape):
+                convolve = partial(narrow_conv.convolve_from_few, axes=axes)
+        kernel = tf.convert_to_tensor(kernel)
         if context is None:
             return convolve(inputs, kernel)
-        kernel = context.round_factor(tf.convert_to_tensor(kernel))
-        return context.widen(convolve(context.round_factor(inputs), kernel))
+        factors = [context.round_factor(each, wide) for each in (inputs, kernel)]
+        return context.widen(convolve(*factors))
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")

@@ -46,6 +46,20 @@ CONVOLUTIONS = [
     )
 ]  # fmt: skip
 
+NARROW_CONVOLUTIONS = [
+    Case(
+        f"convolution {'x'.join(map(str, kernel))} to {channels} channels, {padding}",
+        ("layers.Convolutions", *(["layers.symmetric_padding"] if padding != "same" else [])),
+        convolution(padding, kernel, (1,) * len(kernel), channels),
+        single_input((1, 17, 3), (3, 16, 3))
+        if len(kernel) == 1
+        else single_input((1, 8, 16, 3), (3, 7, 17, 3)),
+    )
+    for padding in ("same", "symmetric")
+    for kernel, channels in (((15,), 2), ((5, 15), 1), ((3, 4), 2))
+]
+"""Convolutions to few channels, see `models.narrow_conv`; all cases have few input channels."""
+
 
 def norm(axes: int, epsilon: float) -> Networks:
     """Pair `layers.instance_norm` with torch's, of 6 channels."""
@@ -219,6 +233,7 @@ LAYERS = [
         (((1, 16, 6), (1, 16, 1)), ((3, 7, 6), (3, 7, 1))),
     ),
     *CONVOLUTIONS,
+    *NARROW_CONVOLUTIONS,
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_vc_tf.models import matmul_conv
+from cyclegan_vc_tf.models import conv_windows, matmul_conv
 from cyclegan_vc_tf.models.layers import Convolutions
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.system import processor
@@ -36,12 +36,12 @@ def test_windows_times_kernel_is_the_convolution(
 ) -> None:
     """Outputs and both gradients, in float64."""
     inputs, weights = normal(2, *sizes, 3), normal(*kernel, 3, 4, seed=1)
-    axes = matmul_conv.conv_axes(sizes, kernel, strides, padding)
+    axes = conv_windows.conv_axes(sizes, kernel, strides, padding)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([inputs, weights])
         theirs = tf.nn.convolution(inputs, weights, strides, padding.upper())
         matrix = tf.reshape(weights, (-1, 4))
-        ours = matmul_conv.matmul(matmul_conv.extract_windows(inputs, axes), matrix)
+        ours = matmul_conv.matmul(conv_windows.extract_windows(inputs, axes), matrix)
         ours = tf.reshape(ours, theirs.shape)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
     upstream = normal(*theirs.shape, seed=2)
@@ -55,7 +55,7 @@ def test_the_product_is_taken_where_a_kernel_is_large_beside_its_rows() -> None:
     """Sizes of the 2017 paper: residual blocks yes, first layers no, large batches no."""
 
     def faster(batch: int, frames: int, kernel: int, channels_in: int, channels_out: int) -> bool:
-        axes = matmul_conv.conv_axes((frames,), (kernel,), (1,), "same")
+        axes = conv_windows.conv_axes((frames,), (kernel,), (1,), "same")
         return matmul_conv.is_matmul_faster(batch, axes, channels_in, channels_out)
 
     assert faster(1, 32, 3, 512, 2048)
