@@ -82,7 +82,9 @@ class PixelShuffle1D(keras.layers.Layer):
         """Move channels to frames."""
         channels = inputs.shape[-1]
         squares = tf.nn.depth_to_space(tf.expand_dims(inputs, axis=2), block_size=2)
-        batch, frames = tf.shape(squares)[0], tf.shape(squares)[1]
+        batch, frames = squares.shape[:2]
+        if batch is None or frames is None:
+            batch, frames = tf.shape(squares)[0], tf.shape(squares)[1]
         return tf.reshape(squares, (batch, frames, channels // 2))
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
@@ -269,7 +271,11 @@ class InstanceNormalization(stack.InstanceNormalization):
                 normalized = (inputs - mean) * inverse
                 sums = tf.reduce_sum(upstream, positions, keepdims=True)
                 products = tf.reduce_sum(upstream * normalized, positions, keepdims=True)
-                count = tf.cast(tf.reduce_prod(tf.shape(inputs)[1:-1]), inputs.dtype)
+                sizes = inputs.shape[1:-1]
+                if sizes.is_fully_defined():
+                    count = tf.constant(sizes.num_elements(), inputs.dtype)
+                else:
+                    count = tf.cast(tf.reduce_prod(tf.shape(inputs)[1:-1]), inputs.dtype)
                 centred = upstream - sums / count - normalized * (products / count)
                 scale = inverse if gamma is None else inverse * gamma
                 found = [scale * centred]

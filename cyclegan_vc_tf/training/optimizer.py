@@ -48,24 +48,31 @@ class Adam(tf.Module):
         """
         self.iterations.assign_add(1)
         time = tf.cast(self.iterations, tf.float64)
-        powers = [tf.pow(tf.constant(beta, tf.float64), time) for beta in (self.beta1, self.beta2)]
+        scalars = {
+            "beta1_power": tf.pow(tf.constant(self.beta1, tf.float64), time),
+            "beta2_power": tf.pow(tf.constant(self.beta2, tf.float64), time),
+            "lr": learning_rate,
+            "beta1": tf.constant(self.beta1, tf.float64),
+            "beta2": tf.constant(self.beta2, tf.float64),
+            "epsilon": tf.constant(self.epsilon, tf.float64),
+        }
+        # One set for all variables of a precision: the graph of a step is built and optimised in
+        # time that grows with its operations.
+        by_dtype = {
+            dtype: {name: tf.cast(value, dtype) for name, value in scalars.items()}
+            for dtype in {variable.dtype for variable in variables}
+        }
         for variable, gradient, first, second in zip(
             variables, gradients, self.first_moments, self.second_moments, strict=True
         ):
             if gradient is None:
                 raise ValueError(f"{variable.name} has no gradient; every variable needs one")
-            dtype = variable.dtype
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=first.handle,
                 v=second.handle,
-                beta1_power=tf.cast(powers[0], dtype),
-                beta2_power=tf.cast(powers[1], dtype),
-                lr=tf.cast(learning_rate, dtype),
-                beta1=tf.constant(self.beta1, dtype),
-                beta2=tf.constant(self.beta2, dtype),
-                epsilon=tf.constant(self.epsilon, dtype),
                 grad=gradient,
+                **by_dtype[variable.dtype],
             )
 
 

@@ -7,7 +7,7 @@ import torch
 from parity.demo import Demo
 from parity.precision import precision
 from parity.tolerances import count_roundings
-from parity.trainings.runs import TensorFlowRun, nudge, train
+from parity.trainings.runs import nudge, train
 from parity.trainings.trajectories import (
     EXACT,
     SHALLOW,
@@ -17,6 +17,7 @@ from parity.trainings.trajectories import (
     envelope,
     exact,
     relative,
+    untrained,
 )
 
 
@@ -30,7 +31,7 @@ def test_tolerances_are_the_effect_of_a_nudge_times_the_roundings(corpus: Demo) 
     """On another machine one rounding has another effect, of this size."""
     with precision("float64"):
         seen = batches(corpus, SHALLOW, 100, "float64")
-        run = TensorFlowRun(SHALLOW)
+        run = untrained(SHALLOW, "float64")
         initial, plain = run.state(), train(run, seen)
         effects = []
         for seed in range(2):

@@ -1,6 +1,7 @@
 """Trainings in both frameworks, step by step: how fast rounding separates them."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -44,6 +45,26 @@ def batches(corpus: Demo, config: RunConfig, steps: int, dtype: str) -> list[Bat
     return [(a.astype(dtype), b.astype(dtype)) for a, b in pairs]
 
 
+@cache
+def _make_run(config: RunConfig, dtype: str) -> tuple[TensorFlowRun, list[np.ndarray]]:
+    """Make a run and its initial state; its graph serves all trainings with a configuration."""
+    with precision(dtype):
+        run = TensorFlowRun(config)
+        return run, run.state()
+
+
+def untrained(config: RunConfig, dtype: str) -> TensorFlowRun:
+    """Return a run of this project in its initial state.
+
+    Args:
+        config: Settings of the run.
+        dtype: Type of weights and features. Train the run at this precision.
+    """
+    run, initial = _make_run(config, dtype)
+    run.restore(initial)
+    return run
+
+
 def exact(
     corpus: Demo,
     steps: int = 100,
@@ -57,7 +78,7 @@ def exact(
     """
     with precision("float64"):
         seen = batches(corpus, config, steps, "float64")
-        ours, twin = TensorFlowRun(config), TorchRun(config, torch.float64, optimizer)
+        ours, twin = untrained(config, "float64"), TorchRun(config, torch.float64, optimizer)
         match_runs(twin, ours)
         return relative(train(ours, seen), train(twin, seen)).max(axis=1)
 
@@ -118,7 +139,7 @@ def envelope(
     """
     with precision(dtype):
         seen = batches(corpus, config, steps, dtype)
-        ours, twin = TensorFlowRun(config), TorchRun(config, getattr(torch, dtype), optimizer)
+        ours, twin = untrained(config, dtype), TorchRun(config, getattr(torch, dtype), optimizer)
         match_runs(twin, ours)
         initial = ours.state()
         runs = [train(ours, seen)]
