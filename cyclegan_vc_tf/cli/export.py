@@ -7,8 +7,6 @@ A generator holds normalisation and statistics, and takes any number of frames. 
 with an ONNX file, without TensorFlow.
 """
 
-from pathlib import Path
-
 from absl import flags
 
 from cyclegan_vc_tf import api, exchange
@@ -42,7 +40,7 @@ def export(values: flags.FlagValues) -> int:
         print(f"Step {step}: {', '.join(names)}: {output}")
         return command.DONE
     output = paths.required("output", config.output)
-    about = Path(config.about).read_text(encoding="utf-8") if config.about else ""
+    about = paths.read_text("about", config.about)
     written = exchange.export_model(
         run_dir,
         output,
