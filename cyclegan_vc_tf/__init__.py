@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.exchange import (
         export_model,
         export_networks,
+        export_vocoder,
         import_checkpoint,
         import_vocoder,
         publish,
@@ -83,6 +84,7 @@ _MODULES = {
     "evaluate": "api",
     "export_model": "exchange",
     "export_networks": "exchange",
+    "export_vocoder": "exchange",
     "import_checkpoint": "exchange",
     "import_vocoder": "exchange",
     "inspect": "api",
@@ -127,6 +129,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "export_networks",
+    "export_vocoder",
     "import_checkpoint",
     "import_vocoder",
     "inspect",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cyclegan_vc_tf.runs.exported_model import ExportedModel
     from cyclegan_vc_tf.runs.run_folder import RunFolder
+    from cyclegan_vc_tf.vocoders.exported_vocoder import VocoderDescription
 
 
 def publish(
@@ -170,6 +171,48 @@ def export_model(
     opened = run_folder.open_run(run_dir)
     picked = opened.pick(str(step))
     return model_export.export(opened, Direction(direction), picked, path, options)
+
+
+def export_vocoder(
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    format: str = "onnx",
+    quantize: str = "none",
+    licence: str = "",
+) -> "VocoderDescription":
+    """Write a vocoder for another runtime, from log-mel spectra to samples.
+
+    An ONNX file takes the place of the vocoder file in a conversion, without TensorFlow.
+
+    Args:
+        checkpoint: Vocoder file of `import_vocoder`.
+        output: File to write, or folder of a SavedModel; an existing one is replaced.
+        format: "onnx", "tflite", "keras" or "savedmodel".
+        quantize: "none"; for ONNX and TensorFlow Lite also "float16".
+        licence: Licence of the weights.
+
+    Returns:
+        Description that the file holds: sizes, sampling rate, window, licence.
+
+    Raises:
+        InputError: The vocoder file is not usable, options contradict each other, or a package is
+            not installed.
+
+    Example:
+        >>> import cyclegan_vc_tf as vc
+        >>> about = vc.export_vocoder("melgan.npz", "melgan.onnx")
+        >>> about.name, about.sizes.bins, about.sizes.hop_samples
+        ('melgan', 80, 256)
+    """
+    source, path = Path(checkpoint), Path(output)
+    with startup.fast_import():
+        from cyclegan_vc_tf.interop import model_export, vocoder_export
+
+    options = model_export.ExportOptions(format, quantize, licence=licence)
+    model_export.check(options, path)
+    vocoder_export.check(options)
+    return vocoder_export.export(source, path, options)
 
 
 def import_checkpoint(

@@ -122,7 +122,6 @@ def _percentile(values: np.ndarray, percent: float) -> float:
     return parts[above] - step * (1 - share) if share >= 0.5 else parts[below] + step * share
 
 
-
 def measure(path: Path) -> Levels:
     """Measure the levels of a recording, which is read one block at a time.
 

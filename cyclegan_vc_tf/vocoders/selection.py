@@ -1,7 +1,10 @@
 """Choice of the vocoder for a run's features, with one interface for all vocoders."""
 
+import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +14,11 @@ from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
+from cyclegan_vc_tf.system import onnx_sessions, startup
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import griffin_lim
+from cyclegan_vc_tf.vocoders.chunks import FrameSizes
+from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
 
 Vocoder = Callable[[Features, int], np.ndarray]
 """Function of the features and the sample count of a recording: returns (samples,) float32."""
@@ -61,22 +67,18 @@ def _make_griffin_lim(config: FeatureConfig, iterations: int) -> Synthesis:
 
 
 def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
-    """Make the synthesis by a MelGAN generator from a vocoder file.
+    """Make the synthesis by a MelGAN generator from a vocoder file, or from its ONNX export.
 
     Raises:
-        InputError: The file cannot be loaded, or it was trained on other spectra.
+        InputError: The file cannot be loaded, or the vocoder was trained on other spectra.
     """
-    # Importing TensorFlow takes seconds, and worker processes use the other vocoders without it.
-    from cyclegan_vc_tf.vocoders import melgan
-
-    try:
-        model, analysis = melgan.load(Path(checkpoint))
-    except InputError as error:
-        raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
-    trained_on = (
-        model.input_shape[-1], melgan.hop_samples(model), analysis.fft_samples,
-        analysis.sample_rate_hz,
-    )  # fmt: skip
+    synthesize: Callable[[np.ndarray], np.ndarray]
+    if Path(checkpoint).suffix.lower() == onnx_sessions.ENDING:
+        exported = ExportedVocoder(Path(checkpoint))
+        analysis, sizes, synthesize = exported.about, exported.about.sizes, exported.synthesize
+    else:
+        analysis, sizes, synthesize = _load_melgan(Path(checkpoint))
+    trained_on = sizes.bins, sizes.hop_samples, analysis.fft_samples, analysis.sample_rate_hz
     needed = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
     if trained_on != needed:
         description = "{} bands every {} of {} samples at {} Hz"
@@ -85,4 +87,29 @@ def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
             f"this run has {description.format(*needed)}: choose another file, or "
             "--vocoder=griffin_lim"
         )
-    return lambda features: melgan.synthesize(model, features.spectra)
+    return lambda features: synthesize(features.spectra)
+
+
+def _load_melgan(
+    checkpoint: Path,
+) -> tuple[Any, FrameSizes, Callable[[np.ndarray], np.ndarray]]:
+    """Return the analysis, the sizes and the synthesis of a vocoder file.
+
+    Raises:
+        InputError: The file cannot be loaded, or TensorFlow is not installed.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            f"--vocoder_checkpoint {checkpoint} needs TensorFlow, which is not installed; expected "
+            "an ONNX file of python -m cyclegan_vc_tf export --vocoder_checkpoint, or give "
+            "--vocoder=griffin_lim"
+        )
+    # Importing TensorFlow takes seconds, and worker processes use the other vocoders without it.
+    with startup.fast_import():
+        from cyclegan_vc_tf.vocoders import melgan
+
+    try:
+        model, analysis = melgan.load(checkpoint)
+    except InputError as error:
+        raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
+    return analysis, melgan.frame_sizes(model), partial(melgan.synthesize, model)
