@@ -11,7 +11,7 @@ with an ONNX file, without TensorFlow. A page converts in the browser of its vis
 
 from absl import flags
 
-from cyclegan_vc_tf import api, exchange
+from cyclegan_vc_tf import api, exports
 from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.commands import ExportConfig
@@ -50,20 +50,20 @@ def export(values: flags.FlagValues) -> int:
     if "about" in options:
         options["about"] = paths.read_text("about", config.about)
     if kind == "torch":
-        step, names = exchange.export_networks(run_dir, paths.new_file(config.output), **options)
+        step, names = exports.export_networks(run_dir, paths.new_file(config.output), **options)
         print(f"Step {step}: {', '.join(names)}: {output}")
         return command.DONE
     if kind == "page":
         if not values["direction"].present:
             options["direction"] = ""
-        page = exchange.export_page(run_dir, output, **options)
+        page = exports.export_page(run_dir, output, **options)
         text = f"Step {page.step}: {', '.join(page.directions)}"
     elif kind == "generator":
-        model = exchange.export_model(run_dir, output, format=config.format, **options)
+        model = exports.export_model(run_dir, output, format=config.format, **options)
         text = f"Step {model.step}: {model.direction}"
     else:
         options["checkpoint"] = options.pop("vocoder_checkpoint")
-        about = exchange.export_vocoder(output=output, format=config.format, **options)
+        about = exports.export_vocoder(output=output, format=config.format, **options)
         text = (
             f"{about.name}, {about.sizes.bins} mel bins, hop {about.sizes.hop_samples} samples, "
             f"{about.sample_rate_hz} Hz"

@@ -142,7 +142,7 @@ class ExportConfig:
     vocoder_checkpoint: str = setting(
         "",
         "Vocoder file to export in the place of a run; with --format=page the page's vocoder, by "
-        "default Griffin-Lim.",
+        "default the run's own.",
         is_path=True,
     )
     runtime: str = setting(

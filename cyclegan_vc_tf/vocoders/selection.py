@@ -78,15 +78,7 @@ def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
         analysis, sizes, synthesize = exported.about, exported.about.sizes, exported.synthesize
     else:
         analysis, sizes, synthesize = _load_melgan(Path(checkpoint))
-    trained_on = sizes.bins, sizes.hop_samples, analysis.fft_samples, analysis.sample_rate_hz
-    needed = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
-    if trained_on != needed:
-        description = "{} bands every {} of {} samples at {} Hz"
-        raise InputError(
-            f"--vocoder_checkpoint {checkpoint} synthesizes {description.format(*trained_on)}; "
-            f"this run has {description.format(*needed)}: choose another file, or "
-            "--vocoder=griffin_lim"
-        )
+    check_analysis(config, sizes, analysis, checkpoint)
     return lambda features: synthesize(features.spectra)
 
 
@@ -113,3 +105,28 @@ def _load_melgan(
     except InputError as error:
         raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
     return analysis, melgan.frame_sizes(model), partial(melgan.synthesize, model)
+
+
+def check_analysis(
+    config: FeatureConfig, sizes: FrameSizes, analysis: Any, checkpoint: str
+) -> None:
+    """Refuse a vocoder that was trained on other spectra than those of a run.
+
+    Args:
+        config: Settings of the run's analysis.
+        sizes: Sizes of the vocoder's frames.
+        analysis: Object with the attributes `sample_rate_hz` and `fft_samples` of its spectra.
+        checkpoint: File of the vocoder, for the error.
+
+    Raises:
+        InputError: The spectra differ.
+    """
+    trained_on = sizes.bins, sizes.hop_samples, analysis.fft_samples, analysis.sample_rate_hz
+    needed = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
+    if trained_on != needed:
+        description = "{} bands every {} of {} samples at {} Hz"
+        raise InputError(
+            f"--vocoder_checkpoint {checkpoint} synthesizes {description.format(*trained_on)}; "
+            f"this run has {description.format(*needed)}: choose another file, or "
+            "--vocoder=griffin_lim"
+        )
