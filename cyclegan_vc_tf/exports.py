@@ -208,6 +208,7 @@ def export_vocoder(
 
     Example:
         >>> import cyclegan_vc_tf as vc
+        >>> vocoder = vc.import_vocoder("melgan.pt", "melgan.npz", key="generator")
         >>> about = vc.export_vocoder("melgan.npz", "melgan.onnx")
         >>> about.name, about.sizes.bins, about.sizes.hop_samples
         ('melgan', 80, 256)

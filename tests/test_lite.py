@@ -1,5 +1,6 @@
 """Conversion without TensorFlow: exported generators, and the distribution cyclegan-vc-lite."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from test_packaging import build
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.conversion import batch
+from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.interop import onnx_files
 from cyclegan_vc_tf.runs import exported_files
 from cyclegan_vc_tf.system import pool
@@ -109,7 +111,10 @@ def test_a_recording_is_converted_without_tensorflow(
 def test_log_mel_spectra_are_synthesized_by_an_exported_vocoder(lite: Path, tmp_path: Path) -> None:
     """Both files are made with TensorFlow, and convert without it as with it."""
     made = random_export((4,), variant="vc3", mel_bins=20, fft_samples=256, hop_samples=64)
-    onnx_files.write(tmp_path / "a.onnx", onnx_files.make_model(made.generator, made.about))
+    # About the level of the recording.
+    speech = Statistics(np.full(20, -2.0), np.full(20, 0.5), 0.0, 0.0)
+    about = dataclasses.replace(made.about, statistics={"A": speech, "B": speech})
+    onnx_files.write(tmp_path / "a.onnx", onnx_files.make_model(made.generator, about))
     network = melgan.melgan_generator(bins=20, channels=2, ratios=(8, 8), dilations=(1, 3))
     melgan.save(network, tmp_path / "melgan.npz", melgan.Analysis(22_050, 256))
     vc.export_vocoder(tmp_path / "melgan.npz", tmp_path / "melgan.onnx")

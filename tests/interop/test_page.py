@@ -141,8 +141,9 @@ def test_a_recording_is_converted_as_in_python(
         expected = vc.load(run.path).convert(samples, RATE_HZ, direction)
         assert rate_hz == RATE_HZ and converted.shape == expected.shape
         expected /= max(np.abs(expected).max(), 1.0)
-        assert np.abs(expected).max() > 100 * SAMPLE_TOLERANCE / 10
+        assert np.abs(expected).max() > 10 * SAMPLE_TOLERANCE
         np.testing.assert_allclose(converted, expected, atol=SAMPLE_TOLERANCE)
+    expect(visitor.page.locator("#warnings")).to_be_hidden()
     assert Axe().run(visitor.page).response["violations"] == []
 
 
@@ -223,16 +224,17 @@ def test_levels_pieces_and_random_numbers_are_those_of_python(
 def test_other_rates_and_channels_become_the_models(
     visitor: PageVisitor, run: RunFolder, tmp_path: Path
 ) -> None:
-    """The browser's resampler differs from soxr in the highest bands alone."""
+    """The browser's resampler differs from soxr most in the highest bands, which are left out."""
     wave = voice(130.0, 1.0, 4, 48_000)
     soundfile.write(tmp_path / "stereo.flac", np.stack([wave, 0.5 * wave], 1), 48_000)
     visitor.convert(tmp_path / "stereo.flac")
     visitor.see("Converted 1.0 s of stereo.flac")
     converted, _ = visitor.download(tmp_path / "out.wav")
     expected = vc.load(run.path).convert(0.75 * wave, 48_000, "A2B")
-    assert len(converted) == RATE_HZ
+    # Chromium leaves out what is less than a sample.
+    assert len(converted) in (RATE_HZ - 1, RATE_HZ)
     config = run.config.features
-    again = resampling.resample(expected, 48_000, RATE_HZ)
+    again = resampling.resample(expected, 48_000, RATE_HZ)[: len(converted)]
     difference = log_mel.log_mel(converted, config) - log_mel.log_mel(again, config)
     assert np.abs(difference[:, :60]).mean() < 0.1
 
@@ -293,7 +295,7 @@ def test_the_page_says_what_is_wrong(visitor: PageVisitor, tmp_path: Path) -> No
     soundfile.write(tmp_path / "telephone.wav", narrow, 8_000)
     visitor.convert(tmp_path / "telephone.wav")
     visitor.see("of telephone.wav")
-    expect(visitor.page.locator("#warnings")).to_contain_text("has little above 4.")
+    expect(visitor.page.locator("#warnings")).to_contain_text("has little above 3.")
     about = visitor.page.locator("#about")
     about.locator("summary").click()
     # A card is text: its markup is not.

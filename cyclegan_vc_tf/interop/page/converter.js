@@ -82,16 +82,16 @@ export class Converter {
     return samples;
   }
 
-  // Returns the frequency above which no frame is as loud as the average of the training; null if
-  // there is none.
+  // Returns the frequency above which the loudest frames are below the average of the training; null
+  // if there is none. One frame of twenty may be louder: a click has every frequency.
   findLimitHz(spectra, direction) {
     const { bins, directions, band_centres_hz: centres, sample_rate_hz: rate } = this.settings;
     const { mean } = directions.find((each) => each.direction === direction);
+    const frames = spectra.length / bins;
     let band = bins;
     while (band > 0) {
-      let loudest = -Infinity;
-      for (let place = band - 1; place < spectra.length; place += bins) loudest = Math.max(loudest, spectra[place]);
-      if (loudest >= mean[band - 1]) break;
+      const values = Float32Array.from({ length: frames }, (_, frame) => spectra[frame * bins + band - 1]);
+      if (values.sort()[Math.floor(0.95 * (frames - 1))] >= mean[band - 1]) break;
       band--;
     }
     return band < bins && centres[band] < 0.45 * rate ? centres[band] : null;
