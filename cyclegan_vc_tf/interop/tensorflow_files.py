@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.feature_layers import with_statistics
-from cyclegan_vc_tf.models.layers import means_by_axis
+from cyclegan_vc_tf.models.short_sums import short_sums
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
@@ -108,7 +108,8 @@ def write_lite(path: Path, graph: Graph, calibration: Sequence[np.ndarray] = ())
 
     Source: TensorFlow Lite's metadata format, in which a model file ends with a zip archive.
     """
-    with means_by_axis():
+    # Partial sums in 8 bits would be rounded once more.
+    with short_sums(convolutions=graph.quantize != "int8"):
         module, function = _trace(graph)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
     if graph.quantize != "none":

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_vc_tf.models import short_sums
 from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import device
 
@@ -340,7 +341,7 @@ class _MatmulConvolution:
                 return tf.reshape(outputs, (batch, *counts, channels_out))
         convolve = super().convolution_op  # type: ignore[misc]
         if context is None:
-            return convolve(inputs, kernel)
+            return short_sums.convolve(convolve, inputs, kernel)
         kernel = context.round_factor(tf.convert_to_tensor(kernel))
         return context.widen(convolve(context.round_factor(inputs), kernel))
 

@@ -13,6 +13,7 @@ from export_runner import run_elsewhere
 from exported_models import NETWORKS, random_export
 
 from cyclegan_vc_tf.interop import onnx_files, onnx_graph, onnx_quantization, tensorflow_files
+from cyclegan_vc_tf.models import matmul_conv
 from cyclegan_vc_tf.runs import exported_model
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -46,6 +47,22 @@ def test_a_long_recording_is_as_exact(tmp_path: Path) -> None:
     outputs = run_elsewhere(tmp_path, made.inputs, paths)
     for path in paths:
         assert made.difference("3000", outputs[f"{path.name}:3000"]) < TOLERANCE
+
+
+def test_tensorflow_lite_adds_thousands_of_products_as_exactly(tmp_path: Path) -> None:
+    """Sums of 5 · 1024 products, as in wide networks: one chain is several times as far off."""
+    rng = np.random.default_rng(4)
+    inputs = keras.Input((None, 1024))
+    model = keras.Model(inputs, matmul_conv.Conv1D(64, 5)(inputs))
+    kernel = rng.random((5, 1024, 64)).astype(np.float32)
+    model.layers[-1].set_weights([kernel, np.zeros(64)])
+    graph = tensorflow_files.Graph(model, "features", "converted", "{}")
+    tensorflow_files.write_lite(tmp_path / "a.tflite", graph)
+    features = rng.random((64, 1024)).astype(np.float32)
+    outputs = run_elsewhere(tmp_path, {"a": features}, [tmp_path / "a.tflite"])["a.tflite:a"]
+    windows = np.lib.stride_tricks.sliding_window_view(features.astype(np.float64), 5, axis=0)
+    exact = np.einsum("tck,kco->to", windows, kernel.astype(np.float64))
+    assert np.abs(outputs / exact - 1).max() < 1e-6
 
 
 def test_tensorflow_lite_computes_what_the_run_does(tmp_path: Path) -> None:
