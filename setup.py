@@ -18,6 +18,7 @@ setup(
     package_data={
         "cyclegan_vc_tf": ["py.typed"],
         "cyclegan_vc_tf.evaluation": ["templates/*.html"],
+        "cyclegan_vc_tf.interop": ["page/*"],
         "cyclegan_vc_tf.serving.web": ["*.css", "*.js", "*.svg"],
         "cyclegan_vc_tf.hub": ["models/*/*"],
         **{name: patterns for name, (_, patterns) in DATA.items()},

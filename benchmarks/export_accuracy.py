@@ -84,7 +84,7 @@ def measure(variant: str, lengths: list[int]) -> None:
             if ending == "onnx":
                 onnx_files.write(path, onnx_files.make_model(generator, about))
             else:
-                tensorflow_files.write_lite(path, generator, about, [])
+                tensorflow_files.write_lite(path, tensorflow_files.make_graph(generator, about))
             engine, cells = open_engine(path), []
             for features, known in zip(inputs, expected, strict=True):
                 largest = np.abs((known - target.mean) / target.scale).max()

@@ -37,11 +37,15 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.data.speakers import Speaker
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.exchange import (
-        export_model,
-        export_networks,
         import_checkpoint,
         import_vocoder,
         publish,
+    )
+    from cyclegan_vc_tf.exports import (
+        export_model,
+        export_networks,
+        export_page,
+        export_vocoder,
     )
     from cyclegan_vc_tf.inspection.inspector import Inspection
     from cyclegan_vc_tf.models.registry import FAMILY, VARIANTS, Variant
@@ -81,8 +85,10 @@ _MODULES = {
     "VoiceConverter": "conversion.voice_converter",
     "demo_corpus_dir": "config.preset_files",
     "evaluate": "api",
-    "export_model": "exchange",
-    "export_networks": "exchange",
+    "export_model": "exports",
+    "export_networks": "exports",
+    "export_page": "exports",
+    "export_vocoder": "exports",
     "import_checkpoint": "exchange",
     "import_vocoder": "exchange",
     "inspect": "api",
@@ -127,6 +133,8 @@ __all__ = [
     "evaluate",
     "export_model",
     "export_networks",
+    "export_page",
+    "export_vocoder",
     "import_checkpoint",
     "import_vocoder",
     "inspect",

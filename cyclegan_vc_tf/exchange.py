@@ -17,7 +17,6 @@ from cyclegan_vc_tf.system.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-    from cyclegan_vc_tf.runs.exported_model import ExportedModel
     from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 
@@ -72,104 +71,6 @@ def publish(
             file = path / exported_files.file_name(direction)
             model_export.export(published, direction, picked, file, options)
     return picked, weights
-
-
-def export_networks(
-    run: str | Path,
-    output: str | Path,
-    *,
-    layout: str = "companion",
-    step: str | int = "last",
-) -> tuple[int, list[str]]:
-    """Write the networks of a run as PyTorch state dictionaries; PyTorch has to be installed.
-
-    Args:
-        run: Run folder, folder of a published run, or "pretrained:NAME".
-        output: File to write; an existing file is replaced.
-        layout: Keys of the weights: "companion" of the parity suite, or "karkirowle" of
-            github.com/karkirowle/cyclegan_pytorch.
-        step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
-
-    Returns:
-        Step of the checkpoint, and the names of the networks in the file.
-
-    Raises:
-        InputError: The networks do not fit the layout, `output` lies in the run folder, or PyTorch
-            is not installed.
-
-    Example:
-        >>> import cyclegan_vc_tf as vc
-        >>> step, names = vc.export_networks("pretrained:vc1-demo", "generators.pt")
-        >>> step, names
-        (2000, ['generator_A2B', 'generator_B2A'])
-    """
-    run_dir, path = find_run(run), Path(output)
-    if run_dir.resolve() in path.resolve().parents:
-        raise InputError(f"--output {path} lies in the run folder; expected another place")
-    with startup.fast_import():
-        from cyclegan_vc_tf.interop import exporting
-        from cyclegan_vc_tf.runs import run_folder
-
-    opened = run_folder.open_run(run_dir)
-    return exporting.export(opened, layout, path, opened.pick(str(step)))
-
-
-def export_model(
-    run: str | Path,
-    output: str | Path,
-    direction: str = "A2B",
-    *,
-    format: str = "onnx",
-    step: str | int = "last",
-    quantize: str = "none",
-    calibration_dir: str | Path = "",
-    about: str = "",
-    licence: str = "",
-) -> "ExportedModel":
-    """Write one generator of a run for another runtime, with normalisation inside.
-
-    Its input and output are features in the units of the analysis, (frames, bins) float32, of any
-    number of frames. An ONNX file is converted with by `load`, without TensorFlow.
-
-    Args:
-        run: Run folder, folder of a published run, or "pretrained:NAME".
-        output: File to write, or folder of a SavedModel; an existing one is replaced.
-        direction: Direction of conversion.
-        format: "onnx", "tflite", "keras" or "savedmodel".
-        step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
-        quantize: "none"; for ONNX and TensorFlow Lite also "float16" or "int8".
-        calibration_dir: Recordings of the source speaker, which "int8" is calibrated with; by
-            default the run's held-out recordings.
-        about: Beginning of the model card, Markdown; by default a published run's card is kept.
-        licence: Licence of the voices.
-
-    Returns:
-        Description that the file holds: direction, step, settings, statistics, licence, card.
-
-    Raises:
-        InputError: The run has no generator of this direction, options contradict each other, or
-            a package is not installed.
-
-    Example:
-        >>> import cyclegan_vc_tf as vc
-        >>> about = vc.export_model("pretrained:vc1-demo", "heart-to-michael.onnx", "A2B")
-        >>> about.step, vc.load("heart-to-michael.onnx").directions
-        (2000, (<Direction.A2B: 'A2B'>,))
-    """
-    run_dir, path = find_run(run), Path(output)
-    if run_dir.resolve() in path.resolve().parents:
-        raise InputError(f"--output {path} lies in the run folder; expected another place")
-    if direction not in tuple(Direction):
-        raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
-    with startup.fast_import():
-        from cyclegan_vc_tf.interop import model_export
-        from cyclegan_vc_tf.runs import run_folder
-
-    options = model_export.ExportOptions(format, quantize, str(calibration_dir), about, licence)
-    model_export.check(options, path)
-    opened = run_folder.open_run(run_dir)
-    picked = opened.pick(str(step))
-    return model_export.export(opened, Direction(direction), picked, path, options)
 
 
 def import_checkpoint(

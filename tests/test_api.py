@@ -179,7 +179,7 @@ def test_the_examples_run(
     if name in WITH_TORCH:
         pytest.importorskip("torch")
     monkeypatch.chdir(folder)
-    if name == "import_vocoder":
+    if name in ("import_vocoder", "export_vocoder"):
         write_public_melgan(folder / "melgan.pt")
     text = inspect.getdoc(value) or ""
     assert text, f"{name} has no docstring"
@@ -226,7 +226,7 @@ def test_the_examples_of_a_page_run(
         assert (tmp_path / "conversion.png").is_file()
 
 
-WITH_TORCH = {"export_networks", "import_checkpoint", "import_vocoder"}
+WITH_TORCH = {"export_networks", "export_vocoder", "import_checkpoint", "import_vocoder"}
 """Names with examples that read or write files of PyTorch."""
 
 

@@ -18,7 +18,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 
 ORDER = {
     "cyclegan_vc_tf": (
-        "__main__", "cli", "serving", "exchange", "api", "interop", "hub", "inspection",
+        "__main__", "cli", "serving", "exchange", "exports", "api", "interop", "hub", "inspection",
         "training", "evaluation", "conversion", "streaming", "runs", "data", "vocoders", "models",
         "features", "audio", "config", "system",
     ),

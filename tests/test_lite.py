@@ -1,5 +1,6 @@
 """Conversion without TensorFlow: exported generators, and the distribution cyclegan-vc-lite."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -12,12 +13,16 @@ import onnx
 import pytest
 import soundfile
 from conftest import REPOSITORY, voice
+from exported_models import random_export
 from test_packaging import build
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.conversion import batch
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.interop import onnx_files
 from cyclegan_vc_tf.runs import exported_files
 from cyclegan_vc_tf.system import pool
+from cyclegan_vc_tf.vocoders import melgan
 
 SENTENCE = REPOSITORY / "data" / "demo" / "held_out" / "heart" / "089.flac"
 
@@ -101,6 +106,38 @@ def test_a_recording_is_converted_without_tensorflow(
     converted, rate_hz = soundfile.read(tmp_path / "089.wav")
     assert (len(converted), rate_hz) == (len(of_the_run), 16_000)
     assert np.abs(converted - of_the_run).max() <= MAX_DIFFERENCE
+
+
+def test_log_mel_spectra_are_synthesized_by_an_exported_vocoder(lite: Path, tmp_path: Path) -> None:
+    """Both files are made with TensorFlow, and convert without it as with it."""
+    made = random_export((4,), variant="vc3", mel_bins=20, fft_samples=256, hop_samples=64)
+    # About the level of the recording.
+    speech = Statistics(np.full(20, -2.0), np.full(20, 0.5), 0.0, 0.0)
+    about = dataclasses.replace(made.about, statistics={"A": speech, "B": speech})
+    onnx_files.write(tmp_path / "a.onnx", onnx_files.make_model(made.generator, about))
+    network = melgan.melgan_generator(bins=20, channels=2, ratios=(8, 8), dilations=(1, 3))
+    melgan.save(network, tmp_path / "melgan.npz", melgan.Analysis(22_050, 256))
+    vc.export_vocoder(tmp_path / "melgan.npz", tmp_path / "melgan.onnx")
+    recording = tmp_path / "a.wav"
+    soundfile.write(recording, voice(150.0, 0.7, 1, 22_050), 22_050)
+    arguments = ["convert", f"--run_dir={tmp_path}/a.onnx", f"--input={recording}",
+                 "--vocoder=melgan"]  # fmt: skip
+    done = run_lite(
+        lite, *arguments, f"--vocoder_checkpoint={tmp_path}/melgan.onnx",
+        f"--output={tmp_path}/out.wav",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    settings = {"vocoder": "melgan", "vocoder_checkpoint": str(tmp_path / "melgan.npz")}
+    voices = vc.load(tmp_path / "a.onnx", **settings)
+    expected = voices.convert(*soundfile.read(recording, dtype="float32"))
+    converted, _ = soundfile.read(tmp_path / "out.wav")
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(converted, expected, atol=MAX_DIFFERENCE)
+    done = run_lite(
+        lite, *arguments, f"--vocoder_checkpoint={tmp_path}/melgan.npz",
+        f"--output={tmp_path}/no.wav",
+    )  # fmt: skip
+    assert done.returncode == 2 and "needs TensorFlow, which is not installed" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,24 @@ def speech_level_dbfs(samples: np.ndarray, sample_rate_hz: int) -> float:
             for begin in range(0, len(moments), MOMENTS_PER_BLOCK)
         ]
     )
-    speech = powers[powers >= np.percentile(powers, 95) * 10 ** (-PAUSE_DB / 10)]
+    speech = powers[powers >= _percentile(powers, 95) * 10 ** (-PAUSE_DB / 10)]
     return float(10 * np.log10(speech.mean())) if speech.any() else -np.inf
+
+
+def _percentile(values: np.ndarray, percent: float) -> float:
+    """Return what `np.percentile` returns, which imports masked arrays: a tenth of NumPy's import.
+
+    Args:
+        values: (values,), at least one.
+        percent: Share of values below the result, in percent.
+    """
+    place = (len(values) - 1) * (percent / 100)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    parts = np.partition(values, (below, above))
+    step, share = parts[above] - parts[below], place - below
+    # NumPy counts from the nearer value.
+    return parts[above] - step * (1 - share) if share >= 0.5 else parts[below] + step * share
 
 
 def measure(path: Path) -> Levels:

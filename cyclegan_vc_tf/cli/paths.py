@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cyclegan_vc_tf.system import text_files
 from cyclegan_vc_tf.system.errors import InputError
 
 
@@ -26,3 +27,14 @@ def required(name: str, value: str) -> Path:
     if not value:
         raise InputError(f"--{name} is not given; see --help")
     return Path(value)
+
+
+def read_text(name: str, value: str) -> str:
+    """Return the text of the file that a flag names; empty where the flag was not given.
+
+    Raises:
+        InputError: The file does not exist, is a folder, is too large, or is not text in UTF-8.
+    """
+    if not value:
+        return ""
+    return text_files.read(name, Path(value)).removeprefix(text_files.BYTE_ORDER_MARK)

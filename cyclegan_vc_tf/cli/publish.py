@@ -4,7 +4,6 @@ python -m cyclegan_vc_tf publish --run_dir=runs/anna-ben --about=anna-ben.md --o
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from absl import flags
 
@@ -47,7 +46,7 @@ def publish(values: flags.FlagValues) -> int:
     output = paths.required("output", config.output)
     if not config.about:
         raise InputError("--about is not given; expected a file that says whose voices these are")
-    about = Path(config.about).read_text(encoding="utf-8")
+    about = paths.read_text("about", config.about)
     step, weights = exchange.publish(run_dir, output, about, step=config.step, onnx=config.onnx)
     print(f"Step {step}: {weights.stat().st_size / 1e6:.1f} MB of weights: {output}")
     return command.DONE

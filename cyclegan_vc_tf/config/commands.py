@@ -108,14 +108,15 @@ class ExportConfig:
     run_dir: str = setting("", RUN_DIR_HELP)
     output: str = setting(
         "",
-        "File to write, or folder of a SavedModel; an existing one is replaced.",
+        "File to write, or folder of a SavedModel or a page; an existing one is replaced.",
         is_path=True,
     )
     format: str = setting(
         "torch",
-        "Format: torch, state dictionaries of all networks; or one generator with normalisation "
-        "inside: onnx, tflite, keras or savedmodel.",
-        choices=("torch", "onnx", "tflite", "keras", "savedmodel"),
+        "Format: torch, state dictionaries of all networks; one generator with normalisation "
+        "inside, or a vocoder: onnx, tflite, keras or savedmodel; or page, a folder of files for "
+        "any web server, which converts log-mel runs in the browser.",
+        choices=("torch", "onnx", "tflite", "keras", "savedmodel", "page"),
     )
     layout: str = setting(
         "companion",
@@ -144,6 +145,17 @@ class ExportConfig:
         is_path=True,
     )
     licence: str = setting("", "Licence of the voices, to be kept in the file.")
+    vocoder_checkpoint: str = setting(
+        "",
+        "Vocoder file to export in the place of a run; with --format=page the page's vocoder, by "
+        "default the run's own.",
+        is_path=True,
+    )
+    runtime: str = setting(
+        "node_modules/onnxruntime-web",
+        "Folder of the npm package onnxruntime-web, which --format=page copies three files of.",
+        is_path=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cyclegan_vc_tf.system import text_files
 from cyclegan_vc_tf.system.errors import InputError
 
 MAX_BYTES = 1 << 20
@@ -37,15 +38,13 @@ def format_line(name: str, value: object) -> str:
 def expand(arguments: Sequence[str], including: tuple[str, ...] = ()) -> list[str]:
     """Return arguments with the lines of flag files in the place of `--flagfile`.
 
-    A path that is a folder or does not exist is left to absl, which says so.
-
     Args:
         arguments: Command-line arguments without the program's name.
         including: Flag files that include these arguments, from the outermost.
 
     Raises:
-        InputError: A flag file is too large, is not text in UTF-8, begins with a byte order mark,
-            or has a NUL character.
+        InputError: A flag file does not exist, is a folder, is too large, is not text in UTF-8, or
+            has a byte order mark or a NUL character.
     """
     expanded: list[str] = []
     remaining = list(arguments)
@@ -58,8 +57,9 @@ def expand(arguments: Sequence[str], including: tuple[str, ...] = ()) -> list[st
         path = os.path.expanduser(value.strip() if equals else remaining.pop(0))
         if path in including:
             print(f"warning: --flagfile {path} includes itself; it is read once", file=sys.stderr)
-        elif os.path.isdir(path) or not os.path.exists(path):
-            expanded.append(f"--flagfile={path}")
+        elif not path:
+            # absl says that the path is missing.
+            expanded.append("--flagfile=")
         else:
             expanded += expand(_read(Path(path)), (*including, path))
     return expanded
@@ -67,20 +67,9 @@ def expand(arguments: Sequence[str], including: tuple[str, ...] = ()) -> list[st
 
 def _read(path: Path) -> list[str]:
     """Return the arguments in a flag file, without comments and empty lines."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise InputError(f"--flagfile {path} has more than {MAX_BYTES:,} bytes; expected flags")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"--flagfile {path} is not text in UTF-8 ({error.reason} at byte {error.start}); save "
-            "it in UTF-8"
-        ) from error
-    for character, name in (("\ufeff", "a byte order mark"), ("\0", "a NUL character")):
-        if character in text:
-            raise InputError(f"--flagfile {path} has {name}; save it in UTF-8 without it")
+    text = text_files.read("flagfile", path, MAX_BYTES)
+    if text_files.BYTE_ORDER_MARK in text:
+        raise InputError(f"--flagfile {path} has a byte order mark; save it in UTF-8 without it")
     lines = io.StringIO(text, newline=None).readlines()
     return [
         _unquote(line.strip())

@@ -34,7 +34,8 @@ class VocoderConfig:
     )
     vocoder_checkpoint: str = setting(
         "",
-        "File with the weights of a MelGAN, made by python -m cyclegan_vc_tf import_vocoder.",
+        "File with the weights of a MelGAN, made by python -m cyclegan_vc_tf import_vocoder; or "
+        "its ONNX export, which needs no TensorFlow.",
         is_path=True,
         resumable=True,
     )

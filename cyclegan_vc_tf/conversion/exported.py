@@ -11,7 +11,8 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import exported_files, exported_model, run_files
-from cyclegan_vc_tf.runs.exported_model import INPUT, KEY, OUTPUT, ExportedModel
+from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
+from cyclegan_vc_tf.system import onnx_sessions
 from cyclegan_vc_tf.system.errors import InputError
 
 REMEDY = "expected an ONNX file of the command export"
@@ -34,25 +35,16 @@ class ExportedGenerator:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._session = _open_session(path)
+        self._session = onnx_sessions.open_session(path, "run_dir", REMEDY)
         try:
             self.about: ExportedModel = exported_model.parse(
-                self._session.get_modelmeta().custom_metadata_map[KEY]
+                self._session.get_modelmeta().custom_metadata_map[onnx_sessions.KEY]
             )
-            self._check_graph()
+            shape = (None, self.about.config.features.bins)
+            onnx_sessions.check_graph(self._session, {INPUT: shape, OUTPUT: shape})
         except (InputError, *run_files.DAMAGE_ERRORS) as error:
             reason = "it has no description" if isinstance(error, KeyError) else error
             raise InputError(f"--run_dir {path} is not usable ({reason}); {REMEDY}") from error
-
-    def _check_graph(self) -> None:
-        """Refuse a graph with other inputs or outputs than the description says."""
-        bins = self.about.config.features.bins
-        for values, name in (
-            (self._session.get_inputs(), INPUT), (self._session.get_outputs(), OUTPUT)
-        ):  # fmt: skip
-            found = [(each.name, each.type, len(each.shape), each.shape[-1]) for each in values]
-            if found != [(name, "tensor(float)", 2, bins)]:
-                raise ValueError(f"its graph has {found}; expected {name} of {bins} bins")
 
     def convert(self, features: np.ndarray) -> np.ndarray:
         """Convert features of any number of frames, both (frames, bins) float32, not normalised."""
@@ -159,22 +151,3 @@ class ExportedRun:
             if path not in self._loaded:
                 self._loaded[path] = ExportedGenerator(path)
             return self._loaded[path]
-
-
-def _open_session(path: Path) -> Any:
-    """Open a graph in ONNX Runtime, on the processor."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--run_dir {path} needs ONNX Runtime, which is not installed; pip install onnxruntime"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    # Warnings are about graphs of other sources.
-    options.log_severity_level = 3
-    # Threads that wait in a loop take the time of other processes, for networks this small.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # Its own exceptions have no common class.
-        raise InputError(f"--run_dir {path} cannot be read ({error}); {REMEDY}") from error

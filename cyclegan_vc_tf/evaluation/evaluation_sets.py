@@ -1,5 +1,6 @@
 """Recordings of an evaluation: held-out recordings, references and enrolment recordings."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.system import text_files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.system.remote_files import to_path
 
@@ -18,6 +20,9 @@ HELD_OUT_FLAGS = {"A": "held_out_source_dir", "B": "held_out_target_dir"}
 
 ENROLMENT_FLAGS = {"A": "enrolment_source_dir", "B": "enrolment_target_dir"}
 """Flag of each speaker's folder of enrolment recordings."""
+
+MAX_TRANSCRIPTS_BYTES = 1 << 26
+"""Largest size of a table of sentences: about a million lines."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +122,9 @@ def read_transcripts(path: Path) -> dict[str, str]:
     Raises:
         InputError: The file cannot be read, or a line has no tab.
     """
-    try:
-        # A sentence may hold other characters that `splitlines` takes for the end of a line.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise InputError(f"--transcripts {path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"--transcripts {path} cannot be read as UTF-8 ({error.reason} at byte {error.start}); "
-            "save it in UTF-8"
-        ) from error
+    text = text_files.read("transcripts", path, MAX_TRANSCRIPTS_BYTES)
+    # A sentence may hold other characters that `splitlines` takes for the end of a line.
+    lines = re.split("\r\n|\r|\n", text.removeprefix(text_files.BYTE_ORDER_MARK))
     table: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -4,18 +4,38 @@ Source: Morise, Yokomori and Ozawa, 2016, "WORLD: a vocoder-based high-quality s
 system for real-time applications", through its Python binding pyworld.
 """
 
-import warnings
-from collections.abc import Callable
+import importlib.metadata
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
 from cyclegan_vc_tf.audio.resampling import resample
 from cyclegan_vc_tf.config.features import FeatureConfig
 
-with warnings.catch_warnings():
-    # pyworld reads its version through pkg_resources, which our bound on setuptools keeps working.
-    warnings.filterwarnings("ignore", "(?s).*pkg_resources is deprecated", UserWarning)
+
+@contextmanager
+def _without_pkg_resources() -> Iterator[None]:
+    """Stand in for `pkg_resources`, which pyworld imports to read its own version.
+
+    The package takes as long to import as NumPy, and warns of its end.
+    """
+    name = "pkg_resources"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = module = ModuleType(name)
+    module.get_distribution = importlib.metadata.distribution  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _without_pkg_resources():
     import pyworld
 
 ENVELOPE_FLOOR = 1e-12

@@ -123,12 +123,11 @@ def export(
         return about
     from cyclegan_vc_tf.interop import tensorflow_files
 
+    graph = tensorflow_files.make_graph(generator, about)
     if options.format == "tflite":
-        tensorflow_files.write_lite(path, generator, about, features)
-    elif options.format == "keras":
-        tensorflow_files.write_keras(path, generator, about)
+        tensorflow_files.write_lite(path, graph, features)
     else:
-        tensorflow_files.write_saved_model(path, generator, about)
+        tensorflow_files.WRITERS[options.format](path, graph)
     return about
 
 

@@ -1,4 +1,4 @@
-"""ONNX files of generators: features of the source in, features of the target out."""
+"""ONNX files: generators, from features of the source to the target's, and vocoders."""
 
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.interop.onnx_graph import GraphBuilder
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.vocoders.exported_vocoder import INPUT as SPECTRA
+from cyclegan_vc_tf.vocoders.exported_vocoder import OUTPUT as SAMPLES
+from cyclegan_vc_tf.vocoders.exported_vocoder import VocoderDescription
 
 
 def make_model(generator: keras.Model, about: ExportedModel) -> onnx.ModelProto:
@@ -38,6 +41,25 @@ def make_model(generator: keras.Model, about: ExportedModel) -> onnx.ModelProto:
     graph.add("Add", hidden, graph.constant(target.mean), name=OUTPUT)
     shape = ("frames", bins)
     return graph.to_model({INPUT: shape}, {OUTPUT: shape}, about.to_metadata())
+
+
+def make_vocoder(network: keras.Model, about: VocoderDescription) -> onnx.ModelProto:
+    """Make the ONNX model of a vocoder, for any number of frames that it takes.
+
+    Args:
+        network: Network from (batch, frames, bins) to (batch, samples, 1).
+        about: Description that the file keeps. Where its `quantize` is "float16", kernels are
+            stored in half precision.
+
+    Returns:
+        Model from log-mel spectra, (frames, bins), to samples, (frames · hop,), both float32.
+    """
+    graph = GraphBuilder(half=about.quantize == "float16")
+    hidden = graph.add("Transpose", SPECTRA, perm=[1, 0])
+    hidden = graph.add_network(network, graph.add("Unsqueeze", hidden, graph.integers(0)))
+    graph.add("Squeeze", hidden, graph.integers(0, 1), name=SAMPLES)
+    shapes = {SPECTRA: ("frames", about.sizes.bins)}, {SAMPLES: ("samples",)}
+    return graph.to_model(*shapes, about.to_metadata())
 
 
 def write(path: Path, model: onnx.ModelProto) -> None:

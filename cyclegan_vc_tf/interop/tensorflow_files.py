@@ -1,9 +1,10 @@
-"""SavedModel, Keras and TensorFlow Lite files of generators, with normalisation inside."""
+"""SavedModel, Keras and TensorFlow Lite files of generators and vocoders."""
 
 import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -12,53 +13,84 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.feature_layers import with_statistics
-from cyclegan_vc_tf.models.layers import means_by_axis
-from cyclegan_vc_tf.runs.exported_model import ENTRY, INPUT, OUTPUT, ExportedModel
+from cyclegan_vc_tf.models.short_sums import short_sums
+from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.onnx_sessions import ENTRY
 
 
-def write_keras(path: Path, generator: keras.Model, about: ExportedModel) -> None:
+@dataclass(frozen=True)
+class Graph:
+    """Network to write, and what its file says of it.
+
+    Attributes:
+        model: Model with a batch axis in front, from (batch, frames, bins).
+        input: Name of its input in the file.
+        output: Name of its output in the file.
+        text: Description, JSON.
+        quantize: Precision of a TensorFlow Lite file: "none", "float16" or "int8".
+    """
+
+    model: keras.Model
+    input: str
+    output: str
+    text: str
+    quantize: str = "none"
+
+
+def make_graph(generator: keras.Model, about: ExportedModel) -> Graph:
+    """Return the graph of a generator, from and to features that are not normalised.
+
+    Args:
+        generator: Generator of the direction.
+        about: Description.
+    """
+    source, target = (
+        about.statistics[speaker] for speaker in (about.direction.source, about.direction.target)
+    )
+    model = with_statistics(generator, source, target, OUTPUT)
+    return Graph(model, INPUT, OUTPUT, about.to_text(), about.quantize)
+
+
+def write_keras(path: Path, graph: Graph) -> None:
     """Write a Keras file; the description is an entry of its archive.
 
     Args:
         path: A .keras file.
-        generator: Generator of the direction.
-        about: Description.
+        graph: Network and description.
     """
-    model = _wrap(generator, about)
     with files.replacing(path) as partial:
         # Keras goes by the ending.
         named = partial.with_suffix(".keras")
         try:
-            model.save(named)
+            graph.model.save(named)
             named.replace(partial)
         finally:
             named.unlink(missing_ok=True)
-        _append_entry(partial, about)
+        _append_entry(partial, graph)
 
 
-def write_saved_model(path: Path, generator: keras.Model, about: ExportedModel) -> None:
+def write_saved_model(path: Path, graph: Graph) -> None:
     """Write a SavedModel folder; the description is one of its extra assets.
 
     Args:
         path: Folder to make.
-        generator: Generator of the direction.
-        about: Description.
+        graph: Network and description.
 
     Raises:
         InputError: The folder exists and is not a SavedModel or empty.
     """
     if path.exists() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
         raise InputError(f"--output {path} has other files in it; expected a new folder")
-    module, function = _trace(generator, about)
+    module, function = _trace(graph)
     partial = files.partial_folder(path)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         tf.saved_model.save(module, str(partial), signatures={"serving_default": function})
         extra = partial / "assets.extra"
         extra.mkdir()
-        files.write_text(extra / ENTRY, about.to_text())
+        files.write_text(extra / ENTRY, graph.text)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
@@ -66,27 +98,25 @@ def write_saved_model(path: Path, generator: keras.Model, about: ExportedModel) 
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_lite(
-    path: Path, generator: keras.Model, about: ExportedModel, calibration: Sequence[np.ndarray]
-) -> None:
+def write_lite(path: Path, graph: Graph, calibration: Sequence[np.ndarray] = ()) -> None:
     """Write a TensorFlow Lite file; the description is an entry of an archive at its end.
 
     Args:
         path: A .tflite file.
-        generator: Generator of the direction.
-        about: Description. Its `quantize` decides the precision.
+        graph: Network and description. Its `quantize` decides the precision.
         calibration: Features of the source speaker, (frames, bins) each, for "int8".
 
     Source: TensorFlow Lite's metadata format, in which a model file ends with a zip archive.
     """
-    with means_by_axis():
-        module, function = _trace(generator, about)
+    # Partial sums in 8 bits would be rounded once more.
+    with short_sums(convolutions=graph.quantize != "int8"):
+        module, function = _trace(graph)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    if about.quantize != "none":
+    if graph.quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if about.quantize == "float16":
+    if graph.quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if about.quantize == "int8":
+    if graph.quantize == "int8":
 
         def examples() -> Iterator[list[np.ndarray]]:
             yield from ([each.astype(np.float32)] for each in calibration)
@@ -98,34 +128,31 @@ def write_lite(
         content = converter.convert()
     with files.replacing(path) as partial:
         partial.write_bytes(content)
-        _append_entry(partial, about)
+        _append_entry(partial, graph)
 
 
-def _wrap(generator: keras.Model, about: ExportedModel) -> keras.Model:
-    """Return a model around the generator, from and to features that are not normalised."""
-    source, target = (
-        about.statistics[speaker] for speaker in (about.direction.source, about.direction.target)
-    )
-    return with_statistics(generator, source, target, OUTPUT)
+WRITERS: dict[str, Callable[[Path, Graph], None]] = {
+    "keras": write_keras, "savedmodel": write_saved_model, "tflite": write_lite
+}  # fmt: skip
+"""Function that writes each format."""
 
 
-def _trace(generator: keras.Model, about: ExportedModel) -> tuple[tf.Module, Callable]:
-    """Return a module with the model's variables, and its graph from and to (frames, bins)."""
-    model = _wrap(generator, about)
+def _trace(graph: Graph) -> tuple[tf.Module, Callable]:
+    """Return a module with the model's variables, and its graph without the batch axis."""
+    model = graph.model
     module = tf.Module()
     # TensorFlow Lite's converter loses Keras 3's variables, and finds TensorFlow's.
     module.weights = [stack.plain(variable) for variable in model.variables]
-    bins = about.config.features.bins
 
-    def convert(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {OUTPUT: model(features[tf.newaxis], training=False)[0]}
+    def convert(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {graph.output: model(inputs[tf.newaxis], training=False)[0]}
 
-    signature = [tf.TensorSpec((None, bins), tf.float32, INPUT)]
+    signature = [tf.TensorSpec((None, model.inputs[0].shape[-1]), tf.float32, graph.input)]
     module.convert = tf.function(convert, input_signature=signature, autograph=False)
     return module, module.convert.get_concrete_function()
 
 
-def _append_entry(path: Path, about: ExportedModel) -> None:
+def _append_entry(path: Path, graph: Graph) -> None:
     """Add the description to a zip archive; a file that is none gets one at its end."""
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(ENTRY, about.to_text())
+        archive.writestr(ENTRY, graph.text)

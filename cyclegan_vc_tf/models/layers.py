@@ -1,16 +1,14 @@
 """Layers of the networks. Channels are the last axis everywhere."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_vc_tf.models import stack
+from cyclegan_vc_tf.models import short_sums, stack
 from cyclegan_vc_tf.models.matmul_conv import Conv1D, Conv2D
 from cyclegan_vc_tf.models.ordered_sum import fan_out
 
@@ -203,37 +201,6 @@ class MaskFrames(keras.layers.Layer):
         return (*input_shape[0], 2)
 
 
-_MEANS_BY_AXIS: ContextVar[bool] = ContextVar("means_by_axis", default=False)
-
-
-@contextmanager
-def means_by_axis() -> Iterator[None]:
-    """Take the means of instance norms one axis after another, and correct them once.
-
-    TensorFlow Lite adds all values of a mean in one chain, which loses digits over many frames.
-    """
-    token = _MEANS_BY_AXIS.set(True)
-    try:
-        yield
-    finally:
-        _MEANS_BY_AXIS.reset(token)
-
-
-def _moments(inputs: tf.Tensor, positions: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return mean and biased variance over some axes, which are kept."""
-    if not _MEANS_BY_AXIS.get():
-        return tf.nn.moments(inputs, positions, keepdims=True)
-
-    def average(values: tf.Tensor) -> tf.Tensor:
-        for axis in positions:
-            values = tf.reduce_mean(values, axis, keepdims=True)
-        return values
-
-    mean = average(inputs)
-    mean += average(inputs - mean)
-    return mean, average(tf.square(inputs - mean))
-
-
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
 class InstanceNormalization(stack.InstanceNormalization):
     """Instance normalisation with a gradient of its own.
@@ -263,7 +230,7 @@ class InstanceNormalization(stack.InstanceNormalization):
         @tf.custom_gradient
         def normalize(inputs: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             gamma, beta = self._split_weights(weights)
-            mean, variance = _moments(inputs, positions)
+            mean, variance = short_sums.moments(inputs, positions)
             outputs = tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, self.epsilon)
 
             def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:

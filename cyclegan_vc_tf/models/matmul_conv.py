@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cyclegan_vc_tf.models import narrow_conv
+from cyclegan_vc_tf.models import narrow_conv, short_sums
 from cyclegan_vc_tf.models.conv_windows import Axis, conv_axes, extract_windows
 from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import device
@@ -230,7 +230,7 @@ class _MatmulConvolution:
                 convolve = partial(narrow_conv.convolve_from_few, axes=axes)
         kernel = tf.convert_to_tensor(kernel)
         if context is None:
-            return convolve(inputs, kernel)
+            return short_sums.convolve(convolve, inputs, kernel)
         factors = [context.round_factor(each, wide) for each in (inputs, kernel)]
         return context.widen(convolve(*factors))
 

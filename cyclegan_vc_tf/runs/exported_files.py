@@ -4,9 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from cyclegan_vc_tf.config.directions import Direction
-
-ENDING = ".onnx"
-"""Ending of the files that ONNX Runtime converts with."""
+from cyclegan_vc_tf.system.onnx_sessions import ENDING
 
 
 def file_name(direction: str) -> str:

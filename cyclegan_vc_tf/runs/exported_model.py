@@ -17,16 +17,10 @@ from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import run_files
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, onnx_sessions
 
 FORMAT = 1
 """Number of the form of the text; it rises when the form changes."""
-
-KEY = "cyclegan_vc_tf"
-"""Key of the text among a file's metadata."""
-
-ENTRY = "cyclegan_vc_tf.json"
-"""Name of the text where a format holds metadata as files."""
 
 INPUT, OUTPUT = "features", "converted"
 """Names of the graph's input and output, both (frames, bins) in the units of the analysis."""
@@ -85,7 +79,7 @@ class ExportedModel:
     def to_metadata(self) -> dict[str, str]:
         """Return the description as JSON, and what other programs may show as plain texts."""
         return {
-            KEY: self.to_text(),
+            onnx_sessions.KEY: self.to_text(),
             "direction": str(self.direction),
             "sample_rate_hz": str(self.config.features.sample_rate_hz),
             "spectra": self.config.features.spectra,
@@ -114,6 +108,8 @@ def parse(text: str) -> ExportedModel:
             `run_files.DAMAGE_ERRORS`.
     """
     data = files.parse_json(text.encode())
+    if "kind" in data:
+        raise ValueError(f"it is a {data['kind']!r:.100}, which --vocoder_checkpoint takes")
     if data["format"] != FORMAT:
         raise ValueError(f"it has format {data['format']!r:.100}; expected {FORMAT}")
     config = settings.from_dict(RunConfig, data["config"])

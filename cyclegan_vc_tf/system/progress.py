@@ -13,7 +13,11 @@ def progress_bar(*iterable: Any, **options: Any) -> tqdm:
     """Return a progress bar: a widget in a notebook that has ipywidgets, else on standard error.
 
     It is updated twice per second on a terminal and in a notebook, and twice per minute in a log.
+    With `disable=True`, nothing is shown.
     """
+    if options.get("disable"):
+        # The notebook's class imports asyncio.
+        return tqdm(*iterable, **options)
     seconds = 0.5 if sys.stderr.isatty() or _is_notebook_cell() else 30.0
     return _bar_class()(*iterable, mininterval=seconds, dynamic_ncols=True, **options)
 

@@ -34,7 +34,7 @@ def synthesize(spectra: np.ndarray, config: FeatureConfig, iterations: int) -> n
     Source: Perraudin, Balazs and Søndergaard, 2013, "A fast Griffin-Lim algorithm".
     """
     bands = 10.0 ** np.minimum(spectra.T.astype(np.float64), MAX_LOG_MEL)
-    inverse = _inverse_filters(config)
+    inverse = inverse_filters(config)
     magnitudes = np.maximum(inverse @ bands, 0.0)
     if caches.has_librosa():
         librosa = caches.load_librosa()
@@ -62,7 +62,7 @@ def _initial_phases(griffinlim: Callable) -> dict[str, np.random.RandomState]:
 
 
 @lru_cache
-def _inverse_filters(config: FeatureConfig) -> np.ndarray:
+def inverse_filters(config: FeatureConfig) -> np.ndarray:
     """Return the pseudo-inverse of the mel filters, (1 + fft_samples // 2, bins)."""
     # librosa's inversion needs memory that grows with the square of the transform's length.
     return np.linalg.pinv(log_mel.mel_filters(config))

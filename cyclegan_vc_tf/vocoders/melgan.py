@@ -18,6 +18,8 @@ import tensorflow as tf
 from cyclegan_vc_tf.models.stack import plain
 from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError, join_names
+from cyclegan_vc_tf.vocoders import chunks
+from cyclegan_vc_tf.vocoders.chunks import CHUNK_FRAMES, FrameSizes
 
 Shape = tuple[int, ...]
 
@@ -26,9 +28,6 @@ LEAKY_SLOPE = 0.2
 
 END_KERNEL = 7
 """Kernel size of the first convolution, in frames, and of the last one, in samples."""
-
-CHUNK_FRAMES = 512
-"""Frames that `synthesize` processes at a time, without the context around them."""
 
 FORMAT = 1
 """Format number of a vocoder file; it rises when the content of these files changes."""
@@ -239,14 +238,16 @@ def hop_samples(model: keras.Model) -> int:
     return Architecture.from_model(model).hop_samples
 
 
+def frame_sizes(model: keras.Model) -> FrameSizes:
+    """Return the sizes of a generator's frames."""
+    sizes = Architecture.from_model(model)
+    return FrameSizes(sizes.bins, sizes.hop_samples, sizes.min_frames, sizes.context_frames)
+
+
 def synthesize(
     model: keras.Model, log_mel: np.ndarray, *, chunk_frames: int = CHUNK_FRAMES
 ) -> np.ndarray:
-    """Synthesize the samples of a log-mel spectrum of any length.
-
-    A long spectrum is processed in chunks. Each chunk includes the context frames that its samples
-    depend on, so the result equals that of the whole spectrum up to rounding. A spectrum too short
-    for reflection padding is extended by copies of its last frame; their samples are cut off.
+    """Synthesize the samples of a log-mel spectrum of any length, in chunks.
 
     Args:
         model: MelGAN generator.
@@ -259,21 +260,11 @@ def synthesize(
     Raises:
         InputError: The number of bins is not the model's.
     """
-    architecture = Architecture.from_model(model)
-    if log_mel.ndim != 2 or log_mel.shape[1] != architecture.bins:
-        raise InputError(
-            f"the log-mel spectrum is {list(log_mel.shape)}; the vocoder takes (frames, "
-            f"{architecture.bins}): use the mel settings that the vocoder was trained with"
-        )
-    frames, hop, context = len(log_mel), architecture.hop_samples, architecture.context_frames
-    if 0 < frames < architecture.min_frames:
-        log_mel = np.pad(log_mel, ((0, architecture.min_frames - frames), (0, 0)), mode="edge")
-    chunks = [np.zeros(0, np.float32)]
-    for start in range(0, frames, chunk_frames):
-        stop, first = min(start + chunk_frames, frames), max(start - context, 0)
-        samples = model(log_mel[np.newaxis, first : stop + context], training=False)[0, :, 0]
-        chunks.append(samples[(start - first) * hop : (stop - first) * hop].numpy())
-    return np.concatenate(chunks).astype(np.float32)
+
+    def run(part: np.ndarray) -> np.ndarray:
+        return model(part[np.newaxis], training=False)[0, :, 0].numpy()
+
+    return chunks.synthesize(run, log_mel, frame_sizes(model), chunk_frames)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Choice of the vocoder for a run's features, with one interface for all vocoders."""
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
+from cyclegan_vc_tf.system import onnx_sessions, startup
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import griffin_lim
+from cyclegan_vc_tf.vocoders.chunks import FrameSizes
+from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
 
 if TYPE_CHECKING:
     import keras
@@ -44,14 +48,7 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
     elif choice.vocoder == "griffin_lim":
         synthesize = _make_griffin_lim(config, choice.griffin_lim_iterations)
     else:
-        # Importing TensorFlow takes seconds, and worker processes use the other vocoders without.
-        from cyclegan_vc_tf.vocoders import melgan
-
-        model = load_melgan(config, choice.vocoder_checkpoint)
-
-        def synthesize(features: Features) -> np.ndarray:
-            return melgan.synthesize(model, features.spectra)
-
+        synthesize = _make_melgan(config, choice.vocoder_checkpoint)
     return lambda features, samples: fix_length(synthesize(features).astype(np.float32), samples)
 
 
@@ -71,22 +68,62 @@ def _make_griffin_lim(config: FeatureConfig, iterations: int) -> Synthesis:
     return lambda features: griffin_lim.synthesize(features.spectra, config, iterations)
 
 
+def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
+    """Make the synthesis by a MelGAN generator from a vocoder file, or from its ONNX export.
+
+    Raises:
+        InputError: The file cannot be loaded, or the vocoder was trained on other spectra.
+    """
+    if Path(checkpoint).suffix.lower() == onnx_sessions.ENDING:
+        exported = ExportedVocoder(Path(checkpoint))
+        check_analysis(config, exported.about.sizes, exported.about, checkpoint)
+        return lambda features: exported.synthesize(features.spectra)
+    model = load_melgan(config, checkpoint)
+    from cyclegan_vc_tf.vocoders import melgan
+
+    return lambda features: melgan.synthesize(model, features.spectra)
+
+
 def load_melgan(config: FeatureConfig, checkpoint: str) -> "keras.Model":
     """Load a MelGAN generator for the features of an analysis from a vocoder file.
 
     Raises:
-        InputError: The file cannot be loaded, or it was trained on other spectra.
+        InputError: The file cannot be loaded, it was trained on other spectra, or TensorFlow is not
+            installed.
     """
-    from cyclegan_vc_tf.vocoders import melgan
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            f"--vocoder_checkpoint {checkpoint} needs TensorFlow, which is not installed; expected "
+            "an ONNX file of python -m cyclegan_vc_tf export --vocoder_checkpoint, or give "
+            "--vocoder=griffin_lim"
+        )
+    # Importing TensorFlow takes seconds, and worker processes use the other vocoders without it.
+    with startup.fast_import():
+        from cyclegan_vc_tf.vocoders import melgan
 
     try:
         model, analysis = melgan.load(Path(checkpoint))
     except InputError as error:
         raise InputError(f"--vocoder_checkpoint: {error}, or give --vocoder=griffin_lim") from error
-    trained_on = (
-        model.input_shape[-1], melgan.hop_samples(model), analysis.fft_samples,
-        analysis.sample_rate_hz,
-    )  # fmt: skip
+    check_analysis(config, melgan.frame_sizes(model), analysis, checkpoint)
+    return model
+
+
+def check_analysis(
+    config: FeatureConfig, sizes: FrameSizes, analysis: Any, checkpoint: str
+) -> None:
+    """Refuse a vocoder that was trained on other spectra than those of a run.
+
+    Args:
+        config: Settings of the run's analysis.
+        sizes: Sizes of the vocoder's frames.
+        analysis: Object with the attributes `sample_rate_hz` and `fft_samples` of its spectra.
+        checkpoint: File of the vocoder, for the error.
+
+    Raises:
+        InputError: The spectra differ.
+    """
+    trained_on = sizes.bins, sizes.hop_samples, analysis.fft_samples, analysis.sample_rate_hz
     needed = config.mel_bins, config.hop_samples, config.fft_samples, config.sample_rate_hz
     if trained_on != needed:
         description = "{} bands every {} of {} samples at {} Hz"
@@ -95,4 +132,3 @@ def load_melgan(config: FeatureConfig, checkpoint: str) -> "keras.Model":
             f"this run has {description.format(*needed)}: choose another file, or "
             "--vocoder=griffin_lim"
         )
-    return model

@@ -84,3 +84,10 @@ def test_files_that_are_not_audio_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(audio_files.AudioError, match="cannot be read as audio"):
         levels.measure(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20, 21, 22, 101, 1000])
+def test_a_percentile_is_numpys(count: int) -> None:
+    values = np.random.default_rng(count).standard_normal(count) ** 2
+    for percent in (0, 5, 50, 95, 100):
+        assert levels._percentile(values, percent) == np.percentile(values, percent)

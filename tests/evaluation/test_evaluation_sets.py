@@ -196,9 +196,18 @@ def test_a_line_without_a_tab_is_refused_by_its_number(tmp_path: Path) -> None:
 
 def test_transcripts_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin1.tsv").write_bytes("a\tGröße\n".encode("latin-1"))
-    for path in (tmp_path / "nothing.tsv", tmp_path, tmp_path / "latin1.tsv"):
+    for path, fault in (
+        (tmp_path / "nothing.tsv", "does not exist"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "latin1.tsv", "is not text in UTF-8"),
+    ):
         message = refusal(path, function=evaluation_sets.read_transcripts)
-        assert f"--transcripts {path} cannot be read" in message
+        assert f"--transcripts {path} {fault}" in message
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("\ufeffa\tOne\n", encoding="utf-8")
+    assert evaluation_sets.read_transcripts(tmp_path / "a.tsv") == {"a": "One"}
 
 
 def test_rare_line_separators_belong_to_a_sentence(tmp_path: Path) -> None:

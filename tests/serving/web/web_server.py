@@ -1,33 +1,18 @@
 """A server of the page in a process of its own, and Chromium to look at it."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
+from browsers import WAIT_MS, browser_path
 from conftest import REPOSITORY
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-"""Browser of the system; none is downloaded."""
+__all__ = ["LIMITS", "WAIT_MS", "WebServer", "browser_path", "wait_until"]
 
 LIMITS = ("--max_seconds=5", "--max_upload_mb=1")
-
-WAIT_MS = 300_000
-"""Time that a busy machine may take for anything on the page."""
-
-
-def browser_path() -> str:
-    """Return the browser; without one a test is skipped, and fails under CI."""
-    if CHROMIUM is None:
-        reason = "no chromium on the PATH: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    return CHROMIUM
 
 
 class WebServer:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
+from browsers import FLAGS
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 from web_server import WAIT_MS, WebServer, browser_path
 
@@ -25,8 +26,7 @@ def launch(playwright: Playwright, spoken: Path, *flags: str) -> Browser:
     return playwright.chromium.launch(
         executable_path=browser_path(),
         args=[
-            "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            *FLAGS,
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-audio-capture={spoken}",
             *(flags or [ALLOWED]),
