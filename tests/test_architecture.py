@@ -19,7 +19,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 ORDER = {
     "cyclegan_vc_tf": (
         "__main__", "cli", "serving", "exchange", "api", "interop", "hub", "inspection",
-        "training", "evaluation", "conversion", "streaming", "runs", "data", "vocoders", "models",
+        "vocoder_training", "training", "evaluation", "conversion", "streaming", "runs", "data", "vocoders", "models",
         "features", "audio", "config", "system",
     ),
     "parity": (

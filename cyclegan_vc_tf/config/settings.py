@@ -126,10 +126,11 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
     for section, field, kind in iterate_fields(cls):
         if values[field.name].present:
             value: Any = values[field.name].value
-            if field.metadata["is_path"]:
-                value = absolute_path(value)
+            is_path = field.metadata["is_path"]
             if typing.get_origin(kind) is tuple:
-                value = tuple(value)
+                value = tuple(map(absolute_path, filter(None, value)) if is_path else value)
+            elif is_path:
+                value = absolute_path(value)
             changed.setdefault(section, {})[field.name] = value
     own = changed.pop("", {})
     for section, inner in changed.items():
