@@ -20,6 +20,7 @@ setup(
         "cyclegan_vc_tf.evaluation": ["templates/*.html"],
         "cyclegan_vc_tf.serving.web": ["*.css", "*.js", "*.svg"],
         "cyclegan_vc_tf.hub": ["models/*/*"],
+        "cyclegan_vc_tf.vocoders": ["models/*/*"],
         **{name: patterns for name, (_, patterns) in DATA.items()},
     },
 )

@@ -19,7 +19,7 @@ def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     settings.define_flags(VocoderRunConfig, values)
     # Flags have the defaults of the features' own class, where mel-cepstra come first.
-    values["spectra"].default = values["spectra"].value = VocoderRunConfig().features.spectra
+    values.set_default("spectra", VocoderRunConfig().features.spectra)
     flags.DEFINE_string(
         "run_dir",
         "",

@@ -1,6 +1,6 @@
 """Settings of a vocoder's training; each field is a flag."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.settings import setting
@@ -93,10 +93,10 @@ class VocoderScheduleConfig:
         5e-4, "Initial learning rate of the discriminators.", minimum=0.0, maximum=1.0
     )
     decay_start: int = setting(
-        5_000, "Step from which both learning rates fall linearly.", minimum=0
+        6_000, "Step from which both learning rates fall linearly.", minimum=0
     )
     decay_steps: int = setting(
-        5_000, "Number of steps in which both learning rates fall to zero.", minimum=1
+        4_000, "Number of steps in which both learning rates fall to zero.", minimum=1
     )
     adversarial_start: int = setting(
         4_000, "Number of steps without adversarial losses, from the first.", minimum=0

@@ -47,6 +47,11 @@ def for_run(
             f"--run_dir {run.path} converts log-mel spectra, which are not synthesized live; "
             "expected a run that converts mel_cepstra, such as pretrained:vc1-demo"
         )
+    if vocoder.is_trained_here:
+        raise InputError(
+            f"--vocoder is {vocoder.vocoder}; WORLD synthesizes live conversions: leave --vocoder "
+            "out, or give --vocoder=griffin_lim if the run has another one"
+        )
     generator, step = run.load_generator(direction, step)
     moments = {}
     if config.norms != "running":

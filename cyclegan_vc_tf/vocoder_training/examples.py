@@ -200,9 +200,7 @@ class Crops:
     def batch(self, step: int) -> Batch:
         """Return the crops of a step, counted from 0."""
         schedule, config = self.config.schedule, self.config.features
-        random = np.random.Generator(
-            np.random.PCG64(np.random.SeedSequence((schedule.seed, step)))
-        )
+        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((schedule.seed, step))))
         crops = []
         for number in random.choice(len(self.shares), schedule.batch_size, p=self.shares):
             recording = self.recordings[number]

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.vocoder_training import VocoderRunConfig, hop_samples
+from cyclegan_vc_tf.config.vocoder_training import VocoderRunConfig
 from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.runs import events, run_files
 from cyclegan_vc_tf.system.errors import InputError, TrainingError, escaping
@@ -124,9 +124,7 @@ def _fit(
         stop_request() as stop,
         closing(writer),
         writer.as_default(),
-        progress_bar(
-            desc="Training", unit="step", initial=step, total=schedule.steps
-        ) as progress,
+        progress_bar(desc="Training", unit="step", initial=step, total=schedule.steps) as progress,
     ):
         if step == 0:
             tensorboard.write_text("configuration", settings.to_flags(config), step)

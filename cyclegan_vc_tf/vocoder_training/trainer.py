@@ -14,9 +14,12 @@ from cyclegan_vc_tf.models.stack import make_checkpoint
 from cyclegan_vc_tf.training.losses import least_squares_loss
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
 from cyclegan_vc_tf.training.trainer import trainable_variables
-from cyclegan_vc_tf.vocoder_training import losses
-from cyclegan_vc_tf.vocoder_training.discriminators import spectrum_discriminator, spectrum_input
+from cyclegan_vc_tf.vocoder_training import waveform_losses as losses
 from cyclegan_vc_tf.vocoder_training.examples import Batch
+from cyclegan_vc_tf.vocoder_training.spectrum_discriminators import (
+    spectrum_discriminator,
+    spectrum_input,
+)
 from cyclegan_vc_tf.vocoders.neural import build_networks
 
 Tensors = dict[str, tf.Tensor]
@@ -74,9 +77,7 @@ class VocoderTrainer:
             discriminators train on the waveforms of the vocoder's step.
         """
         is_adversarial = int(self.step.read_value()) >= self.config.schedule.adversarial_start
-        tensors = map(
-            tf.constant, (batch.values, batch.pitch, batch.excitation, batch.samples)
-        )
+        tensors = map(tf.constant, (batch.values, batch.pitch, batch.excitation, batch.samples))
         return self._train(*tensors, is_adversarial=is_adversarial)
 
     @tf.function(autograph=False)
@@ -150,9 +151,7 @@ class VocoderTrainer:
         filters = log_mel.mel_filters(mel)
         terms = {
             "stft": losses.multi_resolution_stft_loss(samples, others[: len(sizes)], sizes),
-            "mel": losses.mel_loss(
-                samples, mel_fake, filters, mel.fft_samples, mel.hop_samples
-            ),
+            "mel": losses.mel_loss(samples, mel_fake, filters, mel.fft_samples, mel.hop_samples),
         }
         if "pitch" in self.networks:
             scores = self.networks["pitch"](values, training=True)

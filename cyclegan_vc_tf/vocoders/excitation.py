@@ -3,9 +3,7 @@
 import numpy as np
 
 
-def interpolate_f0(
-    f0_hz: np.ndarray, hop: int, samples: int
-) -> tuple[np.ndarray, np.ndarray]:
+def interpolate_f0(f0_hz: np.ndarray, hop: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate F0 and voicing between the centres of frames.
 
     Frame n lies in the middle of hop n. F0 runs linearly between two voiced frames and is constant

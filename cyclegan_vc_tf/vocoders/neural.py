@@ -114,7 +114,10 @@ class NeuralVocoder:
         excitation = excite(f0_hz, hop, self.features.sample_rate_hz, random)
         chunks = [np.zeros(0, np.float32)]
         for first, last, keep in self._chunks(len(values)):
-            inputs = [values[np.newaxis, first:last], excitation[np.newaxis, first * hop : last * hop]]
+            inputs = [
+                values[np.newaxis, first:last],
+                excitation[np.newaxis, first * hop : last * hop],
+            ]
             samples = self.networks["vocoder"](inputs, training=False)[0, :, 0].numpy()
             chunks.append(samples[keep.start * hop : keep.stop * hop])
         return np.concatenate(chunks)[conditioning.first_sample(self.features) :]
@@ -196,7 +199,9 @@ def load(folder: Path) -> NeuralVocoder:
     except (
         InputError, AttributeError, LookupError, OSError, TypeError, ValueError, OverflowError
     ) as error:  # fmt: skip
-        raise InputError(f"the vocoder {folder} is damaged: {error}; train or get it anew") from error
+        raise InputError(
+            f"the vocoder {folder} is damaged: {error}; train or get it anew"
+        ) from error
     return NeuralVocoder(features, config, networks, mean, std, step)
 
 

@@ -12,7 +12,7 @@ from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import griffin_lim
+from cyclegan_vc_tf.vocoders import griffin_lim, pretrained_vocoders
 
 Vocoder = Callable[[Features, int], np.ndarray]
 """Function of the features and the sample count of a recording: returns (samples,) float32."""
@@ -20,12 +20,16 @@ Vocoder = Callable[[Features, int], np.ndarray]
 Synthesis = Callable[[Features], np.ndarray]
 """Function of features that returns whole hops of samples, (frames · hop,)."""
 
+F0_SETTINGS = ("f0_method", "f0_floor_hz", "f0_ceiling_hz")
+"""Settings of the analysis in which a vocoder may differ from a run."""
+
 
 def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> Vocoder:
     """Make the vocoder for the features of an analysis.
 
-    WORLD synthesizes mel-cepstra; Griffin-Lim or MelGAN synthesize log-mel spectra. The vocoder
-    cuts a recording's last, incomplete hop to the recording's length.
+    WORLD synthesizes mel-cepstra; Griffin-Lim or MelGAN synthesize log-mel spectra. A vocoder that
+    was trained here synthesizes the features that it was trained on. The vocoder cuts a
+    recording's last, incomplete hop to the recording's length.
 
     Args:
         config: Settings of the analysis.
@@ -35,7 +39,9 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
         InputError: The chosen vocoder cannot synthesize these features.
     """
     choice.validate(config.spectra)
-    if config.spectra == "mel_cepstra":
+    if choice.is_trained_here:
+        synthesize = _make_neural(config, choice.vocoder)
+    elif config.spectra == "mel_cepstra":
         synthesize = _make_world(config)
     elif choice.vocoder == "griffin_lim":
         synthesize = _make_griffin_lim(config, choice.griffin_lim_iterations)
@@ -86,3 +92,37 @@ def _make_melgan(config: FeatureConfig, checkpoint: str) -> Synthesis:
             "--vocoder=griffin_lim"
         )
     return lambda features: melgan.synthesize(model, features.spectra)
+
+
+def _make_neural(config: FeatureConfig, name: str) -> Synthesis:
+    """Make the synthesis by a vocoder that was trained here.
+
+    Args:
+        config: Settings of the analysis.
+        name: Folder of a run or of a published vocoder, or "pretrained:NAME".
+
+    Raises:
+        InputError: The vocoder cannot be loaded, or it was trained on other features.
+    """
+    from cyclegan_vc_tf.vocoders import neural
+
+    try:
+        vocoder = neural.load(pretrained_vocoders.find(name))
+    except InputError as error:
+        raise InputError(f"--vocoder: {error}, or leave --vocoder out") from error
+    trained_on, needed = (
+        {key: value for key, value in each.used.items() if key not in F0_SETTINGS}
+        for each in (vocoder.features, config)
+    )
+    if trained_on != needed:
+        differences = [
+            f"--{key} is {trained_on.get(key, 'not used')} there and {needed.get(key, 'not used')} "
+            "in this run"
+            for key in {**needed, **trained_on}
+            if trained_on.get(key) != needed.get(key)
+        ]
+        raise InputError(
+            f"--vocoder {name} synthesizes other features: {'; '.join(differences)}; choose "
+            "another vocoder, or leave --vocoder out"
+        )
+    return vocoder.synthesize

@@ -56,9 +56,9 @@ def gelu(inputs: tf.Tensor) -> tf.Tensor:
 class SourceFilter(keras.layers.Layer):
     """Filters of a frame, applied to the short-time spectra of pulses and noise.
 
-    S = exp(a) · exp(i · p) · E_pulses + exp(b) · E_noise for each frame and bin, with log magnitudes
-    a and b and phase p. Samples are the inverse STFT of S. Filters of 1 give the excitation back,
-    except for its first and last sample where no window reaches them.
+    S = exp(a) · exp(i · p) · E_pulses + exp(b) · E_noise for each frame and bin, with log
+    magnitudes a and b and phase p. Samples are the inverse STFT of S. Filters of 1 give the
+    excitation back.
 
     Args:
         size: Length of window and transform, in samples.
@@ -86,9 +86,7 @@ class SourceFilter(keras.layers.Layer):
         )
         margin = (self.size - self.hop) // 2
         padded = tf.pad(excitation, ((0, 0), (margin, margin), (0, 0)))
-        pulses, hiss = (
-            stft(padded[:, :, source], self.size, self.hop) for source in range(2)
-        )
+        pulses, hiss = (stft(padded[:, :, source], self.size, self.hop) for source in range(2))
         shaped = tf.complex(periodic * tf.cos(phase), periodic * tf.sin(phase)) * pulses
         spectra = shaped + tf.complex(noise, tf.zeros_like(noise)) * hiss
         waves = inverse_stft(spectra, self.size, self.hop)
