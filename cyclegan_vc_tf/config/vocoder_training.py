@@ -84,7 +84,7 @@ class VocoderScheduleConfig:
     """Course of a vocoder's training. Everything is counted in steps."""
 
     steps: int = setting(10_000, "Total number of training steps.", minimum=1, resumable=True)
-    batch_size: int = setting(8, "Number of crops per step.", minimum=1)
+    batch_size: int = setting(8, "Number of crops per step.", minimum=1, resumable=True)
     crop_frames: int = setting(48, "Length of a crop in frames.", minimum=8)
     learning_rate: float = setting(
         1e-3, "Initial learning rate of the vocoder.", minimum=0.0, maximum=1.0
@@ -93,16 +93,22 @@ class VocoderScheduleConfig:
         5e-4, "Initial learning rate of the discriminators.", minimum=0.0, maximum=1.0
     )
     decay_start: int = setting(
-        6_000, "Step from which both learning rates fall linearly.", minimum=0
+        6_000, "Step from which both learning rates fall linearly.", minimum=0, resumable=True
     )
     decay_steps: int = setting(
-        4_000, "Number of steps in which both learning rates fall to zero.", minimum=1
+        4_000,
+        "Number of steps in which both learning rates fall to zero.",
+        minimum=1,
+        resumable=True,
     )
     adversarial_start: int = setting(
-        4_000, "Number of steps without adversarial losses, from the first.", minimum=0
+        4_000,
+        "Number of steps without adversarial losses, from the first.",
+        minimum=0,
+        resumable=True,
     )
     stft_weight: float = setting(
-        1.0, "Weight of the multi-resolution STFT loss.", minimum=0.0, maximum=1e6
+        1.0, "Weight of the multi-resolution STFT loss.", minimum=0.0, maximum=1e6, resumable=True
     )
     stft_ffts: tuple[int, ...] = setting(
         (1024, 512, 256),
@@ -111,16 +117,20 @@ class VocoderScheduleConfig:
         maximum=8192,
     )
     mel_weight: float = setting(
-        4.0, "Weight of the absolute difference of log-mel spectra.", minimum=0.0, maximum=1e6
+        4.0,
+        "Weight of the absolute difference of log-mel spectra.",
+        minimum=0.0,
+        maximum=1e6,
+        resumable=True,
     )
     pitch_weight: float = setting(
-        1.0, "Weight of the loss of the estimated F0.", minimum=0.0, maximum=1e6
+        1.0, "Weight of the loss of the estimated F0.", minimum=0.0, maximum=1e6, resumable=True
     )
     adversarial_weight: float = setting(
-        1.0, "Weight of the adversarial loss.", minimum=0.0, maximum=1e6
+        1.0, "Weight of the adversarial loss.", minimum=0.0, maximum=1e6, resumable=True
     )
     feature_matching_weight: float = setting(
-        2.0, "Weight of the feature-matching loss.", minimum=0.0, maximum=1e6
+        2.0, "Weight of the feature-matching loss.", minimum=0.0, maximum=1e6, resumable=True
     )
     gain_db: float = setting(
         6.0, "Largest random change of a crop's level, up or down, in dB.", minimum=0.0,

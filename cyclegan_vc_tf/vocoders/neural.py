@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -184,6 +185,7 @@ def load(folder: Path) -> NeuralVocoder:
         config = settings.from_dict(VocoderNetworkConfig, description["network"])
         with array_archives.open_arrays(folder / WEIGHTS) as stored:
             arrays = dict(stored)
+        _check_shapes(features, config, arrays)
         networks = build_networks(features, config, seed=0)
         mean, std = (
             _take(arrays, name, (conditioning.count_values(features),)) for name in ("mean", "std")
@@ -203,6 +205,27 @@ def load(folder: Path) -> NeuralVocoder:
             f"the vocoder {folder} is damaged: {error}; train or get it anew"
         ) from error
     return NeuralVocoder(features, config, networks, mean, std, step)
+
+
+def _check_shapes(
+    features: FeatureConfig, config: VocoderNetworkConfig, arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse sizes that the weights do not have, before the networks take memory.
+
+    Networks in a graph that is never run take no memory.
+
+    Raises:
+        ValueError: A weight is missing or has another shape.
+    """
+    with tf.Graph().as_default():
+        for name, network in build_networks(features, config, seed=0).items():
+            for address, variable in addresses(network).items():
+                stored = arrays.get(f"{name}/{address}")
+                if stored is None or stored.shape != tuple(variable.shape):
+                    found = "missing" if stored is None else f"of shape {stored.shape}"
+                    raise ValueError(
+                        f"{name}/{address} is {found}; expected {tuple(variable.shape)}"
+                    )
 
 
 def _take(arrays: dict[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:

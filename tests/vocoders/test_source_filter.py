@@ -54,7 +54,7 @@ def test_the_network_looks_ahead_as_far_as_its_settings_say() -> None:
 
 
 def test_the_pitch_network_decodes_what_it_is_to_learn() -> None:
-    f0_hz = np.array([0.0, 71.0, 103.3, 186.0, 799.0, 60.0])
+    f0_hz = np.array([0.0, 71.0, 103.3, 186.0, 700.0, 60.0])
     targets = source_filter.pitch_targets(f0_hz)
     scores = np.log(targets + 1e-9)
     scores[:, -1] = np.where(targets[:, -1] > 0, 3.0, -3.0)
