@@ -36,7 +36,7 @@ from cyclegan_vc_tf.evaluation.neural_metrics import load_neural_metrics
 from cyclegan_vc_tf.evaluation.scoring import Scorer
 from cyclegan_vc_tf.features import frontend, log_mel
 from cyclegan_vc_tf.system import files, processor
-from cyclegan_vc_tf.vocoders import neural, pretrained_vocoders, selection
+from cyclegan_vc_tf.vocoders import neural, selection, vocoder_folders
 
 DEMO = Path("data/demo")
 
@@ -54,9 +54,10 @@ def join(kind: str) -> str:
     return ",".join(str(DEMO / kind / voice) for voice in VOICES)
 
 
-def read_voice(held_out: Path, enrolment: Path) -> EvaluationSet:
-    """Return a voice's recordings as both sources and references."""
-    recordings = {Path(name).stem: held_out / name for name in audio_files.find(held_out)}
+def read_voice(held_out: Path, enrolment: Path, most: int) -> EvaluationSet:
+    """Return a voice's first recordings as both sources and references."""
+    names = audio_files.find(held_out)[:most]
+    recordings = {Path(name).stem: held_out / name for name in names}
     enrolled = [enrolment / name for name in audio_files.find(enrolment)]
     return EvaluationSet(recordings, recordings, enrolled, enrolled)
 
@@ -69,7 +70,7 @@ def make_systems(names: list[str], rate_hz: int) -> dict[str, tuple[FeatureConfi
         "Griffin-Lim, 80 log-mel bins": (log_mels, VocoderConfig()),
     }
     for name in names:
-        features = neural.load(pretrained_vocoders.find(name)).features
+        features = neural.load(vocoder_folders.find(name)).features
         kind = f"{features.bins} {features.spectra.replace('_', '-')} values"
         systems[f"{name}, {kind}"] = (features, VocoderConfig(vocoder=name))
     return systems
@@ -148,6 +149,12 @@ def main() -> None:
     )  # fmt: skip
     flags.add_argument("--held_out_dir", default=join("held_out"), help="a folder per voice")
     flags.add_argument("--enrolment_dir", default=join("train"), help="a folder per voice")
+    flags.add_argument(
+        "--recordings", type=int, default=1000, help="largest number of recordings per voice"
+    )
+    flags.add_argument(
+        "--without_others", action="store_true", help="measure the given vocoders alone"
+    )
     flags.add_argument("--transcripts", default=str(DEMO / "transcripts.tsv"))
     flags.add_argument("--sample_rate_hz", type=int, default=16_000)
     flags.add_argument("--output", type=Path, help="folder to write all waveforms to")
@@ -162,13 +169,15 @@ def main() -> None:
     folders = zip(given.held_out_dir.split(","), given.enrolment_dir.split(","), strict=True)
     scorers = {
         Path(held_out).name: Scorer(
-            read_voice(Path(held_out), Path(enrolment)), rate_hz, neural_metrics
+            read_voice(Path(held_out), Path(enrolment), given.recordings), rate_hz, neural_metrics
         )
         for held_out, enrolment in folders
     }
     measured: dict[str, dict[str, dict[str, float | None]]] = {}
     systems = make_systems(given.vocoder, rate_hz)
-    for name in ("natural", *systems):
+    if given.without_others:
+        systems = dict(list(systems.items())[len(systems) - len(given.vocoder) :])
+    for name in systems if given.without_others else ("natural", *systems):
         measured[name] = {}
         for voice, scorer in scorers.items():
             waves, rtf = scorer.sources, None

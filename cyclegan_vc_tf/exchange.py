@@ -57,9 +57,10 @@ def publish(
     with startup.fast_import():
         from cyclegan_vc_tf.hub import publishing, vocoder_publishing
         from cyclegan_vc_tf.runs import run_folder
+        from cyclegan_vc_tf.vocoders import vocoder_folders
 
     path = Path(output)
-    if vocoder_publishing.is_vocoder(run_dir):
+    if vocoder_folders.holds_vocoder(run_dir):
         if onnx or str(step) != "last":
             raise InputError(
                 f"--run_dir {run_dir} is the run of a vocoder, which is published as of its last "

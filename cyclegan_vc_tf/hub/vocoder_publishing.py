@@ -14,11 +14,6 @@ from cyclegan_vc_tf.vocoders import neural
 from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 
-def is_vocoder(run_dir: Path) -> bool:
-    """Return whether a folder holds a vocoder."""
-    return (run_dir / neural.SETTINGS).is_file() and (run_dir / neural.WEIGHTS).is_file()
-
-
 def publish_vocoder(run_dir: Path, output: Path, about: str) -> tuple[int, Path]:
     """Publish the vocoder of a run, as of its last checkpoint.
 

@@ -12,16 +12,13 @@ from cyclegan_vc_tf.features import world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import griffin_lim, pretrained_vocoders
+from cyclegan_vc_tf.vocoders import griffin_lim, vocoder_folders
 
 Vocoder = Callable[[Features, int], np.ndarray]
 """Function of the features and the sample count of a recording: returns (samples,) float32."""
 
 Synthesis = Callable[[Features], np.ndarray]
 """Function of features that returns whole hops of samples, (frames · hop,)."""
-
-F0_SETTINGS = ("f0_method", "f0_floor_hz", "f0_ceiling_hz")
-"""Settings of the analysis in which a vocoder may differ from a run."""
 
 
 def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> Vocoder:
@@ -107,20 +104,10 @@ def _make_neural(config: FeatureConfig, name: str) -> Synthesis:
     from cyclegan_vc_tf.vocoders import neural
 
     try:
-        vocoder = neural.load(pretrained_vocoders.find(name))
+        vocoder = neural.load(vocoder_folders.find(name))
     except InputError as error:
         raise InputError(f"--vocoder: {error}, or leave --vocoder out") from error
-    trained_on, needed = (
-        {key: value for key, value in each.used.items() if key not in F0_SETTINGS}
-        for each in (vocoder.features, config)
-    )
-    if trained_on != needed:
-        differences = [
-            f"--{key} is {trained_on.get(key, 'not used')} there and {needed.get(key, 'not used')} "
-            "in this run"
-            for key in {**needed, **trained_on}
-            if trained_on.get(key) != needed.get(key)
-        ]
+    if differences := vocoder_folders.list_differences(vocoder.features, config):
         raise InputError(
             f"--vocoder {name} synthesizes other features: {'; '.join(differences)}; choose "
             "another vocoder, or leave --vocoder out"
