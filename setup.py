@@ -21,6 +21,7 @@ setup(
         "cyclegan_vc_tf.interop": ["page/*"],
         "cyclegan_vc_tf.serving.web": ["*.css", "*.js", "*.svg"],
         "cyclegan_vc_tf.hub": ["models/*/*"],
+        "cyclegan_vc_tf.vocoders": ["models/*/*"],
         **{name: patterns for name, (_, patterns) in DATA.items()},
     },
 )

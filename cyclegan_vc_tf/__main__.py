@@ -17,6 +17,7 @@ COMMANDS = {
     "import": "make a run folder from a public checkpoint",
     "export": "write a run for PyTorch, ONNX Runtime, TensorFlow Lite or Keras",
     "web": "open a web page to convert, train and look after runs",
+    "train_vocoder": "train a vocoder from recordings, or resume a training",
     "import_vocoder": "make a vocoder from a public MelGAN generator",
 }
 

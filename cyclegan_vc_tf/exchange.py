@@ -30,6 +30,8 @@ def publish(
 ) -> tuple[int, Path]:
     """Write a small copy of a run: both generators in half precision, to convert with.
 
+    The run of a vocoder is published as a vocoder.
+
     Args:
         run: Run folder of a training.
         output: Folder to make.
@@ -52,10 +54,18 @@ def publish(
     """
     run_dir = find_run(run)
     with startup.fast_import():
-        from cyclegan_vc_tf.hub import publishing
+        from cyclegan_vc_tf.hub import publishing, vocoder_publishing
         from cyclegan_vc_tf.runs import run_folder
+        from cyclegan_vc_tf.vocoders import vocoder_folders
 
     path = Path(output)
+    if vocoder_folders.holds_vocoder(run_dir):
+        if onnx or str(step) != "last":
+            raise InputError(
+                f"--run_dir {run_dir} is the run of a vocoder, which is published as of its last "
+                "step and without ONNX files; leave --step and --onnx out"
+            )
+        return vocoder_publishing.publish_vocoder(run_dir, path, about)
     if onnx:
         from cyclegan_vc_tf.interop import model_export
 

@@ -19,8 +19,8 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 ORDER = {
     "cyclegan_vc_tf": (
         "__main__", "cli", "serving", "exchange", "exports", "api", "interop", "hub", "inspection",
-        "training", "evaluation", "conversion", "streaming", "runs", "data", "vocoders", "models",
-        "features", "audio", "config", "system",
+        "vocoder_training", "training", "evaluation", "conversion", "streaming", "runs", "data",
+        "vocoders", "models", "features", "audio", "config", "system",
     ),
     "parity": (
         "__main__", "settings", "report", "stack_results", "pictures", "evidence", "traps",

@@ -1,6 +1,6 @@
 """Settings of a run: those of all packages together, of the vocoder and of the metrics."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -12,7 +12,7 @@ from cyclegan_vc_tf.system.errors import InputError
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """Synthesis of converted spectra. WORLD always synthesizes mel-cepstra.
+    """Synthesis of converted spectra. WORLD synthesizes mel-cepstra unless a folder is given.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -28,8 +28,11 @@ class VocoderConfig:
     )
     vocoder: str = setting(
         "griffin_lim",
-        "Vocoder of log-mel spectra: griffin_lim, which needs no training, or melgan.",
+        "Vocoder of log-mel spectra: griffin_lim, which needs no training, or melgan. For all "
+        "spectra also the folder of a vocoder, made by python -m cyclegan_vc_tf train_vocoder, or "
+        "pretrained:vocoder-demo. Mel-cepstra are synthesized by WORLD by default.",
         choices=("griffin_lim", "melgan"),
+        or_folder=True,
         resumable=True,
     )
     vocoder_checkpoint: str = setting(
@@ -43,6 +46,11 @@ class VocoderConfig:
         60, "Number of iterations of Griffin-Lim.", minimum=1, maximum=10_000, resumable=True
     )
 
+    @property
+    def is_trained_here(self) -> bool:
+        """Whether the vocoder is one of `train_vocoder`, given by its folder or its name."""
+        return self.vocoder not in ("griffin_lim", "melgan")
+
     def validate(self, spectra: str) -> None:
         """Refuse a vocoder that cannot synthesize the features, or that has no weights.
 
@@ -54,7 +62,10 @@ class VocoderConfig:
                 missing.
         """
         if spectra == "mel_cepstra":
-            if self != VocoderConfig(limit_power=self.limit_power):
+            world = VocoderConfig(limit_power=self.limit_power)
+            if self not in (world, replace(world, vocoder=self.vocoder)) or (
+                self.vocoder == "melgan"
+            ):
                 raise InputError(
                     "--vocoder and its settings cannot be given: WORLD synthesizes this run's "
                     "mel-cepstra; leave them out"

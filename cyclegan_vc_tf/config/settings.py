@@ -32,6 +32,9 @@ SHARED_SECTIONS = ("features", "network", "training", "augmentation")
 ALIASES_MODULE = "old names"
 """Name of the help section that lists the old names."""
 
+PRETRAINED_PREFIX = "pretrained:"
+"""Prefix of a pretrained model's name where a folder is expected."""
+
 GIVEN_WITH_FLAGS: tuple[str, ...] = ()
 """Choices of a field that `define_flags` is given, because its module cannot know them."""
 
@@ -45,6 +48,7 @@ def setting(
     choices: tuple[str, ...] | None = None,
     is_path: bool = False,
     allows_url: bool = False,
+    or_folder: bool = False,
     resumable: bool = False,
 ) -> Any:
     """Return a dataclass field that is also a flag.
@@ -58,13 +62,16 @@ def setting(
             is given them.
         is_path: Whether the value is a path of a folder or file, which is kept as an absolute path.
         allows_url: Whether the path may be in object storage, such as `s3://bucket/folder`.
+        or_folder: Whether the value may also be a folder, kept as an absolute path, or
+            "pretrained:NAME", beside the choices.
         resumable: Whether the value may change when a run is resumed.
     """
     about = {"text": text, "minimum": minimum, "maximum": maximum, "choices": choices}
     return dataclasses.field(
         default=default,
         metadata={
-            **about, "is_path": is_path, "allows_url": allows_url, "resumable": resumable
+            **about, "is_path": is_path, "allows_url": allows_url, "or_folder": or_folder,
+            "resumable": resumable,
         },
     )  # fmt: skip
 
@@ -132,15 +139,21 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
     for section, field, kind in iterate_fields(cls):
         if values[field.name].present:
             value: Any = values[field.name].value
-            if field.metadata["is_path"]:
-                value = absolute_path(value, allows_url=field.metadata["allows_url"])
+            is_path = field.metadata["is_path"]
             if typing.get_origin(kind) is tuple:
-                value = tuple(value)
+                value = tuple(map(absolute_path, filter(None, value)) if is_path else value)
+            elif is_path or (field.metadata["or_folder"] and _is_folder(value, field)):
+                value = absolute_path(value, allows_url=field.metadata["allows_url"])
             changed.setdefault(section, {})[field.name] = value
     own = changed.pop("", {})
     for section, inner in changed.items():
         own[section] = dataclasses.replace(getattr(base, section), **inner)
     return dataclasses.replace(base, **own)  # type: ignore[type-var]
+
+
+def _is_folder(value: str, field: dataclasses.Field) -> bool:
+    """Return whether the value of a setting with `or_folder` is a path."""
+    return value not in field.metadata["choices"] and not value.startswith(PRETRAINED_PREFIX)
 
 
 def absolute_path(path: str, *, allows_url: bool = False) -> str:
@@ -320,6 +333,8 @@ def _make_parser(kind: Any, about: Mapping[str, Any]) -> tuple[flags.ArgumentPar
     if typing.get_origin(kind) is tuple:
         one, _ = _make_parser(typing.get_args(kind)[0], about)
         return _TupleParser(one), flags.CsvListSerializer(",")
+    if about.get("or_folder"):
+        return _ChoiceOrFolderParser(about["choices"]), flags.ArgumentSerializer()
     if about["choices"]:
         return flags.EnumParser(about["choices"]), flags.ArgumentSerializer()
     return flags.ArgumentParser(), flags.ArgumentSerializer()
@@ -333,6 +348,27 @@ class _FiniteFloatParser(flags.FloatParser):
         if not math.isfinite(value):
             raise ValueError(f"{argument} is not a finite number")
         return value
+
+
+class _ChoiceOrFolderParser(flags.EnumParser):
+    """Parser of a choice, a folder or the name of a pretrained model.
+
+    A text without a separator is a folder only if it exists, so that a misspelt choice is refused.
+    """
+
+    def parse(self, argument: Any) -> str:
+        if isinstance(argument, str) and argument and argument not in self.enum_values:
+            refuse_unusable_path(argument)
+            if (
+                argument.startswith(PRETRAINED_PREFIX)
+                or os.sep in argument
+                or Path(argument).is_dir()
+            ):
+                return argument
+        try:
+            return super().parse(argument)
+        except ValueError as error:
+            raise ValueError(f"{error}, or a folder, or {PRETRAINED_PREFIX}NAME") from error
 
 
 class _TupleParser(flags.ArgumentParser):

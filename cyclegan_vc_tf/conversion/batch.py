@@ -172,8 +172,8 @@ class _Task:
 
 def _count_processes(converter: Converter, outputs: Mapping[Path, Path]) -> int:
     """Return the number of processes that finishes soonest; 1 is this process alone."""
-    # TensorFlow uses all cores for a MelGAN.
-    if converter.vocoder.vocoder == "melgan":
+    # TensorFlow uses all cores for a neural vocoder.
+    if converter.vocoder.vocoder == "melgan" or converter.vocoder.is_trained_here:
         return 1
     processes = min(pool.available_cores(), len(outputs))
     if processes == 1 or sum(map(audio_files.duration_s, outputs)) < MIN_PARALLEL_S:

@@ -145,6 +145,18 @@ def decode(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return pyworld.decode_spectral_envelope(coded, config.sample_rate_hz, fft_size(config))
 
 
+def count_aperiodicities(config: FeatureConfig) -> int:
+    """Return the number of bands of coded aperiodicity: one per 3 kHz below 15 kHz."""
+    return int(pyworld.get_num_aperiodicities(config.sample_rate_hz))
+
+
+def encode_aperiodicity(aperiodicity: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Encode aperiodicity into its level in dB in a few bands, (frames, bands) float64."""
+    return pyworld.code_aperiodicity(
+        np.ascontiguousarray(aperiodicity, np.float64), config.sample_rate_hz
+    )
+
+
 def log_power(mel_cepstra: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """Compute the natural logarithm of each frame's two-sided power, (frames,).
 

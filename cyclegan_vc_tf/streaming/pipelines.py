@@ -56,6 +56,11 @@ def for_run(
                 "have F0 in them"
             )
         window_vocoder = _load_vocoder(run, vocoder, features, config)
+    elif vocoder.is_trained_here:
+        raise InputError(
+            f"--vocoder is {vocoder.vocoder}; WORLD synthesizes live conversions: leave --vocoder "
+            "out, or give --vocoder=griffin_lim if the run has another one"
+        )
     generator, step = run.load_generator(direction, step)
     moments = {}
     if config.norms != "running":
@@ -99,9 +104,9 @@ def _load_vocoder(
     Raises:
         InputError: The vocoder is Griffin-Lim, cannot be loaded, or does not fit the features.
     """
-    if vocoder.vocoder == "griffin_lim":
+    if vocoder.vocoder != "melgan":
         raise InputError(
-            f"--vocoder is griffin_lim for {run.path}, which needs whole recordings; live, "
+            f"--vocoder is {vocoder.vocoder} for {run.path}, which needs whole recordings; live, "
             "expected --vocoder=melgan with --vocoder_checkpoint, or a run that converts "
             "mel_cepstra, such as pretrained:vc1-demo"
         )

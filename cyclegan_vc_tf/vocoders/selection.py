@@ -15,7 +15,7 @@ from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.system import onnx_sessions, startup
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import griffin_lim
+from cyclegan_vc_tf.vocoders import griffin_lim, vocoder_folders
 from cyclegan_vc_tf.vocoders.chunks import FrameSizes
 from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
 
@@ -32,8 +32,9 @@ Synthesis = Callable[[Features], np.ndarray]
 def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig()) -> Vocoder:
     """Make the vocoder for the features of an analysis.
 
-    WORLD synthesizes mel-cepstra; Griffin-Lim or MelGAN synthesize log-mel spectra. The vocoder
-    cuts a recording's last, incomplete hop to the recording's length.
+    WORLD synthesizes mel-cepstra; Griffin-Lim or MelGAN synthesize log-mel spectra. A vocoder that
+    was trained here synthesizes the features that it was trained on. The vocoder cuts a
+    recording's last, incomplete hop to the recording's length.
 
     Args:
         config: Settings of the analysis.
@@ -43,7 +44,9 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
         InputError: The chosen vocoder cannot synthesize these features.
     """
     choice.validate(config.spectra)
-    if config.spectra == "mel_cepstra":
+    if choice.is_trained_here:
+        synthesize = _make_neural(config, choice.vocoder)
+    elif config.spectra == "mel_cepstra":
         synthesize = _make_world(config)
     elif choice.vocoder == "griffin_lim":
         synthesize = _make_griffin_lim(config, choice.griffin_lim_iterations)
@@ -132,3 +135,27 @@ def check_analysis(
             f"this run has {description.format(*needed)}: choose another file, or "
             "--vocoder=griffin_lim"
         )
+
+
+def _make_neural(config: FeatureConfig, name: str) -> Synthesis:
+    """Make the synthesis by a vocoder that was trained here.
+
+    Args:
+        config: Settings of the analysis.
+        name: Folder of a run or of a published vocoder, or "pretrained:NAME".
+
+    Raises:
+        InputError: The vocoder cannot be loaded, or it was trained on other features.
+    """
+    from cyclegan_vc_tf.vocoders import neural
+
+    try:
+        vocoder = neural.load(vocoder_folders.find(name))
+    except InputError as error:
+        raise InputError(f"--vocoder: {error}, or leave --vocoder out") from error
+    if differences := vocoder_folders.list_differences(vocoder.features, config):
+        raise InputError(
+            f"--vocoder {name} synthesizes other features: {'; '.join(differences)}; choose "
+            "another vocoder, or leave --vocoder out"
+        )
+    return vocoder.synthesize

@@ -13,6 +13,7 @@ from parity.cases.layer_cases import LAYERS, LOSSES
 from parity.cases.network_cases import NETWORKS
 from parity.cases.pairs import Values
 from parity.cases.public_cases import PUBLIC
+from parity.cases.vocoder_cases import VOCODER
 
 F32 = ("float32",)
 F64 = ("float64",)
@@ -126,4 +127,4 @@ VALUES = [
     ),
 ]  # fmt: skip
 
-CASES = [*LAYERS, *LOSSES, *NETWORKS, *PUBLIC, *VALUES]
+CASES = [*LAYERS, *LOSSES, *NETWORKS, *VOCODER, *PUBLIC, *VALUES]

@@ -15,10 +15,12 @@ from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import melgan
 from parity.mutation import faults
 from parity.mutation.faults import Fault, in_adam, in_layouts, in_norms, layer_call, patch
+from parity.mutation.vocoder_parts import VOCODER_PARTS
 
 _GATE, _SHUFFLE = layers.GatedLinearUnit, layers.PixelShuffle1D
 
 PARTS: dict[str, dict[str, Fault]] = {
+    **VOCODER_PARTS,
     "layers.GatedLinearUnit": {
         "the gate first": layer_call(_GATE, faults.swapped_gate),
         "SiLU": layer_call(_GATE, faults.silu),

@@ -11,6 +11,13 @@ PATHS = frozenset(
 )
 """Settings that are paths: a page must not choose files on the machine."""
 
+CHOICES_OR_FOLDER = {
+    field.name: field.metadata["choices"]
+    for _, field, _ in settings.iterate_fields(RunConfig)
+    if field.metadata["or_folder"]
+}
+"""Choices of the settings that may be a folder instead; the page takes the choices alone."""
+
 SWITCHES = frozenset(
     field.name for _, field, kind in settings.iterate_fields(RunConfig) if kind is bool
 )
@@ -37,7 +44,10 @@ def parse_flags(text: str) -> dict[str, str]:
             raise InputError(f"received {word!r}; expected --name=value")
         if not equals:
             name, value = _switch(name)
-        if name in PATHS:
+        is_folder = name in CHOICES_OR_FOLDER and not (
+            value in CHOICES_OR_FOLDER[name] or value.startswith(settings.PRETRAINED_PREFIX)
+        )
+        if name in PATHS or is_folder:
             raise InputError(f"--{name} is a path, which the page does not take; leave it out")
         values[name] = value
     return values

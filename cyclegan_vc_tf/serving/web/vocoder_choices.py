@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.config.settings import PRETRAINED_PREFIX
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import vocoder_folders
 
 VOCODERS_FOLDER = "vocoders"
-"""Folder inside the folder of runs that MelGAN files are offered from."""
+"""Folder inside the folder of runs that MelGAN files and trained vocoders are offered from."""
 
 WORLD, LIMITED_WORLD, GRIFFIN_LIM, OWN_MELGAN = "world", "world_limited", "griffin_lim", "melgan"
-MELGAN_PREFIX = "melgan:"
+OWN_TRAINED = "trained"
+MELGAN_PREFIX, TRAINED_PREFIX = "melgan:", "trained:"
 
 
 def vocoder_choices(config: RunConfig, runs_dir: Path) -> tuple[list[tuple[str, str]], str]:
@@ -18,17 +21,21 @@ def vocoder_choices(config: RunConfig, runs_dir: Path) -> tuple[list[tuple[str, 
 
     Args:
         config: Settings of the run.
-        runs_dir: Folder of the runs; `vocoders` in it may hold MelGAN files.
+        runs_dir: Folder of the runs; `vocoders` in it may hold MelGAN files and folders of trained
+            vocoders.
     """
     own = config.vocoder
+    trained = _trained_choices(config, runs_dir)
     if config.features.spectra == "mel_cepstra":
         choices = [("WORLD", WORLD), ("WORLD, no frame louder than its source", LIMITED_WORLD)]
-        return choices, LIMITED_WORLD if own.limit_power else WORLD
+        chosen = LIMITED_WORLD if own.limit_power else WORLD
+        return [*choices, *trained], OWN_TRAINED if own.is_trained_here else chosen
     choices = [("Griffin-Lim", GRIFFIN_LIM)]
     if own.vocoder_checkpoint:
         choices.append(("MelGAN of the run", OWN_MELGAN))
     choices += [(f"MelGAN: {name}", f"{MELGAN_PREFIX}{name}") for name in _melgan_files(runs_dir)]
-    return choices, OWN_MELGAN if own.vocoder == "melgan" else GRIFFIN_LIM
+    chosen = OWN_MELGAN if own.vocoder == "melgan" else GRIFFIN_LIM
+    return [*choices, *trained], OWN_TRAINED if own.is_trained_here else chosen
 
 
 def vocoder_settings(value: str, config: RunConfig, runs_dir: Path) -> dict[str, Any]:
@@ -47,11 +54,37 @@ def vocoder_settings(value: str, config: RunConfig, runs_dir: Path) -> dict[str,
         labels = ", ".join(label for label, _ in choices)
         raise InputError(f"received vocoder {value!r}; expected {labels}")
     if value in (WORLD, LIMITED_WORLD):
-        return {"limit_power": value == LIMITED_WORLD}
+        changes: dict[str, Any] = {"limit_power": value == LIMITED_WORLD}
+        # With the default vocoder, WORLD synthesizes mel-cepstra.
+        return changes | ({"vocoder": GRIFFIN_LIM} if config.vocoder.is_trained_here else {})
+    if value == OWN_TRAINED:
+        return {"vocoder": config.vocoder.vocoder}
+    if value.startswith(PRETRAINED_PREFIX):
+        return {"vocoder": value}
+    if value.startswith(TRAINED_PREFIX):
+        name = value.removeprefix(TRAINED_PREFIX)
+        return {"vocoder": str(runs_dir / VOCODERS_FOLDER / name)}
     if value.startswith(MELGAN_PREFIX):
         checkpoint = runs_dir / VOCODERS_FOLDER / value.removeprefix(MELGAN_PREFIX)
         return {"vocoder": "melgan", "vocoder_checkpoint": str(checkpoint)}
     return {"vocoder": value}
+
+
+def _trained_choices(config: RunConfig, runs_dir: Path) -> list[tuple[str, str]]:
+    """Return label and value of the trained vocoders of a run's features."""
+    choices = []
+    if config.vocoder.is_trained_here:
+        choices.append(("vocoder of the run", OWN_TRAINED))
+    for name in vocoder_folders.names():
+        value = f"{PRETRAINED_PREFIX}{name}"
+        if vocoder_folders.fits(vocoder_folders.find(value), config.features):
+            choices.append((value, value))
+    folders = sorted((runs_dir / VOCODERS_FOLDER).glob("*/"))
+    return choices + [
+        (f"trained vocoder: {folder.name}", f"{TRAINED_PREFIX}{folder.name}")
+        for folder in folders
+        if vocoder_folders.fits(folder, config.features)
+    ]
 
 
 def _melgan_files(runs_dir: Path) -> list[str]:

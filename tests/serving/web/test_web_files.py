@@ -1,7 +1,8 @@
 """Files of the page: uploads, temporary folders, names of runs, flags, vocoders."""
 
+import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,27 @@ def test_vocoders_fit_the_run(tmp_path: Path) -> None:
     for wrong in ("melgan:../../x.npz", "world", "", "melgan"):
         with pytest.raises(InputError, match="received vocoder"):
             vocoder_choices.vocoder_settings(wrong, log_mel, tmp_path)
+
+
+def test_trained_vocoders_are_offered_for_their_features(tmp_path: Path) -> None:
+    folder = tmp_path / "vocoders" / "mine"
+    folder.mkdir(parents=True)
+    run = vc.preset("mask")
+    (folder / "vocoder.npz").write_bytes(b"")
+    for hop_samples, is_offered in ((run.features.hop_samples, True), (128, False)):
+        features = replace(run.features, hop_samples=hop_samples)
+        (folder / "vocoder.json").write_text(json.dumps({"features": asdict(features)}))
+        choices, own = vocoder_choices.vocoder_choices(run, tmp_path)
+        assert (("trained vocoder: mine", "trained:mine") in choices) == is_offered
+        assert own == "griffin_lim"
+    with pytest.raises(InputError, match="received vocoder"):
+        vocoder_choices.vocoder_settings("trained:mine", run, tmp_path)
+    mine = replace(RunConfig(), vocoder=VocoderConfig(vocoder=str(folder)))
+    assert vocoder_choices.vocoder_choices(mine, tmp_path)[1] == "trained"
+    assert vocoder_choices.vocoder_settings("trained", mine, tmp_path) == {"vocoder": str(folder)}
+    assert vocoder_choices.vocoder_settings("world", mine, tmp_path) == {
+        "limit_power": False, "vocoder": "griffin_lim"
+    }  # fmt: skip
 
 
 def test_folders_stay_inside_the_folder_of_recordings(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Training of vocoders: recordings, discriminators, losses, trainer, run folder, loop."""

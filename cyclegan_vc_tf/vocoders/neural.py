@@ -1,0 +1,235 @@
+"""Synthesis by a vocoder that was trained here, and its files.
+
+FOLDER/vocoder.json   settings of the features and of the networks
+FOLDER/vocoder.npz    weights, statistics of the features, and the step of the training
+
+A run folder of `train_vocoder` has both files, and so has a published vocoder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_vc_tf.config import settings
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig, hop_samples
+from cyclegan_vc_tf.features.frontend import Features
+from cyclegan_vc_tf.features.world import WorldFeatures
+from cyclegan_vc_tf.models.torch_weights import addresses
+from cyclegan_vc_tf.system import array_archives, device, files
+from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import conditioning, source_filter
+from cyclegan_vc_tf.vocoders.excitation import excite
+from cyclegan_vc_tf.vocoders.vocoder_folders import DAMAGE_ERRORS, SETTINGS, WEIGHTS
+
+FORMAT = 1
+"""Format number of the files; it rises when their content changes."""
+
+CHUNK_FRAMES = 1024
+"""Frames that `synthesize` processes at a time, without the context around them."""
+
+NOISE_SEED = 0
+"""Seed of the noise in a synthesis."""
+
+
+def build_networks(
+    features: FeatureConfig, config: VocoderNetworkConfig, seed: int
+) -> dict[str, keras.Model]:
+    """Build the networks of a vocoder by name: "vocoder", and "pitch" for log-mel spectra.
+
+    Args:
+        features: Settings of the features.
+        config: Sizes of the networks.
+        seed: Seed of the initial weights.
+    """
+    device.configure_gpu()
+    count = conditioning.count_values(features)
+    networks = {"vocoder": source_filter.filter_network(features, count, config, seed)}
+    if features.spectra == "log_mel":
+        networks["pitch"] = source_filter.pitch_network(count, config, seed)
+    return networks
+
+
+@dataclass(frozen=True)
+class NeuralVocoder:
+    """A trained vocoder.
+
+    Attributes:
+        features: Settings of the features that it takes.
+        config: Sizes of the networks.
+        networks: Networks by name.
+        mean: Mean of each value of a frame.
+        std: Standard deviation of each value of a frame.
+        step: Step of the training.
+    """
+
+    features: FeatureConfig
+    config: VocoderNetworkConfig
+    networks: Mapping[str, keras.Model]
+    mean: np.ndarray
+    std: np.ndarray
+    step: int = 0
+
+    @property
+    def context_frames(self) -> tuple[int, int]:
+        """Frames before and after a frame that its samples depend on."""
+        kernel, config = source_filter.KERNEL - 1, self.config
+        window = -(-config.synthesis_fft_samples // hop_samples(self.features))
+        blocks = max(config.blocks, config.pitch_blocks)
+        ahead = config.lookahead_frames
+        return kernel - ahead + kernel * blocks + window, ahead + window
+
+    def estimate_f0(self, features: Features) -> np.ndarray:
+        """Return F0 in Hz, (frames,), of features; of log-mel spectra by the pitch network."""
+        if isinstance(features, WorldFeatures):
+            return features.f0_hz
+        values = self._normalize(features)
+        parts = [
+            self.networks["pitch"](values[np.newaxis, first:last], training=False)[0, keep].numpy()
+            for first, last, keep in self._chunks(len(values))
+        ]
+        scores = np.concatenate(parts or [np.zeros((0, source_filter.PITCH_BINS + 1))])
+        return source_filter.decode_pitch(scores)
+
+    def synthesize(self, features: Features) -> np.ndarray:
+        """Synthesize the samples of features of any length.
+
+        A long recording is processed in chunks. Each chunk includes the frames around it that its
+        samples depend on, so the result equals that of the whole recording up to rounding.
+
+        Args:
+            features: Features of a recording.
+
+        Returns:
+            Samples from the recording's first on, (about frames · hop,) float32.
+        """
+        values, hop = self._normalize(features), hop_samples(self.features)
+        random = np.random.Generator(np.random.PCG64(NOISE_SEED))
+        f0_hz = self.estimate_f0(features)
+        excitation = excite(f0_hz, hop, self.features.sample_rate_hz, random)
+        chunks = [np.zeros(0, np.float32)]
+        for first, last, keep in self._chunks(len(values)):
+            inputs = [
+                values[np.newaxis, first:last],
+                excitation[np.newaxis, first * hop : last * hop],
+            ]
+            samples = self.networks["vocoder"](inputs, training=False)[0, :, 0].numpy()
+            chunks.append(samples[keep.start * hop : keep.stop * hop])
+        return np.concatenate(chunks)[conditioning.first_sample(self.features) :]
+
+    def _normalize(self, features: Features) -> np.ndarray:
+        values = conditioning.conditioning_values(features, self.features)
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def _chunks(self, frames: int) -> list[tuple[int, int, slice]]:
+        """Return first and last frame of each chunk with context, and its own frames in it."""
+        before, after = self.context_frames
+        found = []
+        for start in range(0, frames, CHUNK_FRAMES):
+            stop, first = min(start + CHUNK_FRAMES, frames), max(start - before, 0)
+            found.append((first, min(stop + after, frames), slice(start - first, stop - first)))
+        return found
+
+
+def save(folder: Path, vocoder: NeuralVocoder, *, half: bool = False) -> None:
+    """Write a vocoder's files; each is whole or not there.
+
+    Args:
+        folder: Folder to write to.
+        vocoder: The vocoder.
+        half: Whether to write weights as 16-bit floating-point numbers, for a smaller file.
+
+    Raises:
+        InputError: A weight is larger than half precision can hold, 65504.
+    """
+    arrays: dict[str, Any] = {
+        "step": np.array(vocoder.step), "mean": vocoder.mean, "std": vocoder.std,
+    }  # fmt: skip
+    for name, network in vocoder.networks.items():
+        for address, variable in addresses(network).items():
+            with np.errstate(over="ignore"):
+                weight = variable.numpy().astype(np.float16 if half else np.float32)
+            if not np.isfinite(weight).all():
+                raise InputError(f"{name}/{address} has a weight that half precision cannot hold")
+            arrays[f"{name}/{address}"] = weight
+    description = {
+        "format": FORMAT, "features": asdict(vocoder.features), "network": asdict(vocoder.config),
+    }  # fmt: skip
+    files.write_json(folder / SETTINGS, description)
+    with files.replacing(folder / WEIGHTS) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load(folder: Path) -> NeuralVocoder:
+    """Load a vocoder from the folder of a run or of a published vocoder.
+
+    Raises:
+        InputError: The folder holds no vocoder, or it is damaged.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"{folder} is not the folder of a vocoder (no {WEIGHTS}); expected one made by "
+            "python -m cyclegan_vc_tf train_vocoder"
+        )
+    try:
+        description = files.read_json(folder / SETTINGS)
+        if description["format"] != FORMAT:
+            raise ValueError(f"it has format {description['format']!r:.20}; expected {FORMAT}")
+        features = settings.from_dict(FeatureConfig, description["features"])
+        config = settings.from_dict(VocoderNetworkConfig, description["network"])
+        with array_archives.open_arrays(folder / WEIGHTS) as stored:
+            arrays = dict(stored)
+        _check_shapes(features, config, arrays)
+        networks = build_networks(features, config, seed=0)
+        mean, std = (
+            _take(arrays, name, (conditioning.count_values(features),)) for name in ("mean", "std")
+        )
+        if not (std > 0).all():
+            raise ValueError("a standard deviation is not above 0")
+        step = int(arrays.pop("step"))
+        for name, network in networks.items():
+            for address, variable in addresses(network).items():
+                variable.assign(_take(arrays, f"{name}/{address}", tuple(variable.shape)))
+        if arrays:
+            raise ValueError(f"{next(iter(arrays))} belongs to no network")
+    except (InputError, *DAMAGE_ERRORS) as error:
+        raise InputError(
+            f"the vocoder {folder} is damaged: {error}; train or get it anew"
+        ) from error
+    return NeuralVocoder(features, config, networks, mean, std, step)
+
+
+def _check_shapes(
+    features: FeatureConfig, config: VocoderNetworkConfig, arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse sizes that the weights do not have, before the networks take memory.
+
+    Networks in a graph that is never run take no memory.
+
+    Raises:
+        ValueError: A weight is missing or has another shape.
+    """
+    with tf.Graph().as_default():
+        for name, network in build_networks(features, config, seed=0).items():
+            for address, variable in addresses(network).items():
+                stored = arrays.get(f"{name}/{address}")
+                if stored is None or stored.shape != tuple(variable.shape):
+                    found = "missing" if stored is None else f"of shape {stored.shape}"
+                    raise ValueError(
+                        f"{name}/{address} is {found}; expected {tuple(variable.shape)}"
+                    )
+
+
+def _take(arrays: dict[str, np.ndarray], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Remove an array from those of a file, and return it as float32."""
+    array = arrays.pop(key)
+    if array.shape != shape:
+        raise ValueError(f"{key} has shape {array.shape}; expected {shape}")
+    if not array_archives.fits_float32(array):
+        raise ValueError(f"{key} has values that are not finite numbers")
+    return array.astype(np.float32)
