@@ -58,8 +58,8 @@ def make_vocoder(network: keras.Model, about: VocoderDescription) -> onnx.ModelP
     hidden = graph.add("Transpose", SPECTRA, perm=[1, 0])
     hidden = graph.add_network(network, graph.add("Unsqueeze", hidden, graph.integers(0)))
     graph.add("Squeeze", hidden, graph.integers(0, 1), name=SAMPLES)
-    shapes = {SPECTRA: ("frames", about.sizes.bins)}, {SAMPLES: ("samples",)}
-    return graph.to_model(*shapes, about.to_metadata())
+    spectra, samples = ("frames", about.sizes.bins), ("samples",)
+    return graph.to_model({SPECTRA: spectra}, {SAMPLES: samples}, about.to_metadata())
 
 
 def write(path: Path, model: onnx.ModelProto) -> None:
