@@ -4,6 +4,7 @@ A `RemotePath` is read-only. Object stores are S3, Google Cloud Storage, Azure a
 fsspec knows; each needs a package of its own, which fsspec names.
 """
 
+import errno
 import os
 import re
 import stat
@@ -208,7 +209,7 @@ def _errors_of(path: RemotePath) -> Iterator[None]:
         reason = error.strerror if isinstance(error, OSError) else None
         text = single_line(str(reason or error) or type(error).__name__)
         number = error.errno if isinstance(error, OSError) else None
-        raise kind(number or 0, text, str(path)) from error
+        raise kind(number or errno.EIO, text, str(path)) from error
 
     try:
         yield

@@ -51,7 +51,9 @@ OTHER_FLAGS = {
     "user",
     # Of SLURM.
     "job-name", "nodes", "ntasks-per-node", "gpus-per-node", "cpus-per-task", "time", "signal",
-    "distribution", "kill-on-bad-exit",
+    "distribution", "kill-on-bad-exit", "ntasks",
+    # Of Dask.
+    "host", "port", "nworkers", "nthreads", "scheduler-file",
     # Of tests of this project.
     "living",
     # Examples of the syntax.

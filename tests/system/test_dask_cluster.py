@@ -15,7 +15,7 @@ pytest.importorskip("distributed")
 
 from dask_processes import Cluster, attempts, refuse, running_cluster, square, wait_for  # noqa: E402
 
-from cyclegan_vc_tf.system import cluster  # noqa: E402
+from cyclegan_vc_tf.system import cluster, scheduler  # noqa: E402
 from cyclegan_vc_tf.system.errors import InputError  # noqa: E402
 
 
@@ -118,7 +118,7 @@ def kill_when_begun(folder: Path, started: Cluster) -> None:
 def test_a_cluster_without_workers_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "MAX_IDLE_S", 1.5)
+    monkeypatch.setattr(scheduler, "MAX_IDLE_S", 1.5)
     started = Cluster(tmp_path)
     try:
         message = error_of(abs, [1], started.address)
@@ -131,7 +131,7 @@ def test_addresses_without_a_scheduler_are_refused(
     two_workers: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A closed port, a port that says nothing, a worker, and texts that are no address."""
-    monkeypatch.setattr(cluster, "MAX_CONNECT_S", 2.0)
+    monkeypatch.setattr(scheduler, "MAX_CONNECT_S", 2.0)
     (tmp_path / "other.json").write_text("[]")
     with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
