@@ -11,14 +11,14 @@ The last column has the milliseconds of these operations in a large matrix produ
 """
 
 import math
-import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import machine, port, sizes
+from benchmarks.harness.cpu_rates import cpu_s, product_flop_s
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.system import device, processor
 
@@ -126,18 +126,7 @@ def measure(convolution: Convolution, precision: str, used: device.Device) -> di
 
     inputs = draw(convolution.shape)
     upstream = draw(layer(inputs).shape)
-    return {part: cpu_s(make(part), inputs, upstream) for part in PARTS}
-
-
-def cpu_s(function: Callable[..., Any], *arguments: Any, seconds: float = 0.3) -> float:
-    """Measure the median processor seconds of a function, over three calls or more."""
-    function(*arguments)
-    taken: list[float] = []
-    while len(taken) < 3 or sum(taken) < seconds:
-        begin = time.process_time()
-        function(*arguments)
-        taken.append(time.process_time() - begin)
-    return statistics.median(taken)
+    return {part: cpu_s(partial(make(part), inputs, upstream)) for part in PARTS}
 
 
 def format_row(
@@ -177,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := set(given.layer or ()) - set(names):
         flags.error(f"--layer is {min(unknown)}; expected one of {', '.join(names)}")
     narrow = given.precision != "float32" and processor.has_bfloat16()
-    rate = machine.product_flop_s("bfloat16" if narrow else "float32")
+    rate = product_flop_s("bfloat16" if narrow else "float32")
     heads = ["layer", "positions", "kernel / stride", "channels"]
     heads += [f"{part}, TensorFlow, ours (ms)" for part in PARTS] + ["product (ms)"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
