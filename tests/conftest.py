@@ -61,6 +61,7 @@ STACK_INDEPENDENT = {
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
+    "interop/test_page.py": "drives a browser; test_exports.py runs the files of the page",
     "notebooks/": "starts Jupyter's kernels",
     "serving/web/": "drives a browser; the page calls the Python API, whose tests run",
     "system/test_dask_cluster.py": "starts a cluster of processes without TensorFlow",
