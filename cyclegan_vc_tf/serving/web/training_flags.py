@@ -11,6 +11,9 @@ PATHS = frozenset(
 )
 """Settings that are paths: a page must not choose files on the machine."""
 
+SCHEDULER = "scheduler"
+"""Address of another machine: a page must not choose whom this machine trusts."""
+
 SWITCHES = frozenset(
     field.name for _, field, kind in settings.iterate_fields(RunConfig) if kind is bool
 )
@@ -24,7 +27,7 @@ def parse_flags(text: str) -> dict[str, str]:
         text: Flags as on a command line, such as "--steps=2000 --limit_power".
 
     Raises:
-        InputError: The text has another form, or a flag is a path.
+        InputError: The text has another form, or a flag is a path or an address.
     """
     try:
         words = shlex.split(text or "")
@@ -39,6 +42,8 @@ def parse_flags(text: str) -> dict[str, str]:
             name, value = _switch(name)
         if name in PATHS:
             raise InputError(f"--{name} is a path, which the page does not take; leave it out")
+        if name == SCHEDULER:
+            raise InputError(f"--{name} is an address, which the page does not take; leave it out")
         values[name] = value
     return values
 
