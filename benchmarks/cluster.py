@@ -79,13 +79,10 @@ def prepare_on_cluster(folder: Path, workers: int) -> Cost:
     """Prepare by workers that have loaded their libraries already, as those of a long work have."""
     with TemporaryDirectory() as place, dask_cluster.running(Path(place), workers) as started:
         _wait_for(started, workers)
-        names = audio_files.find(folder)[: 4 * workers]
-        config, corpus = FeatureConfig(f0_method="dio"), CorpusConfig(scheduler=started.address)
         with TemporaryDirectory() as features_dir:
-            preparation.prepare_store(
-                folder, names, CorpusConfig(scheduler=corpus.scheduler, features_dir=features_dir),
-                config,
-            )  # fmt: skip
+            corpus = CorpusConfig(scheduler=started.address, features_dir=features_dir)
+            names = audio_files.find(folder)[: 4 * workers]
+            preparation.prepare_store(folder, names, corpus, FeatureConfig(f0_method="dio"))
         before_s = started.work_s()
         seconds = prepare(folder, scheduler=started.address)
         return Cost(
@@ -201,8 +198,10 @@ def main() -> None:
             turns.write(folder / f"{number:05}.wav", samples)
         for _ in range(given.rounds):
             for count in COUNTS:
-                costs.setdefault(f"{count} processes", []).append(prepare_here(folder, count))
-                costs.setdefault(f"{count} workers", []).append(prepare_on_cluster(folder, count))
+                costs.setdefault(f"processes here: {count}", []).append(prepare_here(folder, count))
+                costs.setdefault(f"workers of a cluster: {count}", []).append(
+                    prepare_on_cluster(folder, count)
+                )
     print(f"{given.files} files of {LENGTH_S:.0f} s, DIO, mel-cepstra\n")
     print("| | s | hours of speech per hour | processor s per hour of speech | scheduler, MB |")
     print("|---|---|---|---|---|")
@@ -217,7 +216,7 @@ def main() -> None:
     for name, value in {**scheduler, **index}.items():
         print(f"| {name} | {value:,.1f} |")
     print()
-    estimate(min(cost.work_s for cost in costs["1 workers"]) / hours, index)
+    estimate(min(cost.work_s for cost in costs["workers of a cluster: 1"]) / hours, index)
     print(json.dumps({name: [asdict(cost) for cost in found] for name, found in costs.items()}))
 
 

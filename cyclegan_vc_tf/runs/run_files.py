@@ -144,20 +144,31 @@ def write_corpus(folder: Path, corpus: Mapping[str, Any]) -> None:
 
 
 def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
-    """Write the settings into `folder`, as those of the run folder `run_dir`."""
+    """Write the settings into `folder`, as those of the run folder `run_dir`.
+
+    The address of a scheduler is left out, as it belongs to a command.
+    """
+    config = _without_scheduler(config)
     text = settings.to_flags(config) + flag_files.format_line("run_dir", run_dir)
     files.write_text(folder / "flags.txt", text)
     files.write_json(folder / CONFIG, dataclasses.asdict(config))
 
 
 def read_settings(folder: Path) -> RunConfig:
-    """Read the settings of a run.
+    """Read the settings of a run, without the address of a scheduler.
+
+    A client runs what a scheduler sends, so a run folder of someone else must not name one.
 
     Raises:
         InputError: This version does not know a setting. Other damage raises one of
             `DAMAGE_ERRORS`.
     """
-    return settings.from_dict(RunConfig, files.read_json(folder / CONFIG))
+    return _without_scheduler(settings.from_dict(RunConfig, files.read_json(folder / CONFIG)))
+
+
+def _without_scheduler(config: RunConfig) -> RunConfig:
+    corpus = dataclasses.replace(config.corpus, scheduler="")
+    return dataclasses.replace(config, corpus=corpus)
 
 
 def read_corpus(folder: Path) -> dict[str, Any]:

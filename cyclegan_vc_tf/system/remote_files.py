@@ -20,6 +20,10 @@ from cyclegan_vc_tf.system.errors import InputError, single_line
 INSTALL = "pip install 'cyclegan-vc-tf[cluster]'"
 """Command that installs fsspec and S3."""
 
+STORAGES = ("s3", "gs", "az", "abfs", "oci", "oss", "hdfs", "webhdfs", "sftp")
+"""Protocols of storage that is accepted. Other processes see it, it tells when files changed, and
+reading runs no code of someone else; fsspec has protocols without these properties."""
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL = "file://"
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
@@ -40,16 +44,14 @@ def to_path(text: str | Path) -> Path:
     """Return a `RemotePath` for a URL, and a usual path for any other text.
 
     Raises:
-        InputError: The URL has a protocol that other processes cannot read, or names no folder.
+        InputError: The URL has a protocol that is not accepted, or names no folder.
     """
     if isinstance(text, Path) or not is_url(text):
         return Path(text)
     protocol, _, rest = text.partition("://")
-    if protocol.lower() == "memory":
-        raise InputError(
-            f"{text} is seen by one process alone; expected a folder, or storage that all "
-            "processes can read, such as s3://bucket/folder"
-        )
+    if protocol not in STORAGES:
+        accepted = ", ".join(f"{name}://" for name in STORAGES)
+        raise InputError(f"received {text}; expected a folder, or one in storage: {accepted}")
     if not rest.strip("/"):
         raise InputError(f"{text} names no folder; expected an address such as s3://bucket/folder")
     return RemotePath(text)
@@ -193,8 +195,6 @@ def _file_system(path: RemotePath) -> Any:
         return fsspec.core.url_to_fs(str(path))[0]
     except ImportError as error:
         raise InputError(f"{path} needs another package ({error}); {INSTALL} for S3") from error
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used ({error}); expected such as s3://…") from error
 
 
 @contextmanager

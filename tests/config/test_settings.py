@@ -241,7 +241,7 @@ def test_only_the_course_of_a_run_may_change_on_a_resume() -> None:
         "convert_utterances", "profile_steps", "evaluate_every", "best_metric", "reference_dir",
         "transcripts", "whisper_model", "recognizer", "vocoder", "vocoder_checkpoint",
         "griffin_lim_iterations", "limit_power", "source_dir", "target_dir", "held_out_source_dir",
-        "held_out_target_dir", "features_dir", "strategy",
+        "held_out_target_dir", "features_dir", "strategy", "scheduler",
     }  # fmt: skip
     other = {int: 77, float: 0.77, bool: True, str: "other", tuple: (7,)}
     for section, field, _ in settings.iterate_fields(RunConfig):

@@ -1,5 +1,6 @@
 """Run folders: complete or absent, even if the writer was killed."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_a_created_run_is_opened(run: RunFolder, small_config: RunConfig) -> Non
         assert found.log_f0_mean == expected.log_f0_mean
         assert found.log_f0_std == expected.log_f0_std
     assert list(run.path.parent.iterdir()) == [run.path], "nothing incomplete is left"
+
+
+def test_a_run_folder_names_no_scheduler(tmp_path: Path, small_config: RunConfig) -> None:
+    """A client runs what a scheduler sends: a run of someone else must not choose one."""
+    corpus = dataclasses.replace(small_config.corpus, scheduler="tcp://host:8786")
+    config = dataclasses.replace(small_config, corpus=corpus)
+    run = run_folder.create_run(tmp_path / "run", config, STATISTICS, CORPUS)
+    assert run.with_settings(config).config == config
+    assert "tcp://" not in "".join(path.read_text() for path in run.path.glob("*.[jt][sx]*"))
+    settings = json.loads((run.path / "config.json").read_text())
+    settings["corpus"]["scheduler"] = "tcp://elsewhere:8786"
+    (run.path / "config.json").write_text(json.dumps(settings))
+    assert run_folder.open_run(run.path).config == small_config
 
 
 def test_statistics_and_settings_are_not_pickled(run: RunFolder) -> None:

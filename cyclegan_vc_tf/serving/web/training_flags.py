@@ -18,6 +18,9 @@ CHOICES_OR_FOLDER = {
 }
 """Choices of the settings that may be a folder instead; the page takes the choices alone."""
 
+SCHEDULER = "scheduler"
+"""Address of another machine: a page must not choose whom this machine trusts."""
+
 SWITCHES = frozenset(
     field.name for _, field, kind in settings.iterate_fields(RunConfig) if kind is bool
 )
@@ -31,7 +34,7 @@ def parse_flags(text: str) -> dict[str, str]:
         text: Flags as on a command line, such as "--steps=2000 --limit_power".
 
     Raises:
-        InputError: The text has another form, or a flag is a path.
+        InputError: The text has another form, or a flag is a path or an address.
     """
     try:
         words = shlex.split(text or "")
@@ -49,6 +52,8 @@ def parse_flags(text: str) -> dict[str, str]:
         )
         if name in PATHS or is_folder:
             raise InputError(f"--{name} is a path, which the page does not take; leave it out")
+        if name == SCHEDULER:
+            raise InputError(f"--{name} is an address, which the page does not take; leave it out")
         values[name] = value
     return values
 

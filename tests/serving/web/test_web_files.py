@@ -178,7 +178,10 @@ def test_flags_are_parsed_and_paths_refused() -> None:
     values = training_flags.parse_flags(text)
     assert values == {"steps": "20", "limit_power": "false", "vtln_init": "true"}
     assert training_flags.parse_flags("") == {}
-    for wrong in ("steps=2", "--steps", "--source_dir=/etc", "--features_dir=/tmp", "--a='", "--"):
+    for wrong in (
+        "steps=2", "--steps", "--source_dir=/etc", "--features_dir=/tmp", "--a='", "--",
+        "--scheduler=tcp://host:8786",
+    ):  # fmt: skip
         with pytest.raises(InputError):
             training_flags.parse_flags(wrong)
 
