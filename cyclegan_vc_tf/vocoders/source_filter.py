@@ -47,9 +47,12 @@ PITCH_NEIGHBOURS = 3
 def gelu(inputs: tf.Tensor) -> tf.Tensor:
     """Compute x · Φ(x) with the normal distribution function Φ.
 
+    `tf.nn.gelu` differs: it rounds the root of 2 to float32 for every type of input.
+
     Source: Hendrycks and Gimpel, 2016, arXiv:1606.08415.
     """
-    return tf.nn.gelu(inputs)
+    root = tf.constant(np.sqrt(2.0), inputs.dtype)
+    return 0.5 * inputs * (1.0 + tf.math.erf(inputs / root))
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")

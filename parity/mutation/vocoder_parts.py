@@ -11,7 +11,7 @@ from parity.mutation.faults import Fault, layer_call, patch
 
 _NORM, _DEPTHWISE = frame_layers.ChannelNormalization, frame_layers.CausalDepthwiseConv1D
 _FILTER = source_filter.SourceFilter
-_NORM_CALL, _DEPTHWISE_CALL, _FILTER_CALL = _NORM.call, _DEPTHWISE.call, _FILTER.call
+_DEPTHWISE_CALL, _FILTER_CALL = _DEPTHWISE.call, _FILTER.call
 
 
 def backward_phase(layer: source_filter.SourceFilter, inputs: tuple) -> tf.Tensor:
@@ -23,6 +23,37 @@ def backward_phase(layer: source_filter.SourceFilter, inputs: tuple) -> tf.Tenso
     return _FILTER_CALL(layer, (tf.reshape(parts, shape), excitation))
 
 
+def exchanged_sources(layer: source_filter.SourceFilter, inputs: tuple) -> tf.Tensor:
+    """Take noise for pulses, and pulses for noise."""
+    return _FILTER_CALL(layer, (inputs[0], inputs[1][..., ::-1]))
+
+
+def norm_over_frames(layer: frame_layers.ChannelNormalization, inputs: tf.Tensor) -> tf.Tensor:
+    """Normalise each channel over the frames."""
+    mean, variance = tf.nn.moments(inputs, [1], keepdims=True)
+    scale, offset = map(tf.convert_to_tensor, (layer.gamma, layer.beta))
+    return tf.nn.batch_normalization(inputs, mean, variance, offset, scale, 1e-5)
+
+
+def norm_without_gradient(layer: frame_layers.ChannelNormalization, inputs: tf.Tensor) -> tf.Tensor:
+    """Normalise with statistics that have no gradient."""
+    mean, variance = map(tf.stop_gradient, tf.nn.moments(inputs, [-1], keepdims=True))
+    scale, offset = map(tf.convert_to_tensor, (layer.gamma, layer.beta))
+    return tf.nn.batch_normalization(inputs, mean, variance, offset, scale, 1e-5)
+
+
+def ahead(layer: frame_layers.CausalDepthwiseConv1D, inputs: tf.Tensor) -> tf.Tensor:
+    """Look at later frames instead of earlier ones."""
+    return _DEPTHWISE_CALL(layer, inputs[:, ::-1])[:, ::-1]
+
+
+def half_depthwise_gradient(
+    layer: frame_layers.CausalDepthwiseConv1D, inputs: tf.Tensor
+) -> tf.Tensor:
+    """Halve the gradient."""
+    return faults.half_gradient(_DEPTHWISE_CALL, layer, inputs)
+
+
 def no_lookahead(original: type, padding: tuple[int, int], **options: str) -> object:
     """Move all zeros of the first convolution to the front."""
     return original((sum(padding), 0), **options)
@@ -30,35 +61,12 @@ def no_lookahead(original: type, padding: tuple[int, int], **options: str) -> ob
 
 VOCODER_PARTS: dict[str, dict[str, Fault]] = {
     "frame_layers.ChannelNormalization": {
-        "statistics over frames": layer_call(
-            _NORM,
-            lambda layer, inputs: (
-                (inputs - tf.reduce_mean(inputs, 1, keepdims=True))
-                * tf.math.rsqrt(tf.math.reduce_variance(inputs, 1, keepdims=True) + 1e-5)
-                * layer.gamma
-                + layer.beta
-            ),
-        ),
-        "no gradient through the statistics": layer_call(
-            _NORM,
-            lambda layer, inputs: tf.nn.batch_normalization(
-                inputs,
-                *map(tf.stop_gradient, tf.nn.moments(inputs, [-1], keepdims=True)),
-                tf.convert_to_tensor(layer.beta),
-                tf.convert_to_tensor(layer.gamma),
-                1e-5,
-            ),
-        ),
+        "statistics over frames": layer_call(_NORM, norm_over_frames),
+        "no gradient through the statistics": layer_call(_NORM, norm_without_gradient),
     },
     "frame_layers.CausalDepthwiseConv1D": {
-        "ahead instead of back": layer_call(
-            _DEPTHWISE,
-            lambda layer, inputs: _DEPTHWISE_CALL(layer, inputs[:, ::-1])[:, ::-1],
-        ),
-        "half the gradient": layer_call(
-            _DEPTHWISE,
-            lambda layer, inputs: faults.half_gradient(_DEPTHWISE_CALL, layer, inputs),
-        ),
+        "ahead instead of back": layer_call(_DEPTHWISE, ahead),
+        "half the gradient": layer_call(_DEPTHWISE, half_depthwise_gradient),
     },
     "stft.overlap_add": {
         "frames in the other order": patch(
@@ -88,10 +96,7 @@ VOCODER_PARTS: dict[str, dict[str, Fault]] = {
     },
     "source_filter.SourceFilter": {
         "phases backward": layer_call(_FILTER, backward_phase),
-        "noise for pulses": layer_call(
-            _FILTER,
-            lambda layer, inputs: _FILTER_CALL(layer, (inputs[0], inputs[1][..., ::-1])),
-        ),
+        "noise for pulses": layer_call(_FILTER, exchanged_sources),
     },
     "source_filter.filter_network": {
         "seen a frame late": patch(

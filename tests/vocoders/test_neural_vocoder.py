@@ -71,7 +71,8 @@ def test_half_precision_changes_hardly_a_sample(tmp_path: Path) -> None:
     with np.load(tmp_path / "half" / vocoder_folders.WEIGHTS, allow_pickle=False) as stored:
         assert {stored[name].dtype.name for name in stored if "/" in name} == {"float16"}
     rounded = neural.load(tmp_path / "half").synthesize(analysed)
-    np.testing.assert_allclose(rounded, vocoder.synthesize(analysed), atol=5e-3)
+    exact = vocoder.synthesize(analysed)
+    assert np.mean(np.abs(rounded - exact)) < 0.05 * np.std(exact)
 
 
 def change(arrays: dict, settings: dict, fault: str) -> None:
