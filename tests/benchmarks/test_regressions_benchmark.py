@@ -65,14 +65,14 @@ def test_a_kind_of_processor_without_bounds_is_refused(
     assert "has no bounds for this kind of processor" in capsys.readouterr().err
 
 
-def test_the_file_has_bounds_of_every_step() -> None:
+def test_the_file_has_bounds_of_known_steps_above_their_ratios() -> None:
     names = {
         f"{variant}, {precision}"
         for variant in PRESETS
         for precision in regressions.port.PRECISIONS
     }
     for kind, found in json.loads(regressions.BOUNDS.read_text()).items():
-        assert set(found) == names, kind
+        assert found and set(found) <= names, kind
         for name, each in found.items():
             assert each["ratio"] < each["bound"], name
 
