@@ -54,11 +54,18 @@ def join(kind: str) -> str:
     return ",".join(str(DEMO / kind / voice) for voice in VOICES)
 
 
-def read_voice(held_out: Path, enrolment: Path, most: int) -> EvaluationSet:
-    """Return a voice's first recordings as both sources and references."""
+def read_voice(held_out: Path, enrolment: Path, most: int, enrolments: int) -> EvaluationSet:
+    """Return a voice's first recordings as both sources and references.
+
+    Args:
+        held_out: Folder of held-out recordings.
+        enrolment: Folder of enrolment recordings.
+        most: Largest number of held-out recordings.
+        enrolments: Largest number of enrolment recordings.
+    """
     names = audio_files.find(held_out)[:most]
     recordings = {Path(name).stem: held_out / name for name in names}
-    enrolled = [enrolment / name for name in audio_files.find(enrolment)]
+    enrolled = [enrolment / name for name in audio_files.find(enrolment)[:enrolments]]
     return EvaluationSet(recordings, recordings, enrolled, enrolled)
 
 
@@ -153,6 +160,9 @@ def main() -> None:
         "--recordings", type=int, default=1000, help="largest number of recordings per voice"
     )
     flags.add_argument(
+        "--enrolments", type=int, default=1000, help="largest number of enrolment recordings"
+    )
+    flags.add_argument(
         "--without_others", action="store_true", help="measure the given vocoders alone"
     )
     flags.add_argument("--transcripts", default=str(DEMO / "transcripts.tsv"))
@@ -169,7 +179,9 @@ def main() -> None:
     folders = zip(given.held_out_dir.split(","), given.enrolment_dir.split(","), strict=True)
     scorers = {
         Path(held_out).name: Scorer(
-            read_voice(Path(held_out), Path(enrolment), given.recordings), rate_hz, neural_metrics
+            read_voice(Path(held_out), Path(enrolment), given.recordings, given.enrolments),
+            rate_hz,
+            neural_metrics,
         )
         for held_out, enrolment in folders
     }
