@@ -23,21 +23,30 @@ from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.runs import events
-from cyclegan_vc_tf.system import signals
+from cyclegan_vc_tf.system import processor, signals
+from cyclegan_vc_tf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[1]
+
+# As many threads as a training has, so that what runs in this process equals it bit for bit.
+processor.set_thread_pools()
 
 SMALL_NETWORK = NetworkConfig(channels=4, residual_blocks=1)
 
 
-LONGEST = ("test_end_to_end", "test_variants_end_to_end", "test_trajectories")
-"""Files of several minutes each."""
+LONGEST = (
+    "test_end_to_end", "test_variants_end_to_end", "test_trajectories", "test_mutants",
+    "test_web_page", "test_web_live", "test_workers", "test_distribution", "test_determinism",
+)  # fmt: skip
+"""Files that take longest."""
 
 
 STACK_INDEPENDENT = {
     "audio/": "reads, cuts and resamples recordings with soundfile and soxr",
     "benchmarks/": "starts many processes; benchmarks are run by hand",
     "cli/test_recording_warnings.py": "reads recordings through subprocesses",
+    "cli/test_stopped_conversions.py": "sends signals, as to trainings of workers",
+    "cli/test_system_errors.py": "starts commands in read-only folders",
     "config/": "parses flags and files",
     "data/test_archives.py": "unpacks archives",
     "data/test_corpora.py": "lists public corpora",
@@ -143,6 +152,25 @@ def small_config() -> RunConfig:
     )
 
 
+@contextlib.contextmanager
+def steps_without_graph() -> Iterator[None]:
+    """Train step by step, without a graph, in the block.
+
+    For tests of what happens around a few steps: a graph of four networks takes as long to build
+    as ten such steps. The graph and its numbers have tests of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "train_step", Trainer.train_step.python_function)
+        yield
+
+
+@pytest.fixture
+def without_graph() -> Iterator[None]:
+    """Train without a graph in a test; see `steps_without_graph`."""
+    with steps_without_graph():
+        yield
+
+
 BUSY_LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 """Script that takes all the time it can get, and ends when the tests end."""
 
@@ -204,7 +232,15 @@ def run_here(door: str, *arguments: str | Path) -> subprocess.CompletedProcess:
 
 def finished(*arguments: str) -> str:
     """Runs a command to its end; gives what it printed."""
-    done = run_command(*arguments)
+    return _output(run_command(*arguments))
+
+
+def finished_here(*arguments: str | Path) -> str:
+    """Runs a command to its end in this process; gives what it printed."""
+    return _output(run_here(*arguments))
+
+
+def _output(done: subprocess.CompletedProcess) -> str:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout

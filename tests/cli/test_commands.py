@@ -3,16 +3,13 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY, run_command, run_here, write_voices
+from conftest import REPOSITORY, run_command, run_here
 
 import cyclegan_vc_tf
 from cyclegan_vc_tf import api
@@ -331,35 +328,3 @@ def test_a_conversion_by_world_imports_nothing_it_does_not_need(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
     assert "Converted 1 of 1" in done.stdout
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_conversion_that_is_stopped_leaves_nothing_half_written(
-    tmp_path: Path, run: run_folder.RunFolder, number: signal.Signals
-) -> None:
-    write_voices(tmp_path / "in", 110.0, 60, seconds=4.0)
-    process = subprocess.Popen(
-        [
-            sys.executable, "convert.py", f"--run_dir={run.path}", f"--input={tmp_path}/in",
-            f"--output={tmp_path}/out",
-        ],
-        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    # At a moment, if one is met, when a file is half written.
-    while process.poll() is None and (done := len(list(tmp_path.glob("out/*.wav")))) < 40:
-        if done >= 2 and list(tmp_path.glob("out/.*")):
-            os.killpg(process.pid, signal.SIGSTOP)
-            time.sleep(0.05)
-            if list(tmp_path.glob("out/.*")):
-                break
-            os.killpg(process.pid, signal.SIGCONT)
-        time.sleep(0.001)
-    # As a terminal does: to all of them.
-    os.killpg(process.pid, number)
-    os.killpg(process.pid, signal.SIGCONT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in errors and "what is finished is kept" in errors
-    made = list((tmp_path / "out").iterdir())
-    assert 2 <= len(made) < 60
-    assert not [path for path in made if path.suffix != ".wav" or path.name.startswith(".")]

@@ -3,16 +3,12 @@
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY, run_command, voice, write_voices
+from conftest import run_command, voice, write_voices
 
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.corpus import CorpusConfig
@@ -324,60 +320,6 @@ def test_folders_that_hold_no_audio_are_refused_before_any_work(
     with pytest.raises(InputError, match="--target_dir is not given"):
         preparation.prepare(dataclasses.replace(corpus, target_dir=""), DIO)
     assert analysed == []
-
-
-def workers_of(features_dir: str) -> list[int]:
-    """List processes started by multiprocessing with this folder in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-            environment = (folder / "environ").read_bytes()
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        marked = f"MARK={features_dir}".encode() in environment
-        if marked and b"multiprocessing" in command and state != "Z":
-            found.append(int(folder.name))
-    return found
-
-
-def wait_until(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_no_worker_outlives_its_parent(tmp_path: Path, number: signal.Signals) -> None:
-    corpus = corpus_of(tmp_path)
-    for index in range(20):
-        name = Path(corpus.source_dir) / f"long{index}.wav"
-        soundfile.write(name, voice(110.0, 2.0, seed=index), 16_000)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cyclegan_vc_tf", "prepare", "--workers=2"]
-        + [f"--{name}={getattr(corpus, name)}" for name in ("source_dir", "target_dir")]
-        + [f"--features_dir={corpus.features_dir}"],
-        cwd=REPOSITORY,
-        env={**os.environ, "MARK": corpus.features_dir},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until(lambda: list(Path(corpus.features_dir).glob("*/parts/*.npz")))
-    assert workers_of(corpus.features_dir)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    wait_until(lambda: not workers_of(corpus.features_dir))
-    if number != signal.SIGKILL:
-        assert process.returncode == 128 + number
-        assert "Traceback" not in errors
-    assert len(list(Path(corpus.features_dir).glob("*/parts/*.npz"))) < 23
-    prepared = preparation.prepare(
-        dataclasses.replace(corpus, held_out_fraction=0.0), FeatureConfig()
-    )
-    assert len(prepared["A"].training) == 23
 
 
 def test_a_log_mel_band_that_hardly_changes_has_a_least_deviation(tmp_path: Path) -> None:

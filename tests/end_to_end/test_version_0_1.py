@@ -80,6 +80,7 @@ def test_a_feature_store_is_found_and_read(speaker: str) -> None:
         np.testing.assert_allclose(store.spectra_of(utterance), spectra, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_training_goes_on_with_its_own_flag_file(moved: Path) -> None:
     """The flag file has flags under names of then, and so has config.json."""
     flags = (moved / "run/flags.txt").read_text()

@@ -63,6 +63,7 @@ def test_a_recognizer_that_is_not_installed_is_refused(monkeypatch: pytest.Monke
         neural_metrics.load_neural_metrics(config)
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_an_evaluation_counts_wrong_words(tmp_path: Path) -> None:
     """Natural speech keeps its words; an untrained generator loses them."""
     for folder in ("A", "B"):

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def scores(offset: float) -> Scores:
     return Scores(summary, utterances, {NAME: HEARD})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
     waves = {
         kind: voice(f0_hz, 0.2, seed=index)
@@ -72,6 +73,7 @@ class Page(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
+        self.source = page
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.rows: list[list[str]] = []
@@ -104,25 +106,27 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-@pytest.fixture
-def page(evaluation: Evaluation, tmp_path: Path) -> Page:
+@pytest.fixture(scope="module")
+def page(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Page:
     noisy = list(np.random.default_rng(0).standard_normal(400))
     curves = {"loss/generator": (list(range(400)), noisy), "evaluation/x": ([1, 2], [3.0, 2.0])}
-    report.write_html(evaluation, tmp_path / "page.html", curves)
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
-    return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    folder = tmp_path_factory.mktemp("page")
+    report.write_html(evaluation, folder / "page.html", curves)
+    assert [path.name for path in folder.iterdir()] == ["page.html"]
+    return Page((folder / "page.html").read_text(encoding="utf-8"))
 
 
 def test_settings_are_not_drawn_as_curves(evaluation: Evaluation, tmp_path: Path) -> None:
     for name, there in (("weight/cycle", False), ("score/real_A", True)):
-        report.write_html(evaluation, tmp_path / "page.html", {name: ([1, 2], [3.0, 2.0])})
+        curves = {name: ([1, 2], [3.0, 2.0])}
+        report.write_html(replace(evaluation, examples={}), tmp_path / "page.html", curves)
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert ("Scalars of the training" in page) == there
 
 
-def test_a_page_refers_to_nothing_outside_and_runs_nothing(page: Page, tmp_path: Path) -> None:
+def test_a_page_refers_to_nothing_outside_and_runs_nothing(page: Page) -> None:
     assert page.open == [], "every element is closed"
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    text = page.source
     assert "http:" not in text and "https:" not in text and "url(" not in text
     links = [
         value

@@ -78,14 +78,14 @@ def no_neural_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.usefixtures("no_neural_metrics")
+@pytest.mark.usefixtures("no_neural_metrics", "without_graph")
 def test_a_training_evaluates_keeps_its_best_and_resumes(corpus: Path, tmp_path: Path) -> None:
     """The best checkpoint is kept, converts with --step=best, and survives a resume."""
     run_dir = tmp_path / "run"
     again = [f"--run_dir={run_dir}", "--keep_checkpoints=1", "--evaluate_every=2"]
     done = run_here(
         "train.py", *again, f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
-        f"--features_dir={tmp_path / 'features'}", "--held_out_fraction=0.5", "--f0_method=dio",
+        f"--features_dir={corpus / 'features'}", "--held_out_fraction=0.5", "--f0_method=dio",
         "--channels=2", "--residual_blocks=1", "--crop_frames=16", "--steps=3",
         "--convert_every=0", "--log_every=1", "--best_metric=msd_db",
     )  # fmt: skip
@@ -135,7 +135,7 @@ def test_a_metric_without_values_is_refused_before_the_first_step(
 ) -> None:
     done = run_here(
         "train.py", f"--run_dir={tmp_path / 'run'}", f"--source_dir={corpus / 'low'}",
-        f"--target_dir={corpus / 'high'}", f"--features_dir={tmp_path / 'features'}",
+        f"--target_dir={corpus / 'high'}", f"--features_dir={corpus / 'features'}",
         "--held_out_fraction=0.5", "--f0_method=dio", "--channels=2", "--residual_blocks=1",
         "--crop_frames=16", "--steps=2", "--evaluate_every=1", *flags,
     )  # fmt: skip

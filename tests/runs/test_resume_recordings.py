@@ -105,6 +105,7 @@ def voices(tmp_path: Path) -> Path:
     return tmp_path / "voices"
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_corpus_that_moved_continues_bit_for_bit(voices: Path, tmp_path: Path) -> None:
     done = run_here(*training(tmp_path / "reference", voices, "--steps=4"))
     assert done.returncode == 0, done.stderr
@@ -128,6 +129,7 @@ def test_a_corpus_that_moved_continues_bit_for_bit(voices: Path, tmp_path: Path)
     assert all(path.is_file() for path in sets["B2A"].source_enrolment)
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_recording_added_to_a_held_out_folder_stops_the_resume(
     voices: Path, tmp_path: Path
 ) -> None:

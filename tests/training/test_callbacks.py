@@ -1,4 +1,7 @@
-"""Callbacks of a training: losses of every step, stops, errors, and failures that stop nothing."""
+"""Callbacks of a training: losses of every step, stops, errors, and failures that stop nothing.
+
+Trainings of few steps make no graph, and hold recordings out only where these are converted.
+"""
 
 import dataclasses
 import threading
@@ -23,6 +26,8 @@ NUMBA_ERROR = "cannot cache function '__o_fold': no locator available for file '
 
 MakeConfig = Callable[..., RunConfig]
 
+pytestmark = pytest.mark.usefixtures("without_graph")
+
 
 @pytest.fixture
 def make_config(corpus: Path, small_config: RunConfig) -> MakeConfig:
@@ -31,7 +36,6 @@ def make_config(corpus: Path, small_config: RunConfig) -> MakeConfig:
         source_dir=f"{corpus}/low",
         target_dir=f"{corpus}/high",
         features_dir=f"{corpus}/features",
-        held_out_fraction=0.5,
         workers=1,
     )
 
@@ -39,7 +43,9 @@ def make_config(corpus: Path, small_config: RunConfig) -> MakeConfig:
         defaults = {"convert_every": 0, "log_every": 1, "convert_utterances": 1}
         training = dataclasses.replace(small_config.training, **{**defaults, **changes})
         network = dataclasses.replace(small_config.network, channels=2)
-        return dataclasses.replace(small_config, corpus=folders, training=training, network=network)
+        fraction = 0.5 if training.convert_every else 0.0
+        sides = dataclasses.replace(folders, held_out_fraction=fraction)
+        return dataclasses.replace(small_config, corpus=sides, training=training, network=network)
 
     return make
 

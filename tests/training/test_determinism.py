@@ -1,29 +1,36 @@
 """A training step adds in one order: in its graph, and beside busy processes."""
 
+import functools
+import signal
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import busy_processes, run_command, variables
+from conftest import REPOSITORY, busy_processes, variables
 from tensorflow.python.eager import context
 from tensorflow.python.framework import config as tf_config
 
+from benchmarks.harness import workers
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import ordered_sum
+from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.training import loop
 from cyclegan_vc_tf.training.trainer import Trainer
 
 FRAMES = 32
 
 
-def every_loss(variant: str, precision: str = "float32", channels: int = 4) -> RunConfig:
-    """Settings of a variant with every loss weight on, and small networks."""
+def every_loss(variant: str, precision: str = "float32", channels: int = 16) -> RunConfig:
+    """Settings of a variant with every loss weight on, and small networks.
+
+    16 channels are enough for products on a CPU.
+    """
     preset = PRESETS[variant]
     has_skip = preset.features.spectra == "mel_cepstra"
     return replace(
@@ -68,12 +75,22 @@ def sums_of_three(function: tf.types.experimental.GenericFunction, *inputs: tf.T
     return found
 
 
+@functools.cache
+def first_step(variant: str, precision: str = "float32") -> tuple[Trainer, list[str]]:
+    """Make a step, and return its trainer and the sums of three terms in its graph.
+
+    Several tests take the trainer: its graph is most of their work.
+    """
+    config = every_loss(variant, precision)
+    trainer = Trainer(config)
+    return trainer, sums_of_three(trainer.train_step, *batch(config))
+
+
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("variant", PRESETS)
 def test_no_sum_of_a_step_depends_on_thread_timing(variant: str, precision: str) -> None:
-    config = every_loss(variant, precision)
-    trainer = Trainer(config)
-    assert sums_of_three(trainer.train_step, *batch(config)) == []
+    _, found = first_step(variant, precision)
+    assert found == []
 
 
 def test_a_chain_of_additions_is_seen() -> None:
@@ -112,17 +129,15 @@ def assert_equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> None
 
 @pytest.mark.parametrize("variant", PRESETS)
 def test_a_step_is_the_same_each_time_beside_busy_processes(variant: str) -> None:
-    config = every_loss(variant, channels=16)
-    trainer = Trainer(config)
+    # The graph is made: load would only slow that down.
+    trainer, _ = first_step(variant)
     state = [
         trainer.step,
         *trainer.generator_optimizer.variables,
         *trainer.discriminator_optimizer.variables,
         *(weight for network in trainer.networks.values() for weight in network.weights),
     ]
-    initial, inputs, results = [each.numpy() for each in state], batch(config), []
-    # The first call makes the graph, which load would only slow down.
-    trainer.train_step(*inputs)
+    initial, inputs, results = [each.numpy() for each in state], batch(trainer.config), []
     with busy_processes():
         for _ in range(8):
             for variable, value in zip(state, initial, strict=True):
@@ -135,7 +150,7 @@ def test_a_step_is_the_same_each_time_beside_busy_processes(variant: str) -> Non
 
 def test_the_flag_makes_tensorflow_refuse_other_operations(corpus: Path, tmp_path: Path) -> None:
     assert not tf_config.is_op_determinism_enabled()
-    sides = CorpusConfig(f"{corpus}/low", f"{corpus}/high", features_dir=f"{tmp_path}/features")
+    sides = CorpusConfig(f"{corpus}/low", f"{corpus}/high", features_dir=f"{corpus}/features")
     config = every_loss("vc1")
     training = replace(config.training, steps=1, convert_every=0, deterministic=True)
     try:
@@ -146,18 +161,36 @@ def test_the_flag_makes_tensorflow_refuse_other_operations(corpus: Path, tmp_pat
 
 
 def test_two_trainings_are_the_same_beside_busy_processes(tmp_path: Path, corpus: Path) -> None:
-    """Ten steps in two processes at once, without `--deterministic`."""
+    """Thirty steps in two processes at once, without `--deterministic`.
+
+    Each waits after its first steps for the other: load would only slow down all before.
+    """
+    steps = 40
     flags = [
         f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
-        f"--features_dir={tmp_path / 'features'}", "--f0_method=dio", "--channels=16",
-        "--residual_blocks=2", "--crop_frames=32", "--steps=10", "--convert_every=0",
-        "--self_regularization_weight=1", "--vtln_init",
+        f"--features_dir={corpus / 'features'}", "--f0_method=dio", "--channels=16",
+        "--residual_blocks=2", "--crop_frames=32", f"--steps={steps}", "--convert_every=0",
+        "--checkpoint_every=5", "--held_out_fraction=0", "--self_regularization_weight=1",
+        "--vtln_init", f"--run_dir={tmp_path}/{{worker}}",
     ]  # fmt: skip
-    with busy_processes(), ThreadPoolExecutor() as threads:
-        names = [(f"--run_dir={tmp_path / name}",) for name in ("one", "two")]
-        for done in threads.map(lambda name: run_command("train.py", *flags, *name), names):
-            assert done.returncode == 0, done.stderr
-    one, two = (variables(tmp_path / name, 10) for name in ("one", "two"))
+    running = workers.start(tmp_path / "output", ["train.py", *flags], [{}, {}], cwd=REPOSITORY)
+    waiting: set[int] = set()
+    try:
+        while len(waiting) < 2:
+            ended = [process.poll() for process in running.processes]
+            assert set(ended) <= {None, 0}, running.outputs()
+            for number in {0, 1} - waiting:
+                if Checkpoints(tmp_path / str(number) / "checkpoints").last_step():
+                    running.processes[number].send_signal(signal.SIGSTOP)
+                    waiting.add(number)
+            time.sleep(0.01)
+        with busy_processes():
+            for process in running.processes:
+                process.send_signal(signal.SIGCONT)
+            assert running.wait(1200) == [0, 0], running.outputs()
+    finally:
+        running.kill()
+    one, two = (variables(tmp_path / str(number), steps) for number in range(2))
     assert one.keys() == two.keys()
     for name, value in one.items():
         np.testing.assert_array_equal(value, two[name], err_msg=name)

@@ -169,6 +169,7 @@ def test_many_utterances_are_thinned_out(
         assert {len(sample.spectra) for sample in samples} == {20}
 
 
+@pytest.mark.usefixtures("without_graph")
 @pytest.mark.parametrize(("every", "steps"), [("2", {2, 3}), ("5", {3}), ("0", set())])
 def test_a_training_plots_features_when_it_converts_and_at_its_end(
     corpus: Path, tmp_path: Path, every: str, steps: set[int]

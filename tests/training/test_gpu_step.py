@@ -71,11 +71,8 @@ def runs_on_gpu(node: NodeDef) -> bool:
 
 
 def trace(variant: str, precision: str) -> list[NodeDef]:
-    """Nodes of a step with every loss, norms of gradients too.
-
-    16 channels are enough for products on a CPU.
-    """
-    config = every_loss(variant, precision, channels=16)
+    """Nodes of a step with every loss, norms of gradients too."""
+    config = every_loss(variant, precision)
     config = replace(config, network=replace(config.network, residual_blocks=1))
     trainer, norms = Trainer(config), tf.constant(True)
     return nodes_of(trainer.train_step.get_concrete_function(*batch(config), norms=norms))
@@ -162,7 +159,7 @@ def test_a_step_for_a_gpu_learns_what_a_step_for_a_cpu_learns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Both run on this CPU; sums of 1,000 terms in another order differ by some 1e-6."""
-    config = every_loss("vc1", channels=16)
+    config = every_loss("vc1")
     inputs = batch(config)
     ours = Trainer(config)
     report, _ = ours.train_step(*inputs)

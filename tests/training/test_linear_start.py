@@ -198,6 +198,7 @@ def test_long_corpora_are_paired_in_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert distance(linear_start.inca(THROUGH, source, target, 4)) < 0.15
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_training_begins_with_the_refined_map(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +216,7 @@ def test_a_training_begins_with_the_refined_map(
     for rounds in (0, 2):
         done = run_here(
             "train.py", f"--source_dir={corpus / 'low'}", f"--target_dir={corpus / 'high'}",
-            f"--features_dir={tmp_path / 'features'}", "--f0_method=dio", "--held_out_fraction=0",
+            f"--features_dir={corpus / 'features'}", "--f0_method=dio", "--held_out_fraction=0",
             "--channels=2", "--residual_blocks=1", "--crop_frames=16", "--steps=1",
             "--convert_every=0", "--vtln_init", f"--inca_iterations={rounds}",
             f"--run_dir={tmp_path / str(rounds)}",

@@ -111,6 +111,7 @@ def test_the_step_is_the_papers_step(variant: str, in_float64: None) -> None:
                 np.testing.assert_allclose(mine, other, rtol=1e-8, atol=1e-11, err_msg=mine.name)
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_everything_is_reported_under_its_own_name() -> None:
     still = {"generator_learning_rate": 0.0, "discriminator_learning_rate": 0.0}
     config = run("mask")
@@ -137,6 +138,7 @@ def test_everything_is_reported_under_its_own_name() -> None:
         )
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_every_discriminator_learns_and_is_in_the_checkpoint(tmp_path: object) -> None:
     trainer = Trainer(run("vc2"))
     before = {name: model.get_weights() for name, model in trainer.discriminators.items()}
