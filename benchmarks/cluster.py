@@ -1,7 +1,7 @@
 """Measure preparation on a Dask cluster against its number of workers, and estimate large ones.
 
-    python -m benchmarks.cluster              some minutes
-    python -m benchmarks.cluster --paper      only memory per utterance and the estimates
+    python -m benchmarks.cluster                       some minutes
+    python -m benchmarks.cluster --paper 75 2.7        only memory per utterance and estimates
 
 One folder of short recordings is prepared by one process and by two of this machine, then by one
 worker and by two of a cluster. Scheduler and workers run on this machine and share its cores. Tasks
@@ -41,6 +41,7 @@ UTTERANCES = 20_000
 
 PAPER_HOURS = (100, 10_000)
 PAPER_CORES = (32, 320)
+PAPER_FILES_S = {"files of 4 s": LENGTH_S, "files of 10 min, split": 600.0}
 
 
 @dataclass(frozen=True)
@@ -147,31 +148,36 @@ def measure_index(count: int) -> dict[str, float]:
     }
 
 
-def estimate(work_s_per_hour: float, index: Mapping[str, float]) -> None:
-    """Print estimates of large corpora.
+def estimate(
+    work_s_per_hour: float, scheduler_ms_per_task: float, index: Mapping[str, float]
+) -> None:
+    """Print estimates of large corpora, the longer time of workers and scheduler.
 
     Args:
         work_s_per_hour: Processor seconds per hour of speech.
+        scheduler_ms_per_task: Processor milliseconds of the scheduler per file.
         index: Bytes per utterance, as `measure_index` returns them.
     """
     config = FeatureConfig()
     frame_bytes = 4 * (config.bins + 1)
-    print(
-        "| hours | utterances | core hours | " + " | ".join(f"{n} cores" for n in PAPER_CORES),
-        end="",
-    )
-    print(" | features | index | client, peak |\n|" + "---|" * (6 + len(PAPER_CORES)))
+    cores = " | ".join(f"{count} cores" for count in PAPER_CORES)
+    print(f"| hours, files | core hours | scheduler | {cores} | features | index | client, peak |")
+    print("|" + "---|" * (6 + len(PAPER_CORES)))
     for hours in PAPER_HOURS:
-        utterances, core_h = hours * 3600 / LENGTH_S, hours * work_s_per_hour / 3600
-        times = " | ".join(f"{60 * core_h / cores:.1f} min" for cores in PAPER_CORES)
-        features_gb = hours * 3600 / config.hop_s * frame_bytes / 1e9
-        index_gb, peak_gb = (
-            utterances * index[name] / 1e9 for name in ("index_bytes", "peak_bytes")
-        )
-        print(
-            f"| {hours:,} | {utterances:,.0f} | {core_h:,.1f} | {times} | {features_gb:,.1f} GB "
-            f"| {index_gb:.2f} GB | {peak_gb:.2f} GB |"
-        )
+        for name, file_s in PAPER_FILES_S.items():
+            utterances, work_min = hours * 3600 / LENGTH_S, hours * work_s_per_hour / 60
+            scheduler_min = hours * 3600 / file_s * scheduler_ms_per_task / 60e3
+            times = " | ".join(
+                f"{max(work_min / count, scheduler_min):.1f} min" for count in PAPER_CORES
+            )
+            features_gb = hours * 3600 / config.hop_s * frame_bytes / 1e9
+            index_gb, peak_gb = (
+                utterances * index[each] / 1e9 for each in ("index_bytes", "peak_bytes")
+            )
+            print(
+                f"| {hours:,} h, {name} | {work_min / 60:,.1f} | {scheduler_min:.1f} min | {times} "
+                f"| {features_gb:,.1f} GB | {index_gb:.2f} GB | {peak_gb:.2f} GB |"
+            )
 
 
 def main() -> None:
@@ -181,13 +187,17 @@ def main() -> None:
     flags.add_argument("--tasks", type=sizes.whole(), default=5000, help="tasks that do nothing")
     flags.add_argument("--rounds", type=sizes.whole(), default=1, help="measurements of each")
     flags.add_argument(
-        "--paper", type=float, metavar="S", help="estimate from S processor seconds per hour"
+        "--paper",
+        type=float,
+        nargs=2,
+        metavar=("S", "MS"),
+        help="estimate from S processor seconds per hour and MS milliseconds per task",
     )
     given = flags.parse_args()
     print(f"{machine.describe()}\n")
     index = measure_index(UTTERANCES)
     if given.paper:
-        estimate(given.paper, index)
+        estimate(*given.paper, index)
         return
     hours = given.files * LENGTH_S / 3600
     costs: dict[str, list[Cost]] = {}
@@ -216,7 +226,8 @@ def main() -> None:
     for name, value in {**scheduler, **index}.items():
         print(f"| {name} | {value:,.1f} |")
     print()
-    estimate(min(cost.work_s for cost in costs["workers of a cluster: 1"]) / hours, index)
+    work_s = min(cost.work_s for cost in costs["workers of a cluster: 1"])
+    estimate(work_s / hours, scheduler["scheduler_ms_per_task"], index)
     print(json.dumps({name: [asdict(cost) for cost in found] for name, found in costs.items()}))
 
 

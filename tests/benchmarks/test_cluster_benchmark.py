@@ -8,15 +8,22 @@ from benchmarks import cluster
 
 
 def test_estimates(capsys: pytest.CaptureFixture[str]) -> None:
-    """At 90 processor seconds per hour and 300 bytes of index per utterance of 4 s.
+    """At 90 s per hour, 3 ms per file, 300 bytes of index and 2000 of memory per utterance.
 
-    100 hours: 100 · 90 / 3600 = 2.5 core hours, 2.5 · 60 / 32 = 4.7 min; 72 million frames of 24
-    mel-cepstra and F0 in 4 bytes each, 7.2 GB; 90,000 utterances, 27 MB of index.
+    100 hours: 100 · 90 / 3600 = 2.5 core hours, 2.5 · 60 / 32 = 4.7 min; 90,000 files of 4 s keep
+    the scheduler 270 s busy, 600 files 1.8 s; 72 million frames of 24 mel-cepstra and F0 in 4 bytes
+    each are 7.2 GB; 90,000 utterances have 27 MB of index.
     """
-    cluster.estimate(90.0, {"index_bytes": 300.0, "peak_bytes": 2000.0})
+    cluster.estimate(90.0, 3.0, {"index_bytes": 300.0, "peak_bytes": 2000.0})
     rows = capsys.readouterr().out.splitlines()
-    assert rows[2] == "| 100 | 90,000 | 2.5 | 4.7 min | 0.5 min | 7.2 GB | 0.03 GB | 0.18 GB |"
-    assert rows[3].startswith("| 10,000 | 9,000,000 | 250.0 | 468.8 min | 46.9 min | 720.0 GB |")
+    sizes = "7.2 GB | 0.03 GB | 0.18 GB |"
+    assert rows[2] == f"| 100 h, files of 4 s | 2.5 | 4.5 min | 4.7 min | 4.5 min | {sizes}"
+    assert rows[3] == (
+        f"| 100 h, files of 10 min, split | 2.5 | 0.0 min | 4.7 min | 0.5 min | {sizes}"
+    )
+    assert rows[4].startswith(
+        "| 10,000 h, files of 4 s | 250.0 | 450.0 min | 468.8 min | 450.0 min | 720.0 GB |"
+    )
 
 
 def test_bytes_of_the_index() -> None:

@@ -54,6 +54,8 @@ OTHER_FLAGS = {
     "distribution", "kill-on-bad-exit", "ntasks",
     # Of Dask.
     "host", "port", "nworkers", "nthreads", "scheduler-file",
+    # Of the benchmark of a cluster.
+    "files", "tasks",
     # Of tests of this project.
     "living",
     # Examples of the syntax.
