@@ -12,6 +12,7 @@ from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import neural
 from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
+from cyclegan_vc_tf.vocoders.vocoder_folders import WEIGHTS
 
 
 def publish_vocoder(run_dir: Path, output: Path, about: str) -> tuple[int, Path]:
@@ -41,7 +42,7 @@ def publish_vocoder(run_dir: Path, output: Path, about: str) -> tuple[int, Path]
         partial.replace(output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return vocoder.step, output / neural.WEIGHTS
+    return vocoder.step, output / WEIGHTS
 
 
 def vocoder_card(vocoder: NeuralVocoder, about: str, folder_name: str) -> str:

@@ -77,7 +77,7 @@ class FrameNetwork(nn.Module):
         self.output_norm, self.last = FrameNorm(channels), last
         self.add_module(last, nn.Conv1d(channels, outputs, 1))
 
-    def forward(self, values: Tensor) -> Tensor:
+    def map_frames(self, values: Tensor) -> Tensor:
         """Map (batch, values, frames) to (batch, outputs, frames)."""
         padded = F.pad(values, (KERNEL - 1 - self.ahead, self.ahead))
         hidden = self.input_norm(self.input_conv(padded))
@@ -93,6 +93,10 @@ class PitchNetwork(FrameNetwork):
         super().__init__(
             values, config.pitch_channels, config.pitch_blocks, classes + 1, "scores", config
         )
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return scores of the classes and of voicing."""
+        return self.map_frames(values)
 
 
 class FilterNetwork(FrameNetwork):
@@ -112,7 +116,7 @@ class FilterNetwork(FrameNetwork):
 
     def forward(self, values: Tensor, excitation: Tensor) -> Tensor:
         """Filter an excitation, (batch, 2, frames · hop)."""
-        filters = super().forward(values).mT
+        filters = self.map_frames(values).mT
         return source_filter(filters, excitation, self.size, self.hop).unsqueeze(1)
 
 

@@ -1,9 +1,11 @@
 """Faults in the parts of the source-filter vocoder and of its training."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_vc_tf.models import frame_layers, stft
+from cyclegan_vc_tf.models.layers import Convolutions
 from cyclegan_vc_tf.vocoder_training import spectrum_discriminators, waveform_losses
 from cyclegan_vc_tf.vocoders import source_filter
 from parity.mutation import faults
@@ -100,12 +102,12 @@ VOCODER_PARTS: dict[str, dict[str, Fault]] = {
     },
     "source_filter.filter_network": {
         "seen a frame late": patch(
-            source_filter.keras.layers, "ZeroPadding1D", no_lookahead
+            keras.layers, "ZeroPadding1D", no_lookahead
         ),
     },
     "source_filter.pitch_network": {
         "seen a frame late": patch(
-            source_filter.keras.layers, "ZeroPadding1D", no_lookahead
+            keras.layers, "ZeroPadding1D", no_lookahead
         ),
     },
     "spectrum_discriminators.leaky_relu": {
@@ -117,7 +119,7 @@ VOCODER_PARTS: dict[str, dict[str, Fault]] = {
     },
     "spectrum_discriminators.spectrum_discriminator": {
         "strides that are ignored": patch(
-            spectrum_discriminators.Convolutions,
+            Convolutions,
             "__call__",
             lambda original, self, inputs, channels, kernel, stride, name: original(
                 self, inputs, channels, kernel, (1, 1), name
@@ -126,7 +128,7 @@ VOCODER_PARTS: dict[str, dict[str, Fault]] = {
     },
     "spectrum_discriminators.spectrum_input": {
         "not compressed": patch(
-            spectrum_discriminators.tf, "pow", lambda original, base, exponent: original(base, 0.0)
+            tf, "pow", lambda original, base, exponent: original(base, 0.0)
         ),
     },
     "waveform_losses.magnitudes": {

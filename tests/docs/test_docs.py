@@ -44,7 +44,8 @@ OTHER_FLAGS = {
     # Of the parity suite, the benchmarks and docs/pictures.py.
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
     "busy", "paper",
-    "python", "minutes", "sentences", "only", "record", "layer",
+    "python", "minutes", "sentences", "only", "record", "layer", "recordings", "enrolments",
+    "enrolment_dir",
     # Of docs/screenshots.py.
     "tabs", "live_seconds",
     # Of Docker.
