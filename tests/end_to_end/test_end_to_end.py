@@ -1,4 +1,7 @@
-"""Commands in real processes: train, kill, resume, convert, read the event files."""
+"""Commands in real processes: train, kill, resume, convert, read the event files.
+
+Resumes run in this process where another command of a test has shown the one of its own.
+"""
 
 import dataclasses
 import os
@@ -17,8 +20,10 @@ import tensorflow as tf
 from conftest import (
     REPOSITORY,
     finished,
+    finished_here,
     other_events,
     run_command,
+    run_here,
     scalars,
     variables,
     write_voices,
@@ -33,7 +38,7 @@ from cyclegan_vc_tf.training.trainer import Trainer
 SMALL = (
     "--channels=4", "--residual_blocks=1", "--crop_frames=16", "--f0_method=dio", "--workers=2",
     "--checkpoint_every=5", "--keep_checkpoints=2", "--log_every=1", "--convert_every=0",
-    "--held_out_fraction=0.5", "--identity_steps=8", "--decay_start=7", "--decay_steps=20",
+    "--held_out_fraction=0", "--identity_steps=8", "--decay_start=7", "--decay_steps=20",
 )  # fmt: skip
 STEPS = 15
 
@@ -140,12 +145,14 @@ def test_a_killed_training_resumes_bit_for_bit(
     # One case of each kind runs beside busy processes; `--busy` is for all of them.
     if moment is between_two_checkpoints:
         request.getfixturevalue("busy")
-    run_dir, features_dir = tmp_path / "run", tmp_path / "features"
+    run_dir, features_dir = tmp_path / "run", reference.parent / "features"
+    if moment is during_preparation:
+        features_dir = tmp_path / "features"
     command = small_training(corpus, run_dir, features_dir)
     killed = stop_at(moment, command, (run_dir, features_dir), signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     assert moment(run_dir, features_dir), "the files still show the moment"
-    finished(*command)
+    finished_here(*command)
     assert_same_run(run_dir, reference)
     left = [
         path for path in tmp_path.rglob("*") if "partial" in path.name or path.name == ".writing"
@@ -163,7 +170,7 @@ def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
 ) -> None:
     if number is signal.SIGTERM:
         request.getfixturevalue("busy")
-    run_dir, features_dir = tmp_path / "run", tmp_path / "features"
+    run_dir, features_dir = tmp_path / "run", reference.parent / "features"
     command = small_training(corpus, run_dir, features_dir, "--checkpoint_every=1000")
     stopped = stop_at(before_the_first_checkpoint, command, (run_dir, features_dir), number)
     assert stopped.returncode == 0, stopped.stderr
@@ -172,26 +179,26 @@ def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     step = int(saved.removeprefix("ckpt-").removesuffix(".index"))
     assert step < STEPS and f"Stopped at step {step}, saved" in stopped.stdout
     # A resume may change the intervals and the number of workers.
-    finished(*command[:-1], "--checkpoint_every=4", "--workers=1", "--keep_checkpoints=9")
+    finished_here(*command[:-1], "--checkpoint_every=4", "--workers=1", "--keep_checkpoints=9")
     assert_same_run(run_dir, reference)
     assert {"ckpt-12.index", "ckpt-15.index"} <= checkpoints(run_dir)
 
 
 def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_path: Path) -> None:
     flags = f"--flagfile={reference}/flags.txt"
-    printed = finished("train.py", flags)
+    printed = finished_here("train.py", flags)
     assert f"All {STEPS} steps of this run are done" in printed
-    finished("train.py", flags, f"--run_dir={tmp_path}/again", f"--steps={STEPS - 5}")
+    finished_here("train.py", flags, f"--run_dir={tmp_path}/again", f"--steps={STEPS - 5}")
     assert_same_run(tmp_path / "again", reference, STEPS - 5)
     # Flags that are left out keep the run's values.
-    finished("train.py", f"--run_dir={tmp_path}/again", f"--steps={STEPS}")
+    finished_here("train.py", f"--run_dir={tmp_path}/again", f"--steps={STEPS}")
     assert_same_run(tmp_path / "again", reference)
     before = {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
-    done = run_command("train.py", flags, "--channels=8", "--seed=5", "--steps=99")
+    done = run_here("train.py", flags, "--channels=8", "--seed=5", "--steps=99")
     assert done.returncode == 2
     assert "--channels was 4 and is 8; --seed was 0 and is 5" in done.stderr
     assert "--steps" not in done.stderr
-    done = run_command("train.py", flags, "--steps=3")
+    done = run_here("train.py", flags, "--steps=3")
     assert done.returncode == 2 and "expected at least as many" in done.stderr
     assert f"--steps={STEPS}\n" in (reference / "flags.txt").read_text(), "nothing was changed"
     assert before == {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
@@ -203,7 +210,7 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
         write_voices(tmp_path / name, f0_hz, 3)
     run_dir = tmp_path / "run"
     command = small_training(tmp_path, run_dir, tmp_path / "features", "--held_out_fraction=0.7")
-    printed = finished(*command, "--steps=1")
+    printed = finished_here(*command, "--steps=1")
     assert "high: 1 training utterances" in printed
     wavs = sorted((run_dir / "converted").rglob("*.wav"))
     assert [path.parent.name for path in wavs] == ["A2B", "A2B", "B2A", "B2A"]
@@ -211,32 +218,31 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
 
     # Killed after the last checkpoint, before the conversions: these are of an earlier step.
     (run_dir / "converted" / "step.txt").rename(tmp_path / "step.txt")
-    finished(*command, "--steps=2")
+    finished_here(*command, "--steps=2")
     for path, content in zip(wavs, before, strict=True):
         assert path.read_bytes() != content
         path.write_bytes(content)
     (tmp_path / "step.txt").rename(run_dir / "converted" / "step.txt")
-    finished(*command, "--steps=2")
+    finished_here(*command, "--steps=2")
     assert all(path.read_bytes() != old for path, old in zip(wavs, before, strict=True))
 
     write_voices(tmp_path / "high" / "more", 300.0, 3)
     for folder in ("high", "low"):
         (tmp_path / folder / "00.wav").unlink()
-    done = run_command(*command, "--steps=3")
+    done = run_here(*command, "--steps=3")
     assert done.returncode == 2
     assert "recordings than the run began with: " in done.stderr
     assert "1 removed (00.wav)" in done.stderr
     (tmp_path / "high").rename(tmp_path / "gone")
-    assert "All 2 steps of this run are done" in finished(*command, "--steps=2")
+    assert "All 2 steps of this run are done" in finished_here(*command, "--steps=2")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
     corpus: Path, tmp_path: Path
 ) -> None:
-    command = small_training(
-        corpus, tmp_path / "run", tmp_path / "features", "--checkpoint_every=1"
-    )
-    finished(*command, "--steps=2")
+    features_dir = corpus / "features"
+    command = small_training(corpus, tmp_path / "run", features_dir, "--checkpoint_every=1")
+    finished_here(*command, "--steps=2")
     before = variables(tmp_path / "run", 2)
     flags = tmp_path / "run" / "config.json"
     flags.write_text(flags.read_text().replace('"cycle_weight": 10.0', '"cycle_weight": 1e39'))
@@ -258,12 +264,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_weights_that_are_not_finite_are_not_saved(
     corpus: Path, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Losses belong to the weights before a step; weights after it are checked before a save."""
     sides = CorpusConfig(
-        source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{tmp_path}/store"
+        source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{corpus}/features"
     )
     step = Trainer.train_step
 
@@ -283,7 +290,9 @@ def test_weights_that_are_not_finite_are_not_saved(
     assert checkpoints(tmp_path / "run") == {"ckpt-1.index"}
 
 
-def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> None:
+def test_the_demo_corpus_from_recordings_to_converted_speech(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Train 30 steps, resume, convert a folder, read the event files back."""
     run_dir = tmp_path / "demo"
     command = [
@@ -296,7 +305,8 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
     assert "heart: 80 training utterances" in printed and "michael: 80" in printed
     assert re.search(r"formants lie 0\.[78]\d+ times as high", printed), "a woman to a man"
     assert f"tensorboard --logdir {run_dir}" in printed and f"{run_dir}/converted" in printed
-    printed = finished(*command, "--steps=40")
+    monkeypatch.chdir(REPOSITORY)
+    printed = finished_here(*command, "--steps=40")
     assert f"Resuming {run_dir} at step 30" in printed
 
     found = scalars(run_dir)
@@ -332,7 +342,7 @@ def test_the_demo_corpus_from_recordings_to_converted_speech(tmp_path: Path) -> 
         for source in sources:
             info = soundfile.info(run_dir / "converted" / direction / f"{source.stem}.wav")
             assert (info.frames, info.samplerate) == (soundfile.info(source).frames, 16_000)
-    finished(
+    finished_here(
         "convert.py", f"--run_dir={run_dir}", "--direction=B2A", f"--output={tmp_path}/out",
         "--input=data/demo/held_out/michael",
     )  # fmt: skip

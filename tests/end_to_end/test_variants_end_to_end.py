@@ -1,5 +1,7 @@
 """Commands with every variant: prepare, train, resume, TensorBoard, convert."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import tensorflow as tf
 from conftest import (
     REPOSITORY,
     finished,
+    finished_here,
     other_events,
     run_command,
     run_here,
     scalars,
+    steps_without_graph,
     variables,
     voice,
 )
@@ -48,23 +52,32 @@ def training(variant: str, corpus: Path, folder: Path, steps: int, *more: str) -
     ]  # fmt: skip
 
 
-def here(*arguments: str) -> str:
-    """Run a command in this process to its end; return its output."""
-    done = run_here(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def resumed(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, str, str]]:
+    """Function of a variant: its run of two steps that was resumed for two more, and both outputs.
+
+    Two processes of their own for the beginning of two runs would take most of the time.
+    """
+
+    @functools.cache
+    def train(variant: str) -> tuple[Path, str, str]:
+        folder = tmp_path_factory.mktemp(variant)
+        first = finished(*training(variant, corpus, folder, 2))
+        return folder / "run", first, finished_here(*training(variant, corpus, folder, 4))
+
+    return train
 
 
 @pytest.mark.parametrize("variant", ["vc2", "vc3", "mask"])
 def test_a_variant_from_recordings_to_converted_speech(
-    variant: str, corpus: Path, tmp_path: Path
+    variant: str, resumed: Callable[[str], tuple[Path, str, str]], tmp_path: Path
 ) -> None:
-    run_dir = tmp_path / "run"
+    run_dir, first, second = resumed(variant)
     log_mel = variant != "vc2"
-    printed = finished(*training(variant, corpus, tmp_path, 2))
-    assert ("mean F0" in printed) != log_mel, "F0 is analysed if it is converted separately"
-    printed = here(*training(variant, corpus, tmp_path, 4))
-    assert f"Resuming {run_dir} at step 2" in printed
+    assert ("mean F0" in first) != log_mel, "F0 is analysed if it is converted separately"
+    assert f"Resuming {run_dir} at step 2" in second
 
     found = scalars(run_dir)
     assert {step for _, step in found} == {1, 2, 3, 4}
@@ -98,7 +111,7 @@ def test_a_variant_from_recordings_to_converted_speech(
         soundfile.write(folder / f"{name}.wav", wave, 16_000)
     for direction in ("A2B", "B2A"):
         out = tmp_path / direction
-        here(
+        finished_here(
             "convert.py", f"--run_dir={run_dir}", f"--direction={direction}",
             f"--input={folder}", f"--output={out}",
         )  # fmt: skip
@@ -112,18 +125,16 @@ def test_a_variant_from_recordings_to_converted_speech(
 
 
 def test_a_resumed_mask_training_equals_one_that_was_never_stopped(
-    corpus: Path, tmp_path: Path
+    corpus: Path, resumed: Callable[[str], tuple[Path, str, str]], tmp_path: Path
 ) -> None:
     """Masks, too, are a function of seed and step."""
-    for folder, ends in (("whole", (5,)), ("parts", (2, 5))):
-        for steps in ends:
-            finished(*training("mask", corpus, tmp_path / folder, steps, "--convert_every=0"))
-    whole, parts = tmp_path / "whole/run", tmp_path / "parts/run"
-    ours, theirs = variables(parts, 5), variables(whole, 5)
+    parts, _, _ = resumed("mask")
+    finished_here(*training("mask", corpus, tmp_path, 4, "--convert_every=0"))
+    ours, theirs = variables(parts, 4), variables(tmp_path / "run", 4)
     assert ours.keys() == theirs.keys() and len(ours) > 300
     for name, value in theirs.items():
         np.testing.assert_array_equal(ours[name], value, err_msg=name)
-    assert scalars(parts, "loss/") == scalars(whole, "loss/")
+    assert scalars(parts, "loss/") == scalars(tmp_path / "run", "loss/")
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +147,11 @@ def mask_run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         longest.append(arguments[5])
         return pairs(*arguments)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, steps_without_graph():
         patch.setattr(session, "training_pairs", spy)
-        here(*training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0"))
+        finished_here(
+            *training("mask", corpus, folder, 1, "--convert_every=0", "--held_out_fraction=0")
+        )
     assert longest == [4], "a quarter of a crop of 16 frames"
     return folder / "run"
 
@@ -151,7 +164,7 @@ def test_a_vocoder_can_be_chosen_when_converting(
     melgan.save(generator, tmp_path / "melgan.npz", melgan.Analysis(sample_rate_hz=16_000))
     waves = {}
     for vocoder in ("griffin_lim", "melgan"):
-        here(
+        finished_here(
             "convert.py", f"--run_dir={mask_run}", f"--input={corpus}/low/00.wav",
             f"--output={tmp_path}/{vocoder}", f"--vocoder={vocoder}",
             f"--vocoder_checkpoint={tmp_path}/melgan.npz",
@@ -167,7 +180,7 @@ def test_the_default_vocoder_is_that_of_the_run(
 ) -> None:
     waves = []
     for name, flags in (("as it is", []), ("the run's", [4]), ("another", [5])):
-        here(
+        finished_here(
             "convert.py", f"--run_dir={mask_run}", f"--input={corpus}/low/00.wav",
             f"--output={tmp_path}/{name}", *(f"--griffin_lim_iterations={n}" for n in flags),
         )  # fmt: skip
