@@ -197,7 +197,8 @@ def main() -> None:
     print(f"{machine.describe()}\n")
     index = measure_index(UTTERANCES)
     if given.paper:
-        estimate(*given.paper, index)
+        work_s, task_ms = given.paper
+        estimate(work_s, task_ms, index)
         return
     hours = given.files * LENGTH_S / 3600
     costs: dict[str, list[Cost]] = {}
