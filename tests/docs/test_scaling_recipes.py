@@ -9,7 +9,7 @@ import yaml
 from absl import flags
 from conftest import REPOSITORY
 
-from cyclegan_vc_tf.cli import train
+from cyclegan_vc_tf.cli import prepare, train
 from cyclegan_vc_tf.training import cluster
 
 GUIDE = (REPOSITORY / "docs/guides/scaling.md").read_text()
@@ -83,7 +83,7 @@ def test_two_terminals_are_two_workers() -> None:
 
 def test_the_slurm_script_starts_one_task_after_the_other(tmp_path: Path) -> None:
     """A stand-in for srun fails once; the script goes on with the next attempt."""
-    (script,) = blocks("bash")
+    script, _ = blocks("bash")
     calls = tmp_path / "calls"
     (tmp_path / "srun").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n[ $(wc -l < {calls}) = 2 ]\n')
     (tmp_path / "sleep").write_text("#!/bin/sh\n")
@@ -96,3 +96,26 @@ def test_the_slurm_script_starts_one_task_after_the_other(tmp_path: Path) -> Non
     assert first.startswith("--distribution=block --kill-on-bad-exit=1 python train.py --preset=")
     assert_flags_exist(first.partition("python train.py")[2])
     assert all(line.startswith(("#", "#SBATCH --")) for line in script.splitlines()[:8])
+
+
+def test_the_slurm_script_prepares_with_a_scheduler_and_workers(tmp_path: Path) -> None:
+    """Stand-ins for dask, srun and python write their arguments down."""
+    _, script = blocks("bash")
+    calls = tmp_path / "calls"
+    for name in ("dask", "srun", "python"):
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\necho {name} "$@" >> {calls}\n'
+            f"[ {name} = dask ] && echo {{}} > scheduler.json\n:\n"
+        )
+        (tmp_path / name).chmod(0o755)
+    variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-c", script + "wait\n"], cwd=tmp_path, env=variables, check=True)
+    file = tmp_path / "scheduler.json"
+    found = sorted(calls.read_text().splitlines())
+    assert found[0] == f"dask scheduler --scheduler-file={file}"
+    assert found[2] == f"srun dask worker --scheduler-file={file} --nthreads=1"
+    command = found[1].removeprefix("python -m cyclegan_vc_tf prepare ")
+    values = flags.FlagValues()
+    prepare.define(values)
+    values(["prepare", *command.split()])
+    assert values.scheduler == str(file)
