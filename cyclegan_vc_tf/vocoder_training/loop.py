@@ -134,23 +134,29 @@ def _fit(
             step += 1
             progress.update()
             is_last = stop.is_set() or step == schedule.steps
-            if not finite:
-                _raise_nonfinite({name: float(value) for name, value in tensors.items()}, step)
-            if is_last or step % schedule.log_every == 0:
+            is_logged = is_last or step % schedule.log_every == 0
+            if is_logged or not finite:
                 report = {name: float(value) for name, value in tensors.items()}
+            if not finite:
+                _raise_nonfinite(report, step)
+            if is_logged:
                 tensorboard.write_scalars(report | speed.at(step), step)
                 progress.set_postfix(loss=f"{report['loss/vocoder']:.3f}", refresh=False)
-            is_sampled = schedule.sample_every > 0 and step % schedule.sample_every == 0
-            vocoder = NeuralVocoder(
-                config.features, config.network, trainer.networks, mean, std, step
+            is_saved = is_last or step % schedule.checkpoint_every == 0
+            is_sampled = step == schedule.steps or (
+                schedule.sample_every > 0 and step % schedule.sample_every == 0
             )
-            if is_last or step % schedule.checkpoint_every == 0:
+            if is_saved or is_sampled:
+                vocoder = NeuralVocoder(
+                    config.features, config.network, trainer.networks, mean, std, step
+                )
+            if is_saved:
                 if name := trainer.find_nonfinite():
                     raise TrainingError(f"{name} became NaN or infinite at step {step}; {REMEDY}")
                 writer.flush()
                 found.checkpoints.save(trainer.checkpoint, step, schedule.keep_checkpoints)
                 neural.save(found.path, vocoder)
-            if is_sampled or step == schedule.steps:
+            if is_sampled:
                 with tensorboard.reporting_failures(f"samples of step {step}", say):
                     line = write_samples(vocoder, held_out, step)
                     progress.clear()
