@@ -2,8 +2,21 @@
 
 from pathlib import Path
 
+from absl import flags
+
 from cyclegan_vc_tf.system import text_files
 from cyclegan_vc_tf.system.errors import InputError
+
+
+def define_run_dir(values: flags.FlagValues) -> None:
+    """Define `--run_dir` of a command that trains."""
+    flags.DEFINE_string(
+        "run_dir",
+        "",
+        "Run folder. An existing run is resumed; it keeps the settings that are not given.",
+        flag_values=values,
+        module_name="run",
+    )
 
 
 def new_file(value: str) -> Path:

@@ -9,7 +9,7 @@ python train.py --run_dir=runs/anna-ben --steps=2000
 from absl import flags
 
 from cyclegan_vc_tf import api
-from cyclegan_vc_tf.cli import command
+from cyclegan_vc_tf.cli import command, paths
 from cyclegan_vc_tf.config import overrides, preset_files
 from cyclegan_vc_tf.config.presets import define_run_flags
 from cyclegan_vc_tf.config.run import RunConfig
@@ -20,13 +20,7 @@ def define(values: flags.FlagValues) -> None:
     """Define the flags of the command."""
     preset_files.define_preset_flag(values)
     define_run_flags(values)
-    flags.DEFINE_string(
-        "run_dir",
-        "",
-        "Run folder. An existing run is resumed; it keeps the settings that are not given.",
-        flag_values=values,
-        module_name="run",
-    )
+    paths.define_run_dir(values)
 
 
 def train(values: flags.FlagValues) -> int:

@@ -20,13 +20,7 @@ def define(values: flags.FlagValues) -> None:
     settings.define_flags(VocoderRunConfig, values)
     # Flags have the defaults of the features' own class, where mel-cepstra come first.
     values.set_default("spectra", VocoderRunConfig().features.spectra)
-    flags.DEFINE_string(
-        "run_dir",
-        "",
-        "Run folder. An existing run is resumed; it keeps the settings that are not given.",
-        flag_values=values,
-        module_name="run",
-    )
+    paths.define_run_dir(values)
 
 
 def train_vocoder(values: flags.FlagValues) -> int:

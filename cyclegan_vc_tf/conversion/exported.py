@@ -10,9 +10,9 @@ import numpy as np
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
-from cyclegan_vc_tf.runs import exported_files, exported_model, run_files
+from cyclegan_vc_tf.runs import exported_files, exported_model
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
-from cyclegan_vc_tf.system import onnx_sessions
+from cyclegan_vc_tf.system import files, onnx_sessions
 from cyclegan_vc_tf.system.errors import InputError
 
 REMEDY = "expected an ONNX file of the command export"
@@ -42,7 +42,7 @@ class ExportedGenerator:
             )
             shape = (None, self.about.config.features.bins)
             onnx_sessions.check_graph(self._session, {INPUT: shape, OUTPUT: shape})
-        except (InputError, *run_files.DAMAGE_ERRORS) as error:
+        except (InputError, *files.DAMAGE_ERRORS) as error:
             reason = "it has no description" if isinstance(error, KeyError) else error
             raise InputError(f"--run_dir {path} is not usable ({reason}); {REMEDY}") from error
 

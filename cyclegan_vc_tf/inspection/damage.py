@@ -101,7 +101,7 @@ def read_parts(path: Path) -> tuple[dict[str, Any], list[Problem]]:
             names_file = reason.startswith(str(path / file))
             what = reason.split(";")[0] if names_file else f"{path / file}: {reason}"
             problems.append(Problem(what, remedy))
-        except run_files.DAMAGE_ERRORS as error:
+        except files.DAMAGE_ERRORS as error:
             problems.append(Problem(f"{path / file} cannot be read ({_reason(error)})", remedy))
     return parts, problems
 
@@ -164,7 +164,7 @@ def check_weights(path: Path, networks: Mapping[str, keras.Model]) -> list[Probl
             for name, network in networks.items():
                 for address, variable in addresses(network).items():
                     half_precision.find_weight(arrays, name, address, tuple(variable.shape))
-    except run_files.DAMAGE_ERRORS as error:
+    except files.DAMAGE_ERRORS as error:
         return [Problem(f"{file} cannot be read ({_reason(error)})", "get the published run again")]
     return []
 

@@ -105,7 +105,7 @@ def parse(text: str) -> ExportedModel:
     Raises:
         InputError: This version does not know a setting.
         ValueError: The text is damaged, or has another format. Other damage raises one of
-            `run_files.DAMAGE_ERRORS`.
+            `files.DAMAGE_ERRORS`.
     """
     data = files.parse_json(text.encode())
     if "kind" in data:

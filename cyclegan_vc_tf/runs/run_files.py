@@ -1,9 +1,11 @@
 """Files of a run folder: names, readers and writers."""
 
 import dataclasses
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +44,6 @@ CORPUS_TYPES: dict[str, type] = {
     "held_out_sha256": dict,
 }  # fmt: skip
 """Types of the entries of a speaker in the table of recordings."""
-
-DAMAGE_ERRORS = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    OverflowError,
-)
-"""Exceptions that damaged JSON and NumPy files raise."""
 
 
 def exists(path: Path) -> bool:
@@ -100,7 +91,30 @@ def refuse_unusable_names(path: Path) -> None:
         raise InputError(f"--run_dir {path} {fault}; give the folder another name")
 
 
-def clear_partial(partial: Path) -> None:
+@contextmanager
+def creating(path: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which becomes the run folder `path` if the block succeeds.
+
+    Raises:
+        InputError: `path` exists and is not an empty folder, or another process creates it.
+    """
+    check_free(path)
+    partial = files.partial_folder(path)
+    with files.locked(partial / LOCK, wait=False) as alone:
+        if not alone:
+            raise InputError(
+                f"--run_dir {path} is being created by another process; give another folder"
+            )
+        check_free(path)
+        try:
+            _clear_partial(partial)
+            yield partial
+            os.replace(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _clear_partial(partial: Path) -> None:
     """Remove the leftovers of a killed process, except the lock, which this process holds."""
     for leftover in partial.iterdir():
         if leftover.name != LOCK:
@@ -148,10 +162,38 @@ def write_settings(folder: Path, run_dir: Path, config: RunConfig) -> None:
 
     The address of a scheduler is left out, as it belongs to a command.
     """
-    config = _without_scheduler(config)
+    write_config(folder, run_dir, _without_scheduler(config))
+
+
+def write_config(folder: Path, run_dir: Path, config: Any) -> None:
+    """Write settings of any class into `folder`, as those of the run folder `run_dir`.
+
+    Args:
+        folder: Folder to write to.
+        run_dir: Final path of the run folder.
+        config: Dataclass of settings.
+    """
     text = settings.to_flags(config) + flag_files.format_line("run_dir", run_dir)
     files.write_text(folder / "flags.txt", text)
     files.write_json(folder / CONFIG, dataclasses.asdict(config))
+
+
+def refuse_changed_settings(run_dir: Path, before: Any, now: Any) -> None:
+    """Refuse to resume with changed settings that must not change.
+
+    Args:
+        run_dir: Run folder.
+        before: Settings of the run.
+        now: Settings to resume with, of the same class.
+
+    Raises:
+        InputError: A setting differs that must not change on a resume.
+    """
+    if differences := settings.resume_differences(before, now):
+        raise InputError(
+            f"--run_dir {run_dir} is a run with other settings: {'; '.join(differences)}; "
+            "leave them as they were, or give another --run_dir"
+        )
 
 
 def read_settings(folder: Path) -> RunConfig:
@@ -161,7 +203,7 @@ def read_settings(folder: Path) -> RunConfig:
 
     Raises:
         InputError: This version does not know a setting. Other damage raises one of
-            `DAMAGE_ERRORS`.
+            `files.DAMAGE_ERRORS`.
     """
     return _without_scheduler(settings.from_dict(RunConfig, files.read_json(folder / CONFIG)))
 

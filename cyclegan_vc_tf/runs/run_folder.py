@@ -15,8 +15,6 @@ RUN/converted/              held-out recordings, converted at the end of trainin
 """
 
 import dataclasses
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -26,7 +24,6 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
@@ -228,21 +225,9 @@ def create_run(
     Raises:
         InputError: `path` exists and is not an empty folder, or another process creates it.
     """
-    run_files.check_free(path)
-    partial = files.partial_folder(path)
-    with files.locked(partial / run_files.LOCK, wait=False) as alone:
-        if not alone:
-            raise InputError(
-                f"--run_dir {path} is being created by another process; give another folder"
-            )
-        run_files.check_free(path)
-        try:
-            run_files.clear_partial(partial)
-            run_files.write_all(partial, path, config, statistics, corpus)
-            fill(partial)
-            os.replace(partial, path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with run_files.creating(path) as partial:
+        run_files.write_all(partial, path, config, statistics, corpus)
+        fill(partial)
     return open_run(path)
 
 
@@ -267,7 +252,7 @@ def open_run(path: Path) -> RunFolder:
         statistics = run_files.read_statistics(path)
         if fault := run_files.find_statistics_fault(statistics, config):
             raise ValueError(f"{run_files.STATISTICS}: {fault}")
-    except (InputError, *run_files.DAMAGE_ERRORS) as error:
+    except (InputError, *files.DAMAGE_ERRORS) as error:
         raise InputError(
             f"--run_dir {path} is damaged: {error}; see python -m cyclegan_vc_tf inspect"
         ) from error
@@ -283,12 +268,7 @@ def check_resume_settings(run: RunFolder, config: RunConfig) -> None:
         InputError: A setting differs that must not change on a resume.
     """
     old = run.config if run.has_recordings else replace(run.config, corpus=config.corpus)
-    differences = settings.resume_differences(old, config)
-    if differences:
-        raise InputError(
-            f"--run_dir {run.path} is a run with other settings: {'; '.join(differences)}; "
-            "leave them as they were, or give another --run_dir"
-        )
+    run_files.refuse_changed_settings(run.path, old, config)
 
 
 def check_resume_recordings(run: RunFolder, corpus: Mapping[str, Any]) -> None:

@@ -14,6 +14,17 @@ from typing import Any
 PARTIAL_SUFFIX = ".partial"
 """Ending of the name of a file that is being written."""
 
+DAMAGE_ERRORS = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+"""Exceptions that damaged JSON and NumPy files raise."""
+
 _BLOCK_BYTES = 2**20
 
 

@@ -9,15 +9,12 @@ RUN/versions.json           versions of the software that trained the run, by st
 RUN/events.out.tfevents.*   event files for TensorBoard
 """
 
-import dataclasses
-import os
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclegan_vc_tf.config import flag_files, settings
+from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.vocoder_training import VocoderRunConfig
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
@@ -69,21 +66,9 @@ def create_run(path: Path, config: VocoderRunConfig, hashes: Hashes) -> VocoderR
     Raises:
         InputError: `path` exists and is not an empty folder, or another process creates it.
     """
-    run_files.check_free(path)
-    partial = files.partial_folder(path)
-    with files.locked(partial / run_files.LOCK, wait=False) as alone:
-        if not alone:
-            raise InputError(
-                f"--run_dir {path} is being created by another process; give another folder"
-            )
-        run_files.check_free(path)
-        try:
-            run_files.clear_partial(partial)
-            files.write_json(partial / RECORDINGS, hashes)
-            _write_settings(partial, path, config)
-            os.replace(partial, path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with run_files.creating(path) as partial:
+        files.write_json(partial / RECORDINGS, hashes)
+        run_files.write_config(partial, path, config)
     return VocoderRun(path, config)
 
 
@@ -100,7 +85,7 @@ def open_run(path: Path) -> VocoderRun:
         )
     try:
         config = settings.from_dict(VocoderRunConfig, files.read_json(path / run_files.CONFIG))
-    except (InputError, *run_files.DAMAGE_ERRORS) as error:
+    except (InputError, *files.DAMAGE_ERRORS) as error:
         raise InputError(f"--run_dir {path} is damaged: {error}; begin a new run") from error
     return VocoderRun(path, config)
 
@@ -116,11 +101,7 @@ def resume_run(run: VocoderRun, config: VocoderRunConfig, hashes: Hashes) -> Voc
     Raises:
         InputError: A setting or a recording differs that must not change on a resume.
     """
-    if differences := settings.resume_differences(run.config, config):
-        raise InputError(
-            f"--run_dir {run.path} is a run with other settings: {'; '.join(differences)}; "
-            "leave them as they were, or give another --run_dir"
-        )
+    run_files.refuse_changed_settings(run.path, run.config, config)
     try:
         before = files.read_json(run.path / RECORDINGS)
         changed = {
@@ -129,19 +110,12 @@ def resume_run(run: VocoderRun, config: VocoderRunConfig, hashes: Hashes) -> Voc
             for name in {*before[kind], *now}
             if before[kind].get(name) != now.get(name)
         }
-    except run_files.DAMAGE_ERRORS as error:
+    except files.DAMAGE_ERRORS as error:
         raise InputError(f"--run_dir {run.path} is damaged: {error}; begin a new run") from error
     if changed:
         raise InputError(
             f"--audio_dir or --held_out_dir has other recordings than the run began with: "
             f"{join_names(sorted(changed), 3)}; restore them, or give another --run_dir"
         )
-    _write_settings(run.path, run.path, config)
+    run_files.write_config(run.path, run.path, config)
     return VocoderRun(run.path, config)
-
-
-def _write_settings(folder: Path, run_dir: Path, config: VocoderRunConfig) -> None:
-    """Write the settings into `folder`, as those of the run folder `run_dir`."""
-    text = settings.to_flags(config) + flag_files.format_line("run_dir", run_dir)
-    files.write_text(folder / "flags.txt", text)
-    files.write_json(folder / run_files.CONFIG, dataclasses.asdict(config))

@@ -25,7 +25,7 @@ from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import conditioning, source_filter
 from cyclegan_vc_tf.vocoders.excitation import excite
-from cyclegan_vc_tf.vocoders.vocoder_folders import DAMAGE_ERRORS, SETTINGS, WEIGHTS
+from cyclegan_vc_tf.vocoders.vocoder_folders import SETTINGS, WEIGHTS
 
 FORMAT = 1
 """Format number of the files; it rises when their content changes."""
@@ -197,7 +197,7 @@ def load(folder: Path) -> NeuralVocoder:
                 variable.assign(_take(arrays, f"{name}/{address}", tuple(variable.shape)))
         if arrays:
             raise ValueError(f"{next(iter(arrays))} belongs to no network")
-    except (InputError, *DAMAGE_ERRORS) as error:
+    except (InputError, *files.DAMAGE_ERRORS) as error:
         raise InputError(
             f"the vocoder {folder} is damaged: {error}; train or get it anew"
         ) from error

@@ -15,9 +15,6 @@ MODELS_DIR = Path(__file__).parent / "models"
 F0_SETTINGS = ("f0_method", "f0_floor_hz", "f0_ceiling_hz")
 """Settings of the analysis in which a vocoder may differ from a run."""
 
-DAMAGE_ERRORS = (AttributeError, LookupError, OSError, OverflowError, TypeError, ValueError)
-"""Exceptions that damaged JSON and NumPy files raise."""
-
 
 def names() -> list[str]:
     """Return the names of the vocoders that come with the package, sorted."""
@@ -56,7 +53,7 @@ def fits(folder: Path, config: FeatureConfig) -> bool:
     try:
         data = files.read_json(folder / SETTINGS)["features"]
         return not list_differences(settings.from_dict(FeatureConfig, data), config)
-    except (InputError, *DAMAGE_ERRORS):
+    except (InputError, *files.DAMAGE_ERRORS):
         return False
 
 

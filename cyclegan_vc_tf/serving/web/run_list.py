@@ -120,7 +120,7 @@ def read_config(path: Path) -> RunConfig:
     """
     try:
         return run_files.read_settings(path)
-    except run_files.DAMAGE_ERRORS as error:
+    except files.DAMAGE_ERRORS as error:
         raise InputError(f"{path.name} is damaged: {error}; see the tab Runs") from error
 
 

@@ -164,7 +164,7 @@ def _read_steps(run_dir: Path) -> int:
     """Return the number of steps in the settings; 0 if they cannot be read."""
     try:
         return run_files.read_settings(run_dir).training.steps
-    except (*run_files.DAMAGE_ERRORS, InputError):
+    except (*files.DAMAGE_ERRORS, InputError):
         return 0
 
 
