@@ -1,6 +1,6 @@
 """Trainer: networks, optimisers, the two-optimiser training step and the state it changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -154,12 +154,7 @@ class Trainer:
 
     def find_nonfinite(self) -> str:
         """Return the name of a network with a NaN or infinite weight; empty if there is none."""
-        for networks in (self.generators, self.discriminators):
-            for model in networks.values():
-                finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in model.weights]
-                if not tf.reduce_all(finite):
-                    return f"{model.name}'s weights"
-        return ""
+        return find_nonfinite([*self.generators.values(), *self.discriminators.values()])
 
     def loss_terms(
         self,
@@ -293,6 +288,15 @@ def trainable_variables(networks: Mapping[Any, keras.Model]) -> list[tf.Variable
     return [
         plain(variable) for model in networks.values() for variable in model.trainable_variables
     ]
+
+
+def find_nonfinite(models: Iterable[keras.Model]) -> str:
+    """Return the name of a network with a NaN or infinite weight; empty if there is none."""
+    for model in models:
+        finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in model.weights]
+        if not tf.reduce_all(finite):
+            return f"{model.name}'s weights"
+    return ""
 
 
 def global_norm_if(measured: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:

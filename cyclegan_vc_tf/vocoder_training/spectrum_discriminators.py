@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.models.layers import Convolutions, without_autograph
 from cyclegan_vc_tf.models.stft import stft
+from cyclegan_vc_tf.vocoders import melgan
 
 HOPS_PER_WINDOW = 4
 """Hops of a discriminator's spectrum per window."""
@@ -21,17 +22,8 @@ COMPRESSION = 0.3
 SAFE_POWER = 1e-6
 """Power that is added before the compression."""
 
-LEAKY_SLOPE = 0.2
-"""Slope of the rectifiers below zero."""
-
 LAYERS = (((3, 9), (1, 4)), ((3, 9), (1, 2)), ((3, 9), (2, 2)), ((3, 3), (1, 1)))
 """Kernel and stride of each convolution but the last, in frames and bins."""
-
-
-@keras.saving.register_keras_serializable("cyclegan_vc_tf")
-def leaky_relu(inputs: tf.Tensor) -> tf.Tensor:
-    """Compute max(x, 0.2 · x) in the type of the input."""
-    return tf.maximum(inputs, LEAKY_SLOPE * inputs)
 
 
 def spectrum_input(waves: tf.Tensor, size: int) -> tf.Tensor:
@@ -70,7 +62,7 @@ def spectrum_discriminator(name: str, channels: int, seed: int) -> keras.Model:
     outputs = []
     for number, (kernel, stride) in enumerate(LAYERS, 1):
         hidden = make(hidden, channels, kernel, stride, f"block_{number}_conv")
-        hidden = keras.layers.Activation(leaky_relu, name=f"block_{number}_leaky")(hidden)
+        hidden = keras.layers.Activation(melgan.leaky_relu, name=f"block_{number}_leaky")(hidden)
         outputs.append(hidden)
     scores = make(hidden, 1, (3, 3), (1, 1), "scores")
     return keras.Model(inputs, [*outputs, scores], name=name)

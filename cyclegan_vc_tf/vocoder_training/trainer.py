@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-import keras
 import tensorflow as tf
 
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -13,7 +12,7 @@ from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
 from cyclegan_vc_tf.models.stack import make_checkpoint
 from cyclegan_vc_tf.training.losses import least_squares_loss
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
-from cyclegan_vc_tf.training.trainer import trainable_variables
+from cyclegan_vc_tf.training.trainer import find_nonfinite, trainable_variables
 from cyclegan_vc_tf.vocoder_training import waveform_losses as losses
 from cyclegan_vc_tf.vocoder_training.examples import Batch
 from cyclegan_vc_tf.vocoder_training.spectrum_discriminators import (
@@ -189,9 +188,4 @@ class VocoderTrainer:
 
     def find_nonfinite(self) -> str:
         """Return the name of a network with a NaN or infinite weight; empty if there is none."""
-        models: dict[str, keras.Model] = {**self.networks, **self.discriminators}
-        for name, model in models.items():
-            finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in model.weights]
-            if not tf.reduce_all(finite):
-                return f"{name}'s weights"
-        return ""
+        return find_nonfinite([*self.networks.values(), *self.discriminators.values()])

@@ -129,7 +129,7 @@ VOCODER = [
     ),
     Case(
         "vocoder's discriminator",
-        ("spectrum_discriminators.spectrum_discriminator", "spectrum_discriminators.leaky_relu"),
+        ("spectrum_discriminators.spectrum_discriminator",),
         Networks(
             discriminator,
             lambda: vocoder.SpectrumDiscriminator(3, spectrum_discriminators.LAYERS),

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.models import frame_layers, stft
 from cyclegan_vc_tf.models.layers import Convolutions
-from cyclegan_vc_tf.vocoder_training import spectrum_discriminators, waveform_losses
-from cyclegan_vc_tf.vocoders import source_filter
+from cyclegan_vc_tf.vocoder_training import waveform_losses
+from cyclegan_vc_tf.vocoders import melgan, source_filter
 from parity.mutation import faults
 from parity.mutation.faults import Fault, layer_call, patch
 
@@ -110,14 +110,10 @@ VOCODER_PARTS: dict[str, dict[str, Fault]] = {
             keras.layers, "ZeroPadding1D", no_lookahead
         ),
     },
-    "spectrum_discriminators.leaky_relu": {
-        "another slope": patch(
-            spectrum_discriminators,
-            "leaky_relu",
-            lambda original, inputs: tf.maximum(inputs, 0.1 * inputs),
-        ),
-    },
     "spectrum_discriminators.spectrum_discriminator": {
+        "another slope": patch(
+            melgan, "leaky_relu", lambda original, inputs: tf.maximum(inputs, 0.1 * inputs)
+        ),
         "strides that are ignored": patch(
             Convolutions,
             "__call__",
