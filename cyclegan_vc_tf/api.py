@@ -15,7 +15,7 @@ from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.runs import exported_files
-from cyclegan_vc_tf.system import startup
+from cyclegan_vc_tf.system import packaged_models, startup
 from cyclegan_vc_tf.system.errors import InputError, escaping
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ def find_run(run: str | Path) -> Path:
         InputError: There is no pretrained model of that name, or the path is empty.
     """
     text = str(run)
-    return pretrained.find(text) if text.startswith(pretrained.PREFIX) else _absolute(run)
+    return pretrained.find(text) if text.startswith(packaged_models.PREFIX) else _absolute(run)
 
 
 def evaluation_folder(run: str | Path, step: int, own_recordings: bool) -> Path:

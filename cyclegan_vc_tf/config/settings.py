@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from cyclegan_vc_tf.config import flag_files
-from cyclegan_vc_tf.system import remote_files
+from cyclegan_vc_tf.system import packaged_models, remote_files
 from cyclegan_vc_tf.system.errors import InputError
 
 Settings = TypeVar("Settings")
@@ -31,9 +31,6 @@ SHARED_SECTIONS = ("features", "network", "training", "augmentation")
 
 ALIASES_MODULE = "old names"
 """Name of the help section that lists the old names."""
-
-PRETRAINED_PREFIX = "pretrained:"
-"""Prefix of a pretrained model's name where a folder is expected."""
 
 GIVEN_WITH_FLAGS: tuple[str, ...] = ()
 """Choices of a field that `define_flags` is given, because its module cannot know them."""
@@ -153,7 +150,7 @@ def from_flags(cls: type[Settings], values: flags.FlagValues, base: Settings) ->
 
 def _is_folder(value: str, field: dataclasses.Field) -> bool:
     """Return whether the value of a setting with `or_folder` is a path."""
-    return value not in field.metadata["choices"] and not value.startswith(PRETRAINED_PREFIX)
+    return value not in field.metadata["choices"] and not value.startswith(packaged_models.PREFIX)
 
 
 def absolute_path(path: str, *, allows_url: bool = False) -> str:
@@ -360,7 +357,7 @@ class _ChoiceOrFolderParser(flags.EnumParser):
         if isinstance(argument, str) and argument and argument not in self.enum_values:
             refuse_unusable_path(argument)
             if (
-                argument.startswith(PRETRAINED_PREFIX)
+                argument.startswith(packaged_models.PREFIX)
                 or os.sep in argument
                 or Path(argument).is_dir()
             ):
@@ -368,7 +365,7 @@ class _ChoiceOrFolderParser(flags.EnumParser):
         try:
             return super().parse(argument)
         except ValueError as error:
-            raise ValueError(f"{error}, or a folder, or {PRETRAINED_PREFIX}NAME") from error
+            raise ValueError(f"{error}, or a folder, or {packaged_models.PREFIX}NAME") from error
 
 
 class _TupleParser(flags.ArgumentParser):

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from cyclegan_vc_tf.system.errors import InputError
-
-PREFIX = "pretrained:"
-"""Prefix of a model's name where a command expects a run folder."""
+from cyclegan_vc_tf.system import packaged_models
 
 MODELS_DIR = Path(__file__).parent / "models"
 
 
 def names() -> list[str]:
     """Return the names of all models, sorted."""
-    return sorted(card.parent.name for card in MODELS_DIR.glob("*/card.md"))
+    return packaged_models.names(MODELS_DIR)
 
 
 def find(text: str) -> Path:
@@ -21,10 +18,4 @@ def find(text: str) -> Path:
     Raises:
         InputError: The package has no model with this name.
     """
-    name = text.removeprefix(PREFIX)
-    if name not in names():
-        raise InputError(
-            f"{text} is not a model of this package; expected {PREFIX} and one of "
-            f"{', '.join(names())}"
-        )
-    return MODELS_DIR / name
+    return packaged_models.find(MODELS_DIR, text, "model")

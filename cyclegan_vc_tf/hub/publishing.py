@@ -22,10 +22,9 @@ from cyclegan_vc_tf.models import half_precision, registry
 from cyclegan_vc_tf.runs import exported_model, run_files
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming import norm_statistics
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
-CARD = "card.md"
 """Name of the model card in the folder."""
 
 CARD_SYSTEMS = ("source", "converted", "world_target")
@@ -68,7 +67,7 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     try:
         half_precision.write(output / run_files.WEIGHTS, networks)
-        files.write_text(output / CARD, card)
+        files.write_text(output / packaged_models.CARD, card)
         files.write_json(output / run_files.PUBLISHED, {"step": step})
         run_files.write_statistics(output, run.statistics)
         run_files.write_corpus(output, no_recordings)

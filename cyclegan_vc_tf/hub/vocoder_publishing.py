@@ -4,11 +4,9 @@ FOLDER/vocoder.json, vocoder.npz   the vocoder; see `vocoders.neural`
 FOLDER/card.md                     model card: voices, licence, features, sizes
 """
 
-import shutil
 from pathlib import Path
 
-from cyclegan_vc_tf.hub.publishing import CARD
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import neural
 from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
@@ -33,15 +31,9 @@ def publish_vocoder(run_dir: Path, output: Path, about: str) -> tuple[int, Path]
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise InputError(f"--output {output} is not empty; expected a new or empty folder")
     vocoder = neural.load(run_dir)
-    partial = files.partial_folder(output)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with files.building(output) as partial:
         neural.save(partial, vocoder, half=True)
-        files.write_text(partial / CARD, vocoder_card(vocoder, about, output.name))
-        partial.replace(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        files.write_text(partial / packaged_models.CARD, vocoder_card(vocoder, about, output.name))
     return vocoder.step, output / WEIGHTS
 
 

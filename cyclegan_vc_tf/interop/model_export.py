@@ -15,6 +15,7 @@ from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.hub import publishing
 from cyclegan_vc_tf.runs.exported_model import ExportedModel, without_paths
 from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.system import packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
 ENDINGS = {"onnx": ".onnx", "tflite": ".tflite", "keras": ".keras", "savedmodel": ""}
@@ -133,7 +134,7 @@ def export(
 
 def _card(run: RunFolder, step: int, about: str, name: str) -> str:
     """Return the card of a published run, or a new one."""
-    card = run.path / publishing.CARD
+    card = run.path / packaged_models.CARD
     if not about and card.is_file():
         return card.read_text(encoding="utf-8", errors="replace")
     return publishing.model_card(run, step, about, name)

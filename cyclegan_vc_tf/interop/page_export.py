@@ -131,10 +131,9 @@ def export(
     Raises:
         InputError: The run lacks a generator, or the vocoder does not fit its spectra.
     """
-    partial = files.partial_folder(output)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        shutil.copytree(SOURCES, partial, ignore=shutil.ignore_patterns(LICENCE))
+    with files.building(output, replaces=True) as partial:
+        licence = shutil.ignore_patterns(LICENCE)
+        shutil.copytree(SOURCES, partial, ignore=licence, dirs_exist_ok=True)
         _copy_runtime(runtime, partial / RUNTIME)
         vocoder = _write_vocoder(run, vocoder_checkpoint, partial / VOCODER, options)
         models = {
@@ -148,12 +147,6 @@ def export(
         inverse = griffin_lim.inverse_filters(run.config.features)
         _write_matrix(partial / "inverse_filters.f32", inverse)
         files.write_json(partial / SETTINGS, describe(models, vocoder, output.name))
-        if output.exists():
-            shutil.rmtree(output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.replace(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return ExportedPage(step, tuple(directions), str(vocoder["name"]))
 
 

@@ -1,6 +1,5 @@
 """SavedModel, Keras and TensorFlow Lite files of generators and vocoders."""
 
-import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -84,18 +83,11 @@ def write_saved_model(path: Path, graph: Graph) -> None:
     if path.exists() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
         raise InputError(f"--output {path} has other files in it; expected a new folder")
     module, function = _trace(graph)
-    partial = files.partial_folder(path)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with files.building(path, replaces=True) as partial:
         tf.saved_model.save(module, str(partial), signatures={"serving_default": function})
         extra = partial / "assets.extra"
         extra.mkdir()
         files.write_text(extra / ENTRY, graph.text)
-        if path.exists():
-            shutil.rmtree(path)
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_lite(path: Path, graph: Graph, calibration: Sequence[np.ndarray] = ()) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -61,6 +62,31 @@ def partial_folder(path: Path) -> Path:
     # The beginning of a long name may be that of another folder too.
     ending = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}{PARTIAL_SUFFIX}"
     return path.with_name(f".{_shorten(path, f'.{ending}')}{ending}")
+
+
+@contextmanager
+def building(path: Path, *, replaces: bool = False) -> Iterator[Path]:
+    """Yield a new folder beside `path`, and rename it to `path` if the block succeeds.
+
+    Leftovers of a killed process are removed.
+
+    Args:
+        path: Folder to make. An empty folder may be there.
+        replaces: Whether a folder with files in it is replaced.
+
+    Raises:
+        OSError: A folder with files in it is there, and must not be replaced.
+    """
+    partial = partial_folder(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if replaces and path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def extended_name(path: Path, extension: str) -> str:

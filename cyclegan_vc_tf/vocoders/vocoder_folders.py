@@ -4,11 +4,10 @@ from pathlib import Path
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.config.settings import PRETRAINED_PREFIX
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
-SETTINGS, WEIGHTS, CARD = "vocoder.json", "vocoder.npz", "card.md"
+SETTINGS, WEIGHTS = "vocoder.json", "vocoder.npz"
 
 MODELS_DIR = Path(__file__).parent / "models"
 
@@ -18,7 +17,7 @@ F0_SETTINGS = ("f0_method", "f0_floor_hz", "f0_ceiling_hz")
 
 def names() -> list[str]:
     """Return the names of the vocoders that come with the package, sorted."""
-    return sorted(card.parent.name for card in MODELS_DIR.glob(f"*/{CARD}"))
+    return packaged_models.names(MODELS_DIR)
 
 
 def find(text: str) -> Path:
@@ -30,15 +29,9 @@ def find(text: str) -> Path:
     Raises:
         InputError: The package has no vocoder with this name.
     """
-    if not text.startswith(PRETRAINED_PREFIX):
+    if not text.startswith(packaged_models.PREFIX):
         return Path(text)
-    name = text.removeprefix(PRETRAINED_PREFIX)
-    if name not in names():
-        raise InputError(
-            f"{text} is not a vocoder of this package; expected {PRETRAINED_PREFIX} and one of "
-            f"{', '.join(names()) or 'none'}"
-        )
-    return MODELS_DIR / name
+    return packaged_models.find(MODELS_DIR, text, "vocoder")
 
 
 def holds_vocoder(folder: Path) -> bool:

@@ -37,6 +37,32 @@ def test_two_writers_use_different_temporary_files(tmp_path: Path) -> None:
     assert path.read_text() == "1", "the writer that ends last wins"
 
 
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_folder_appears_at_the_end_and_whole(tmp_path: Path, replaces: bool) -> None:
+    path = tmp_path / "new" / "model"
+    leftover = files.partial_folder(path) / "leftover"
+    leftover.mkdir(parents=True)
+    with files.building(path, replaces=replaces) as partial:
+        (partial / "a").write_text("1")
+        assert not path.exists()
+    assert [each.name for each in path.iterdir()] == ["a"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_with_files_is_replaced_only_where_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old").write_text("0")
+    with pytest.raises(OSError, match="not empty"), files.building(path) as partial:
+        (partial / "a").write_text("1")
+    with pytest.raises(RuntimeError), files.building(path, replaces=True):
+        raise RuntimeError
+    assert [each.name for each in tmp_path.rglob("*")] == ["model", "old"]
+    with files.building(path, replaces=True) as partial:
+        (partial / "a").write_text("1")
+    assert [each.name for each in tmp_path.rglob("*")] == ["model", "a"]
+
+
 @pytest.mark.parametrize("characters", ["a", "é", "語", "😀", "\udcff"])
 @pytest.mark.parametrize("length", [237, 238, 254, 255])
 def test_the_longest_names_are_written(tmp_path: Path, characters: str, length: int) -> None:

@@ -9,7 +9,7 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.runs import run_files
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import files, packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
 PAGE_FOLDER = ".web"
@@ -42,7 +42,7 @@ class RunList:
 
     def voices(self) -> list[str]:
         """Return the names of all runs and pretrained models, runs first."""
-        return [*self.names(), *(f"{pretrained.PREFIX}{name}" for name in pretrained.names())]
+        return [*self.names(), *(f"{packaged_models.PREFIX}{name}" for name in pretrained.names())]
 
     def find(self, name: str | None) -> Path:
         """Return the folder of a run or of a pretrained model.
@@ -55,7 +55,7 @@ class RunList:
         """
         if not name:
             raise InputError("no run is chosen; choose one")
-        if name.startswith(pretrained.PREFIX):
+        if name.startswith(packaged_models.PREFIX):
             return pretrained.find(name)
         if name not in self.names():
             raise InputError(f"{name!r} is not a run in {self.runs_dir}; choose one of the list")

@@ -4,6 +4,7 @@ import shlex
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.system import packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
 PATHS = frozenset(
@@ -48,7 +49,7 @@ def parse_flags(text: str) -> dict[str, str]:
         if not equals:
             name, value = _switch(name)
         is_folder = name in CHOICES_OR_FOLDER and not (
-            value in CHOICES_OR_FOLDER[name] or value.startswith(settings.PRETRAINED_PREFIX)
+            value in CHOICES_OR_FOLDER[name] or value.startswith(packaged_models.PREFIX)
         )
         if name in PATHS or is_folder:
             raise InputError(f"--{name} is a path, which the page does not take; leave it out")

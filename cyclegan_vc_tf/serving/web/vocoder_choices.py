@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.config.settings import PRETRAINED_PREFIX
+from cyclegan_vc_tf.system import packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import vocoder_folders
 
@@ -59,7 +59,7 @@ def vocoder_settings(value: str, config: RunConfig, runs_dir: Path) -> dict[str,
         return changes | ({"vocoder": GRIFFIN_LIM} if config.vocoder.is_trained_here else {})
     if value == OWN_TRAINED:
         return {"vocoder": config.vocoder.vocoder}
-    if value.startswith(PRETRAINED_PREFIX):
+    if value.startswith(packaged_models.PREFIX):
         return {"vocoder": value}
     if value.startswith(TRAINED_PREFIX):
         name = value.removeprefix(TRAINED_PREFIX)
@@ -76,7 +76,7 @@ def _trained_choices(config: RunConfig, runs_dir: Path) -> list[tuple[str, str]]
     if config.vocoder.is_trained_here:
         choices.append(("vocoder of the run", OWN_TRAINED))
     for name in vocoder_folders.names():
-        value = f"{PRETRAINED_PREFIX}{name}"
+        value = f"{packaged_models.PREFIX}{name}"
         if vocoder_folders.fits(vocoder_folders.find(value), config.features):
             choices.append((value, value))
     folders = sorted((runs_dir / VOCODERS_FOLDER).glob("*/"))
