@@ -1,5 +1,9 @@
 """Layers and losses, each beside its twin in PyTorch."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -61,12 +65,30 @@ NARROW_CONVOLUTIONS = [
 """Convolutions to few channels, see `models.narrow_conv`; all cases have few input channels."""
 
 
-def norm(axes: int, epsilon: float) -> Networks:
-    """Pair `layers.instance_norm` with torch's, of 6 channels."""
+def norm_case(
+    name: str, covers: tuple[str, ...], axes: int, epsilon: float, make: Callable[..., Any]
+) -> Case:
+    """Compare a norm of 6 channels with torch's.
+
+    Args:
+        name: Name of the norm.
+        covers: Parts of this project that the case covers.
+        axes: Number of axes that the norm averages over, 1 or 2.
+        epsilon: Epsilon of the norm.
+        make: Function of the keywords `epsilon` and `name` that makes the layer.
+    """
     kind = nn.InstanceNorm1d if axes == 1 else nn.InstanceNorm2d
-    return Networks(
-        lambda: layer_model(lambda: layers.instance_norm(epsilon, "norm"), 6, axes),
-        lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
+    return Case(
+        name,
+        covers,
+        Networks(
+            lambda: layer_model(lambda: make(epsilon=epsilon, name="norm"), 6, axes),
+            lambda: Named("norm", kind(6, eps=epsilon, affine=True)),
+        ),
+        single_input((1, 16, 6), (3, 7, 6))
+        if axes == 1
+        else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
+        draw=draw_uneven,
     )
 
 
@@ -146,52 +168,34 @@ LAYERS = [
         single_input((1, 16, 12), (3, 7, 12), (1, 1, 12)),
     ),
     *(
-        Case(
+        norm_case(
             f"instance norm, {axes}-D, epsilon {epsilon:g}",
             ("layers.instance_norm", "layers.InstanceNormalization"),
-            norm(axes, epsilon),
-            single_input((1, 16, 6), (3, 7, 6))
-            if axes == 1
-            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
-            draw=draw_uneven,
+            axes,
+            epsilon,
+            layers.instance_norm,
         )
         for axes in (1, 2)
         for epsilon in (1e-6, 1e-5, 1e-3)
     ),
     *(
-        Case(
+        norm_case(
             f"instance norm, means by axis, {axes}-D",
             ("layers.InstanceNormalization",),
-            Networks(
-                lambda axes=axes: layer_model(  # type: ignore[misc]
-                    lambda: NormByAxis(epsilon=1e-6, name="norm"), 6, axes
-                ),
-                norm(axes, 1e-6).twin,
-            ),
-            single_input((1, 16, 6), (3, 7, 6))
-            if axes == 1
-            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
-            draw=draw_uneven,
+            axes,
+            1e-6,
+            NormByAxis,
         )
         for axes in (1, 2)
     ),
     *(
-        Case(
+        norm_case(
             f"keras.layers.GroupNormalization(groups=-1), {axes}-D",
             # `instance_norm` is of Addons on the reference stack, and this on the living one.
             ("layers.instance_norm",),
-            Networks(
-                lambda axes=axes: layer_model(  # type: ignore[misc]
-                    lambda: keras.layers.GroupNormalization(groups=-1, epsilon=1e-6, name="norm"),
-                    6,
-                    axes,
-                ),
-                norm(axes, 1e-6).twin,
-            ),
-            single_input((1, 16, 6), (3, 7, 6))
-            if axes == 1
-            else single_input((1, 6, 8, 6), (3, 5, 3, 6)),
-            draw=draw_uneven,
+            axes,
+            1e-6,
+            partial(keras.layers.GroupNormalization, groups=-1),
         )
         for axes in (1, 2)
     ),
