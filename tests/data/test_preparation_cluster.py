@@ -16,6 +16,7 @@ from dask_processes import (
     wait_for,
     which_modules,
 )
+from s3_server import running_s3, s3_environment
 
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.corpus import CorpusConfig
@@ -31,11 +32,8 @@ DIO = FeatureConfig(f0_method="dio")
 @pytest.fixture(scope="module")
 def storage() -> Iterator[str]:
     """Address of a local server of S3."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_s3() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +41,6 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Itera
     folder = tmp_path_factory.mktemp("cluster")
     with running_cluster(folder, 2, s3_environment(storage)) as started:
         yield started
-
-
-def s3_environment(storage: str) -> dict[str, str]:
-    """Variables by which a process finds the local server of S3."""
-    return {
-        "AWS_ENDPOINT_URL": storage,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
 
 
 def prepare(folder: Path, corpus: CorpusConfig, config: FeatureConfig = DIO) -> FeatureStore:

@@ -338,6 +338,7 @@ def test_the_folder_is_whole_and_small(page: Path, run: RunFolder, runtime: Path
     [
         ({"run": "pretrained:vc1-demo"}, "converts mel-cepstra"),
         ({"runtime": "."}, "npm install onnxruntime-web"),
+        ({"direction": "C2D"}, "received direction C2D; expected A2B or B2A"),
         ({"quantize": "int8"}, "expected none or float16"),
         ({"output": "mine"}, "has other files in it"),
         ({"output": "mine/photo.jpg"}, "is a file"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import write_voices
+from s3_server import running_s3, s3_environment
 
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config import overrides, settings
@@ -22,24 +23,15 @@ from cyclegan_vc_tf.system.remote_files import RemotePath, to_path
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Address of a local server of S3."""
-    started = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
-    started.start()
-    host, port = started.get_host_and_port()
-    yield f"http://{host}:{port}"
-    started.stop()
+    with running_s3() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Client of a local S3 with the empty bucket `speech`."""
     s3fs, boto3 = pytest.importorskip("s3fs"), pytest.importorskip("boto3")
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+    for name, value in s3_environment(server).items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3")
     client.create_bucket(Bucket="speech")
