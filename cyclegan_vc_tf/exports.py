@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclegan_vc_tf.api import find_run
-from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.directions import Direction, parse_direction
 from cyclegan_vc_tf.runs import exported_files
 from cyclegan_vc_tf.system import startup
 from cyclegan_vc_tf.system.errors import InputError
@@ -47,9 +47,7 @@ def export_networks(
         >>> step, names
         (2000, ['generator_A2B', 'generator_B2A'])
     """
-    run_dir, path = find_run(run), Path(output)
-    if run_dir.resolve() in path.resolve().parents:
-        raise InputError(f"--output {path} lies in the run folder; expected another place")
+    run_dir, path = _locate(run, output)
     with startup.fast_import():
         from cyclegan_vc_tf.interop import exporting
         from cyclegan_vc_tf.runs import run_folder
@@ -100,11 +98,8 @@ def export_model(
         >>> about.step, vc.load("heart-to-michael.onnx").directions
         (2000, (<Direction.A2B: 'A2B'>,))
     """
-    run_dir, path = find_run(run), Path(output)
-    if run_dir.resolve() in path.resolve().parents:
-        raise InputError(f"--output {path} lies in the run folder; expected another place")
-    if direction not in tuple(Direction):
-        raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
+    run_dir, path = _locate(run, output)
+    chosen = parse_direction(direction)
     with startup.fast_import():
         from cyclegan_vc_tf.interop import model_export
         from cyclegan_vc_tf.runs import run_folder
@@ -113,7 +108,7 @@ def export_model(
     model_export.check(options, path)
     opened = run_folder.open_run(run_dir)
     picked = opened.pick(str(step))
-    return model_export.export(opened, Direction(direction), picked, path, options)
+    return model_export.export(opened, chosen, picked, path, options)
 
 
 def export_page(
@@ -149,7 +144,7 @@ def export_page(
 
     Raises:
         InputError: The run converts mel-cepstra or lacks the generator, the runtime is not there,
-            the folder has other files in it, or the vocoder does not fit.
+            the folder has other files in it, the direction is wrong, or the vocoder does not fit.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -159,9 +154,8 @@ def export_page(
         ...     print(str(error)[:46])
         runtime . does not have ort.wasm.min.mjs, ort-
     """
-    run_dir, path = find_run(run), Path(output)
-    if run_dir.resolve() in path.resolve().parents:
-        raise InputError(f"--output {path} lies in the run folder; expected another place")
+    run_dir, path = _locate(run, output)
+    chosen = parse_direction(direction) if direction else None
     with startup.fast_import():
         from cyclegan_vc_tf.interop import model_export, page_export
         from cyclegan_vc_tf.runs import run_folder
@@ -174,7 +168,7 @@ def export_page(
     opened = run_folder.open_run(run_dir)
     page_export.check(opened, path)
     picked = opened.pick(str(step))
-    directions = [Direction(direction)] if direction else opened.directions(picked)
+    directions = [chosen] if chosen else opened.directions(picked)
     return page_export.export(
         opened, directions, picked, path, files, str(vocoder_checkpoint), options
     )
@@ -221,3 +215,15 @@ def export_vocoder(
     model_export.check(options, path)
     vocoder_export.check(options)
     return vocoder_export.export(source, path, options)
+
+
+def _locate(run: str | Path, output: str | Path) -> tuple[Path, Path]:
+    """Return the paths of a run and of what is written.
+
+    Raises:
+        InputError: The output lies in the run folder.
+    """
+    run_dir, path = find_run(run), Path(output)
+    if run_dir.resolve() in path.resolve().parents:
+        raise InputError(f"--output {path} lies in the run folder; expected another place")
+    return run_dir, path

@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from cyclegan_vc_tf.system.errors import InputError
+
 SPEAKERS = ("A", "B")
 
 
@@ -40,3 +42,14 @@ class Direction(str, Enum):
     def reverse(self) -> "Direction":
         """The other direction."""
         return Direction.B2A if self is Direction.A2B else Direction.A2B
+
+
+def parse_direction(direction: str) -> Direction:
+    """Return a direction of conversion.
+
+    Raises:
+        InputError: There is no such direction.
+    """
+    if direction not in tuple(Direction):
+        raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
+    return Direction(direction)

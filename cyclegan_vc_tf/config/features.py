@@ -102,6 +102,22 @@ class FeatureConfig:
                 f"expected less than --f0_ceiling_hz, {self.f0_ceiling_hz}"
             )
 
+    def check_f0(self, *, convert: bool, semitones: float) -> None:
+        """Refuse changes of F0 for log-mel spectra, where it cannot be changed separately.
+
+        Args:
+            convert: Whether F0 is mapped to the target speaker's range.
+            semitones: Shift of F0 after that.
+
+        Raises:
+            InputError: The spectra are log-mel spectra, and a value is not the default.
+        """
+        if self.spectra == "log_mel" and (not convert or semitones):
+            raise InputError(
+                "--f0 and --semitones cannot be given: this run converts log-mel spectra, which "
+                "have F0 in them"
+            )
+
 
 _MEL_CEPSTRA_SETTINGS = (
     "frame_period_ms", "mel_cepstra", "f0_method", "f0_floor_hz", "f0_ceiling_hz"

@@ -1,6 +1,6 @@
 """Checks of the arguments of a conversion."""
 
-from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.directions import parse_direction
 from cyclegan_vc_tf.conversion.converter import F0Options
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -13,8 +13,7 @@ def check_options(direction: str, f0: str, semitones: float) -> F0Options:
     Raises:
         InputError: The direction or an option is wrong.
     """
-    if direction not in tuple(Direction):
-        raise InputError(f"received direction {direction}; expected {' or '.join(Direction)}")
+    parse_direction(direction)
     if f0 not in F0_CHOICES:
         raise InputError(f"received f0 {f0}; expected {' or '.join(F0_CHOICES)}")
     if not -36.0 <= semitones <= 36.0:

@@ -22,7 +22,6 @@ from cyclegan_vc_tf.features import frontend, missing_band, normalization, world
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures
-from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import selection
 
 if TYPE_CHECKING:
@@ -196,11 +195,7 @@ class Converter:
         Raises:
             InputError: The run converts log-mel spectra, and an option is not its default.
         """
-        if self.config.spectra == "log_mel" and options != F0Options():
-            raise InputError(
-                "--f0 and --semitones cannot be given: this run converts log-mel spectra, which "
-                "have F0 in them"
-            )
+        self.config.check_f0(convert=options.convert, semitones=options.semitones)
 
     def is_unconvertible(self, samples: np.ndarray) -> bool:
         """Return whether a recording is silent, or too short to have a spectrum."""

@@ -50,11 +50,7 @@ def for_run(
     vocoder.validate(features.spectra)
     window_vocoder = None
     if features.spectra == "log_mel":
-        if not convert_f0 or semitones:
-            raise InputError(
-                "--f0 and --semitones cannot be given: this run converts log-mel spectra, which "
-                "have F0 in them"
-            )
+        features.check_f0(convert=convert_f0, semitones=semitones)
         window_vocoder = _load_vocoder(run, vocoder, features, config)
     elif vocoder.is_trained_here:
         raise InputError(
