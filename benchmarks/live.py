@@ -34,17 +34,23 @@ SPEAKERS = {"A": "heart", "B": "michael"}
 
 SETTINGS = {
     "0 frames": StreamConfig(lookahead_frames=0),
-    "4 frames": StreamConfig(lookahead_frames=4),
-    "8 frames": StreamConfig(),
+    "4 frames": StreamConfig(),
+    "8 frames": StreamConfig(lookahead_frames=8),
     "12 frames": StreamConfig(lookahead_frames=12),
     "24 frames": StreamConfig(lookahead_frames=24, analysis_lookahead_ms=50),
     "48 frames": StreamConfig(lookahead_frames=48, analysis_lookahead_ms=50, block_frames=16),
-    "8 frames, analysis 15 ms": StreamConfig(analysis_lookahead_ms=15),
-    "8 frames, analysis 40 ms": StreamConfig(analysis_lookahead_ms=40),
-    "8 frames, blocks of 8": StreamConfig(block_frames=8),
-    "8 frames, running norms 2 s": StreamConfig(norms="running", norm_seconds=2),
-    "8 frames, running norms 10 s": StreamConfig(norms="running", norm_seconds=10),
-    "8 frames, running norms 60 s": StreamConfig(norms="running", norm_seconds=60),
+    "8 frames, analysis 15 ms": StreamConfig(lookahead_frames=8, analysis_lookahead_ms=15),
+    "8 frames, analysis 40 ms": StreamConfig(lookahead_frames=8, analysis_lookahead_ms=40),
+    "8 frames, blocks of 8": StreamConfig(lookahead_frames=8, block_frames=8),
+    "8 frames, running norms 2 s": StreamConfig(
+        lookahead_frames=8, norms="running", norm_seconds=2
+    ),
+    "8 frames, running norms 10 s": StreamConfig(
+        lookahead_frames=8, norms="running", norm_seconds=10
+    ),
+    "8 frames, running norms 60 s": StreamConfig(
+        lookahead_frames=8, norms="running", norm_seconds=60
+    ),
 }
 """Settings of each row of the table; rows are named by the look-ahead of the generator."""
 

@@ -4,7 +4,7 @@
 
 The held-out recordings of the demo are repeated with pauses. Each minute prints the resident
 memory, chunks that were finished after their period, and underruns. A chunk is an underrun if it is
-finished later than the slack of 15 ms after its last sample.
+finished later than the slack of `live --slack_ms` after its last sample.
 
 A virtual machine may stop a core. A second process that only sleeps and wakes, on that core and
 before all others, measures how late it wakes. Underruns while it could not wake either are counted

@@ -28,9 +28,9 @@ class StreamConfig:
         4, "Frames that are converted at once, a multiple of 4.", minimum=4, maximum=64
     )
     lookahead_frames: int = setting(
-        8,
-        "Frames behind a block that the generator sees, a multiple of 4. More of them sound "
-        "better and come later.",
+        4,
+        "Frames behind a block that the generator sees, a multiple of 4. More of them delay the "
+        "conversion.",
         minimum=0,
         maximum=256,
     )
@@ -118,7 +118,7 @@ class LiveConfig:
         10.0, "Time between two exchanges with devices, in ms.", minimum=1.0, maximum=200.0
     )
     slack_ms: float = setting(
-        15.0,
+        35.0,
         "Converted speech that waits to be played, in ms, in case a block takes longer.",
         minimum=0.0,
         maximum=1000.0,

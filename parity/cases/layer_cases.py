@@ -173,7 +173,8 @@ LAYERS = [
             ("layers.instance_norm", "layers.InstanceNormalization"),
             axes,
             epsilon,
-            layers.instance_norm,
+            # Looked up at each call, so that faults can be put into it.
+            lambda epsilon, name: layers.instance_norm(epsilon, name),
         )
         for axes in (1, 2)
         for epsilon in (1e-6, 1e-5, 1e-3)

@@ -129,7 +129,7 @@ def test_a_recording_keeps_its_length_and_its_rate(tmp_path: Path) -> None:
         "--seconds=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "delay of the conversion 85 ms" in done.stdout
+    assert "delay of the conversion 65 ms" in done.stdout
     converted, converted_hz = soundfile.read(output)
     assert (len(converted), converted_hz) == (rate_hz, rate_hz)
     # The power limit keeps converted speech about as loud as its source.
