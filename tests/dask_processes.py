@@ -87,11 +87,15 @@ class Cluster:
 def running_cluster(
     folder: Path, workers: int, environment: dict[str, str] | None = None
 ) -> Iterator[Cluster]:
-    """Run a cluster whose workers are started again when they die."""
+    """Run a cluster whose workers are started again when they die; all of them have begun."""
+    from distributed import Client
+
     cluster = Cluster(folder, environment)
     try:
         for _ in range(workers):
             cluster.start_worker()
+        with Client(cluster.address) as client:
+            client.wait_for_workers(workers, timeout=MAX_WAIT_S)
         yield cluster
     finally:
         cluster.close()

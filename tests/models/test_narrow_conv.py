@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.eager import context
+from optimized_graphs import optimized_nodes
 
 from cyclegan_vc_tf.models import narrow_conv
 from cyclegan_vc_tf.models.conv_windows import conv_axes
@@ -112,18 +112,7 @@ def gradient_operations(layer: Any, shape: tuple[int, ...]) -> set[str]:
         of_inputs = products._tape.gradient(loss, inputs)
         return [of_inputs, *products.gradients(loss, layer.trainable_variables)]
 
-    context.enable_run_metadata()
-    try:
-        step(normal(*shape, dtype=tf.float32))
-        graphs = context.export_run_metadata().function_graphs
-    finally:
-        context.disable_run_metadata()
-    names = set()
-    for graph in graphs:
-        optimized = graph.post_optimization_graph
-        nodes = [*optimized.node, *(n for f in optimized.library.function for n in f.node_def)]
-        names |= {node.op for node in nodes}
-    return names
+    return {node.op for node in optimized_nodes(step, normal(*shape, dtype=tf.float32))}
 
 
 SLOW = {

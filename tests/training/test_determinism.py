@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import REPOSITORY, busy_processes, variables
-from tensorflow.python.eager import context
+from optimized_graphs import optimized_nodes
 from tensorflow.python.framework import config as tf_config
 
 from benchmarks.harness import workers
@@ -56,23 +56,11 @@ def batch(config: RunConfig) -> list[tf.Tensor]:
 
 def sums_of_three(function: tf.types.experimental.GenericFunction, *inputs: tf.Tensor) -> list[str]:
     """Names of nodes that add three or more terms, in the graph that Grappler has optimised."""
-    context.enable_run_metadata()
-    try:
-        function(*inputs)
-        graphs = context.export_run_metadata().function_graphs
-    finally:
-        context.disable_run_metadata()
-    found = []
-    for graph in graphs:
-        optimized = graph.post_optimization_graph
-        nodes = [*optimized.node, *(n for f in optimized.library.function for n in f.node_def)]
-        assert nodes
-        found += [
-            node.name
-            for node in nodes
-            if node.op == "AccumulateNV2" or (node.op == "AddN" and node.attr["N"].i > 2)
-        ]
-    return found
+    return [
+        node.name
+        for node in optimized_nodes(function, *inputs)
+        if node.op == "AccumulateNV2" or (node.op == "AddN" and node.attr["N"].i > 2)
+    ]
 
 
 @functools.cache
