@@ -96,7 +96,9 @@ def with_a_fault(
     def ours() -> keras.Model:
         model = pair.ours()
         layer = model.get_layer(name)
-        layer.call = fault(layer)
+        broken = fault(layer)
+        # Keras 3 calls dense layers with `training`.
+        layer.call = lambda inputs, training=None: broken(inputs)
         return model
 
     return replace(pair, ours=ours)
