@@ -222,6 +222,7 @@ def evaluate(
     held_out_target_dir: str | Path = "",
     enrolment_source_dir: str | Path = "",
     enrolment_target_dir: str | Path = "",
+    adapt_source: bool = False,
     examples: int = 3,
     output: str | Path = "",
     **metrics_settings: Any,
@@ -239,6 +240,8 @@ def evaluate(
         enrolment_source_dir: Folder of recordings that define speaker A's voice for similarities;
             by default the run's training recordings, or without any the held-out recordings.
         enrolment_target_dir: Folder of recordings that define speaker B's voice.
+        adapt_source: Adapt each direction to the voice of its source recordings, as
+            `VoiceConverter.convert` does.
         examples: Recordings per direction that can be seen and heard in the report.
         output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
             recordings `evaluation/RUN/step-STEP` in the current folder.
@@ -275,8 +278,9 @@ def evaluate(
         )
     )
     evaluation = evaluator.evaluate(
-        opened, opened.pick(str(step)), metrics, examples, held_out, enrolment
-    )
+        opened, opened.pick(str(step)), metrics, examples, held_out, enrolment,
+        adapt_source=adapt_source,
+    )  # fmt: skip
     own = not any([*held_out.values(), *enrolment.values()])
     folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
     folder.mkdir(parents=True, exist_ok=True)

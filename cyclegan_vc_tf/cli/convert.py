@@ -44,6 +44,7 @@ def convert(values: flags.FlagValues) -> int:
         config.direction,
         f0=config.f0,
         semitones=config.semitones,
+        adapt_source=config.adapt_source,
         keep_sample_rate=config.keep_sample_rate,
     )
     if source.is_file() and result.failed:

@@ -38,6 +38,7 @@ def evaluate(values: flags.FlagValues) -> int:
         config.run_dir,
         config.step,
         **folders,
+        adapt_source=config.adapt_source,
         examples=config.examples,
         output=config.output,
         **overrides.given_settings(MetricsConfig, values),

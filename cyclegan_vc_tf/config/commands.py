@@ -36,6 +36,19 @@ def semitones_setting() -> Any:
     return setting(0.0, "Semitones to raise F0 by after --f0.", minimum=-36.0, maximum=36.0)
 
 
+def adapt_source_setting(recordings: str) -> Any:
+    """Return the field of the adaptation to a voice that a model was not trained with.
+
+    Args:
+        recordings: Flag or name of the recordings of that voice.
+    """
+    return setting(
+        False,
+        f"Adapt to the voice of {recordings}, where the model was trained with another: averages "
+        "and deviations of its spectra and F0 are mapped to those of the training.",
+    )
+
+
 @dataclass(frozen=True)
 class ConvertConfig:
     """Settings of one conversion."""
@@ -56,6 +69,7 @@ class ConvertConfig:
     )
     f0: str = f0_setting()
     semitones: float = semitones_setting()
+    adapt_source: bool = adapt_source_setting("--input")
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,7 @@ class EvaluateConfig:
         is_path=True,
         allows_url=True,
     )
+    adapt_source: bool = adapt_source_setting("the source recordings of each direction")
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
         "",

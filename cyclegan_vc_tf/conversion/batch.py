@@ -13,6 +13,7 @@ from pathlib import Path
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.conversion.adaptation import Adaptation
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.system import notebooks, pool
@@ -100,7 +101,7 @@ def convert_files(
     outcomes: dict[Path, _Outcome] = {}
     task = _Task(
         converter.source, converter.target, converter.config, converter.vocoder,
-        converter.holds_statistics, options, keep_sample_rate,
+        converter.holds_statistics, converter.adaptation, options, keep_sample_rate,
     )  # fmt: skip
     with progress_bar(
         desc="Converting", unit="file", total=len(outputs), disable=len(outputs) == 1
@@ -143,6 +144,7 @@ class _Task:
     config: FeatureConfig
     vocoder: VocoderConfig
     holds_statistics: bool
+    adaptation: Adaptation | None
     options: F0Options
     keep_sample_rate: bool
 
@@ -152,7 +154,7 @@ class _Task:
             ask, self.source, self.target, self.config, self.vocoder,
             holds_statistics=self.holds_statistics,
         )  # fmt: skip
-        return self.convert(converter, *paths)
+        return self.convert(converter.adapted(self.adaptation), *paths)
 
     def convert(self, converter: Converter, path: Path, output: Path) -> _Outcome:
         """Convert a recording to a wav file."""

@@ -4,8 +4,10 @@ Imports nothing that needs TensorFlow: workers, which ask their parent for gener
 import this module.
 """
 
+import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,8 @@ from cyclegan_vc_tf.audio import audio_files, resampling, segmentation
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
-from cyclegan_vc_tf.conversion import conditions
+from cyclegan_vc_tf.conversion import adaptation, conditions
+from cyclegan_vc_tf.conversion.adaptation import Adaptation
 from cyclegan_vc_tf.conversion.conditions import Conditions
 from cyclegan_vc_tf.features import frontend, missing_band, normalization, world
 from cyclegan_vc_tf.features.frontend import Features
@@ -66,6 +69,7 @@ class Converter:
     Attributes:
         vocode: Function of features and a number of samples that returns a waveform, (samples,).
         generate: Function of the generator, from and to (frames, bins) arrays.
+        adaptation: Map of another voice's features to the source speaker's; None without one.
 
     Raises:
         InputError: The vocoder is not available, or does not fit the features.
@@ -83,6 +87,7 @@ class Converter:
     ) -> None:
         self.source, self.target, self.config = source, target, config
         self.vocoder, self.holds_statistics = vocoder, holds_statistics
+        self.adaptation: Adaptation | None = None
         self.vocode = selection.make_vocoder(config, vocoder)
         if not inspect.isroutine(generator):
             from cyclegan_vc_tf.conversion.inference import inference_function
@@ -118,6 +123,37 @@ class Converter:
             run.config.vocoder if vocoder is None else vocoder,
             holds_statistics=run.holds_statistics,
         )
+
+    def adapted(self, adaptation: Adaptation | None) -> "Converter":
+        """Return a converter of another voice, with this generator and vocoder.
+
+        Args:
+            adaptation: Map of the voice's features; None for the source speaker.
+        """
+        other = copy.copy(self)
+        other.adaptation = adaptation
+        return other
+
+    def adapted_to(self, waves: Iterable[np.ndarray]) -> "Converter":
+        """Return a converter of the voice of some recordings.
+
+        Recordings are used in their order, up to `adaptation.MAX_SPEECH_S`. Without one that is
+        neither silent nor too short, this converter is returned.
+
+        Args:
+            waves: Recordings of one voice, (samples,) float32 each at `config.sample_rate_hz`.
+        """
+        left, analysed = round(adaptation.MAX_SPEECH_S * self.config.sample_rate_hz), []
+        for wave in waves:
+            piece = wave[:left]
+            if not self.is_unconvertible(piece):
+                analysed.append(self.analyse(piece))
+                left -= len(piece)
+            if left <= 0:
+                break
+        if not analysed:
+            return self
+        return self.adapted(adaptation.estimate(analysed, self.source, self.config))
 
     def convert(self, samples: np.ndarray, options: F0Options = F0Options()) -> np.ndarray:
         """Convert a recording of any length.
@@ -165,8 +201,12 @@ class Converter:
         self, samples: np.ndarray, found: Conditions, options: F0Options
     ) -> np.ndarray:
         """Convert a piece of a recording of certain conditions."""
-        features = self.convert_features(self._analyse_piece(samples, found), options)
-        converted = self.vocode(features, len(samples)) / np.float32(found.gain)
+        features, gain = self._analyse_piece(samples, found), found.gain
+        if self.adaptation is not None:
+            features = self.adaptation.apply(features)
+            gain *= self.adaptation.gain
+        features = self.convert_features(features, options)
+        converted = self.vocode(features, len(samples)) / np.float32(gain)
         if found.limit_hz is None:
             return converted
         return resampling.low_pass(converted, self.config.sample_rate_hz, found.limit_hz)
@@ -236,6 +276,20 @@ class Converter:
                 "came out with NaN or infinite values; the model is not usable"
             )
         return outputs if self.holds_statistics else normalization.denormalize(outputs, self.target)
+
+
+def adapt_to_files(converter: Converter, paths: Iterable[Path]) -> Converter:
+    """Return a converter of the voice of some files, as `Converter.adapted_to` does.
+
+    Files that cannot be read are left out: their conversion says why.
+    """
+
+    def read_usable() -> Iterator[np.ndarray]:
+        for path in paths:
+            with suppress(audio_files.AudioError):
+                yield audio_files.read_resampled(path, converter.config.sample_rate_hz)[0]
+
+    return converter.adapted_to(read_usable())
 
 
 def convert_file(

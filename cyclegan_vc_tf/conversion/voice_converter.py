@@ -17,7 +17,7 @@ from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.conversion import arguments, batch, recordings
 from cyclegan_vc_tf.conversion.batch import BatchResult
-from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
+from cyclegan_vc_tf.conversion.converter import Converter, F0Options, adapt_to_files, convert_file
 from cyclegan_vc_tf.conversion.exported import ExportedRun
 from cyclegan_vc_tf.system.errors import InputError
 
@@ -91,6 +91,7 @@ class VoiceConverter:
         *,
         f0: str = "convert",
         semitones: float = 0.0,
+        adapt_source: bool = False,
     ) -> np.ndarray:
         """Convert the samples of a recording.
 
@@ -102,6 +103,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
+            adapt_source: Adapt to a voice that the model was not trained with: averages and
+                deviations of its spectra and F0 are mapped to the training speaker's.
 
         Returns:
             Converted samples, (samples,) float32, as many as received, at the received rate. Peaks
@@ -133,6 +136,8 @@ class VoiceConverter:
         resampled = resampling.resample(samples, rate_hz, self.sample_rate_hz)
         if converter.is_unconvertible(resampled):
             return samples
+        if adapt_source:
+            converter = converter.adapted_to([resampled])
         converted = resampled.copy()
         for text in converter.convert_in_place(converted, options):
             warnings.warn(f"the recording {text}", stacklevel=2)
@@ -147,6 +152,7 @@ class VoiceConverter:
         *,
         f0: str = "convert",
         semitones: float = 0.0,
+        adapt_source: bool = False,
         keep_sample_rate: bool = False,
     ) -> float:
         """Convert a recording into a wav file of the same duration.
@@ -157,6 +163,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
+            adapt_source: Adapt to a voice that the model was not trained with: averages and
+                deviations of its spectra and F0 are mapped to the training speaker's.
             keep_sample_rate: Write at the rate of the recording instead of the model's.
 
         Returns:
@@ -181,6 +189,8 @@ class VoiceConverter:
         if output.resolve() == path.resolve():
             raise InputError(f"received output {output}, which is the recording; name another file")
         converter, options = self._prepare(direction, f0, semitones)
+        if adapt_source:
+            converter = adapt_to_files(converter, [path])
         found: list[str] = []
         peak = convert_file(
             converter, path, output, options, keep_sample_rate=keep_sample_rate, warnings=found
@@ -197,6 +207,7 @@ class VoiceConverter:
         *,
         f0: str = "convert",
         semitones: float = 0.0,
+        adapt_source: bool = False,
         keep_sample_rate: bool = False,
     ) -> BatchResult:
         """Convert all recordings of a folder, recursively, one process per core.
@@ -207,6 +218,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
+            adapt_source: Adapt to a voice that the model was not trained with: averages and
+                deviations of its spectra and F0 are mapped to the training speaker's.
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:
@@ -233,8 +246,9 @@ class VoiceConverter:
         if source.is_dir() and (names := audio_files.find_unreadable(source)):
             warnings.warn(f"{source}: {audio_files.describe_unreadable(names)}", stacklevel=2)
         return self.convert_files(
-            outputs, direction, f0=f0, semitones=semitones, keep_sample_rate=keep_sample_rate
-        )
+            outputs, direction, f0=f0, semitones=semitones, adapt_source=adapt_source,
+            keep_sample_rate=keep_sample_rate,
+        )  # fmt: skip
 
     def convert_files(
         self,
@@ -243,6 +257,7 @@ class VoiceConverter:
         *,
         f0: str = "convert",
         semitones: float = 0.0,
+        adapt_source: bool = False,
         keep_sample_rate: bool = False,
     ) -> BatchResult:
         """Convert recordings into the wav files that a mapping names, one process per core.
@@ -252,6 +267,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
+            adapt_source: Adapt to a voice that the model was not trained with: averages and
+                deviations of its spectra and F0 are mapped to the training speaker's.
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:
@@ -273,6 +290,8 @@ class VoiceConverter:
         if outputs:
             folders = [str(wav.absolute().parent) for wav in outputs.values()]
             Path(os.path.commonpath(folders)).mkdir(parents=True, exist_ok=True)
+        if adapt_source:
+            converter = adapt_to_files(converter, outputs)
         return batch.convert_files(converter, outputs, options, keep_sample_rate=keep_sample_rate)
 
     def stream(

@@ -107,6 +107,7 @@ class Evaluator:
             own held-out recordings are used.
         enrolment_dirs: Folders of recordings that define the speakers' voices for similarities; by
             default the run's training recordings are used.
+        adapt_source: Whether each direction is adapted to the voice of its source recordings.
 
     Raises:
         InputError: A speaker has no held-out recordings, a recording cannot be used, or the Whisper
@@ -119,8 +120,10 @@ class Evaluator:
         config: MetricsConfig,
         held_out_dirs: Mapping[str, str] | None = None,
         enrolment_dirs: Mapping[str, str] | None = None,
+        *,
+        adapt_source: bool = False,
     ) -> None:
-        self._run = run
+        self._run, self._adapts_source = run, adapt_source
         self._neural_metrics, self._unavailable = neural_metrics.load_neural_metrics(config)
         self._sets = evaluation_sets.load_evaluation_sets(
             run, config.reference_dir, held_out_dirs, enrolment_dirs
@@ -173,7 +176,10 @@ class Evaluator:
         examples: dict[str, dict[str, Waves]] = {}
         for direction, scorer in self._scorers.items():
             converter = converters[direction]
-            waves = {"converted": scorer.convert(converter)}
+            used = converter
+            if self._adapts_source:
+                used = converter.adapted_to(scorer.sources.values())
+            waves = {"converted": scorer.convert(used)}
             if direction not in self._bounds:
                 waves |= scorer.make_bounds(converter)
             scored = dict(self._bounds.get(direction, {}))
@@ -207,6 +213,8 @@ def evaluate(
     example_count: int = 0,
     held_out_dirs: Mapping[str, str] | None = None,
     enrolment_dirs: Mapping[str, str] | None = None,
+    *,
+    adapt_source: bool = False,
 ) -> Evaluation:
     """Evaluate a checkpoint of a run, with a progress bar.
 
@@ -219,11 +227,12 @@ def evaluate(
             own held-out recordings are used.
         enrolment_dirs: Folders of recordings that define the speakers' voices for similarities; by
             default the run's training recordings are used.
+        adapt_source: Whether each direction is adapted to the voice of its source recordings.
 
     Raises:
         InputError: As `Evaluator` says, or the run has no such checkpoint or generator.
     """
-    evaluator = Evaluator(run, config, held_out_dirs, enrolment_dirs)
+    evaluator = Evaluator(run, config, held_out_dirs, enrolment_dirs, adapt_source=adapt_source)
     converters = {
         direction: Converter.for_run(run, direction, run.load_generator(direction, step)[0])
         for direction in Direction

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.features import world
@@ -68,6 +67,13 @@ def warp_matrix(factor: float, config: FeatureConfig) -> np.ndarray:
     return _warp_mel_cepstra(factor, config)
 
 
+def warp_constant(factor: float, config: FeatureConfig) -> np.ndarray:
+    """Return what `warp_matrix` leaves out, (bins,): `spectra @ matrix + constant` is exact."""
+    if config.spectra == "log_mel":
+        return np.zeros(config.bins)
+    return _stretch(np.zeros((1, config.bins)), factor, config)[0]
+
+
 def _warp_mel_cepstra(factor: float, config: FeatureConfig) -> np.ndarray:
     """Return the matrix that stretches WORLD's coded mel-cepstra, (bins, bins).
 
@@ -77,11 +83,16 @@ def _warp_mel_cepstra(factor: float, config: FeatureConfig) -> np.ndarray:
         space".
     """
     probes = np.concatenate([np.zeros((1, config.bins)), PROBE_STEP * np.eye(config.bins)])
-    levels = np.log(world.decode(probes, config))
+    coded = _stretch(probes, factor, config)
+    return (coded[1:] - coded[0]) / PROBE_STEP
+
+
+def _stretch(mel_cepstra: np.ndarray, factor: float, config: FeatureConfig) -> np.ndarray:
+    """Decode mel-cepstra, stretch the envelopes and code them again, (frames, bins) float64."""
+    levels = np.log(world.decode(mel_cepstra, config))
     bins = np.arange(levels.shape[1])
     stretched = np.array([np.interp(bins / factor, bins, level) for level in levels])
-    coded = world.encode(np.exp(stretched), config).astype(np.float64)
-    return (coded[1:] - coded[0]) / PROBE_STEP
+    return world.encode(np.exp(stretched), config).astype(np.float64)
 
 
 def _warp_log_mel(factor: float, config: FeatureConfig) -> np.ndarray:
@@ -111,9 +122,11 @@ def estimate_vtln_factor(voices: Mapping[str, Voice], config: FeatureConfig) -> 
     Source: Eide and Gish, 1996, "A parametric approach to vocal tract length normalization", and
         Lee and Rose, 1996, by maximum likelihood.
     """
-    # Imported here, because these imports take a second and a resumed training does not need them.
+    # Imported here, because these imports take a second, a resumed training does not need them, and
+    # conversion without TensorFlow does not have them.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     # One thread is fastest for products of a few hundred rows. Mixtures need not converge fully.
     with threadpool_limits(1), warnings.catch_warnings():

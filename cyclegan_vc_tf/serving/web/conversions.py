@@ -34,12 +34,14 @@ class Options:
         direction: "A2B" or "B2A".
         f0: "convert" or "keep".
         semitones: Semitones to raise F0 by after that.
+        adapt_source: Whether each recording is of a voice that the model was not trained with.
         keep_sample_rate: Whether results have the rate of their recordings, not the model's.
     """
 
     direction: str = "A2B"
     f0: str = "convert"
     semitones: float = 0.0
+    adapt_source: bool = False
     keep_sample_rate: bool = False
 
 
@@ -172,6 +174,7 @@ def _convert(
                 options.direction,
                 f0=options.f0,
                 semitones=options.semitones,
+                adapt_source=options.adapt_source,
                 keep_sample_rate=options.keep_sample_rate,
             )
     except (AudioError, OSError) as error:

@@ -51,6 +51,10 @@ class ConvertTab:
                 label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5,
                 value=0, elem_id="convert-semitones",
             )  # fmt: skip
+        self.adapt = gr.Checkbox(
+            label="Adapt to another voice", info="For recordings of somebody else than the voice "
+            "was trained with", elem_id="convert-adapt",
+        )  # fmt: skip
         with gr.Accordion("More", open=False):
             self.step = gr.Textbox(
                 label="Checkpoint", info="last, best, or a step", value="last",
@@ -111,7 +115,7 @@ class ConvertTab:
             self.run_conversion,
             [
                 self.files, self.microphone, self.run, self.direction, self.vocoder, self.f0,
-                self.semitones, self.step, self.keep_rate,
+                self.semitones, self.adapt, self.step, self.keep_rate,
             ],
             [self.table, self.outcomes, self.results, self.chosen, self.download_all],
             show_progress="full",
@@ -154,6 +158,7 @@ class ConvertTab:
         vocoder: str,
         f0: str,
         semitones: float,
+        adapt: bool,
         step: str,
         keep_rate: bool,
         request: gr.Request,
@@ -173,7 +178,7 @@ class ConvertTab:
                 vocoder, run_list.read_config(run), self.services.runs.runs_dir
             )
             voices = self.services.voices.load(run, (step or "last").strip(), **settings)
-            options = Options(direction, f0, float(semitones or 0), keep_rate)
+            options = Options(direction, f0, float(semitones or 0), adapt, keep_rate)
             (folder / "converted").mkdir()
             converted = conversions.convert_uploads(
                 voices, taken, folder / "converted", options, config.max_job_seconds
