@@ -107,7 +107,7 @@ def test_delay_is_what_is_stated(run: RunFolder, speech: np.ndarray) -> None:
     scores = [
         np.corrcoef(levels[0][:300], levels[1][shift : shift + 300])[0, 1] for shift in range(40)
     ]
-    assert abs(int(np.argmax(scores)) - 17) <= 1  # 17 times 5 ms.
+    assert abs(int(np.argmax(scores)) - 13) <= 1  # 13 times 5 ms.
 
 
 def test_what_comes_later_does_not_matter(run: RunFolder, speech: np.ndarray) -> None:
