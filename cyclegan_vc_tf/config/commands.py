@@ -44,8 +44,8 @@ def adapt_source_setting(recordings: str) -> Any:
     """
     return setting(
         False,
-        f"Adapt to the voice of {recordings}, where the model was trained with another: averages "
-        "and deviations of its spectra and F0 are mapped to those of the training.",
+        f"Adapt to the voice of {recordings}, where the model was trained with another: its "
+        "frequency axis, its average spectrum and its F0 are moved to the training speaker's.",
     )
 
 

@@ -149,7 +149,7 @@ class Converter:
             if not self.is_unconvertible(piece):
                 analysed.append(self.analyse(piece))
                 left -= len(piece)
-            if left <= 0:
+            if left == 0 or len(piece) < len(wave):
                 break
         if not analysed:
             return self

@@ -103,8 +103,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
-            adapt_source: Adapt to a voice that the model was not trained with: averages and
-                deviations of its spectra and F0 are mapped to the training speaker's.
+            adapt_source: Adapt to a voice that the model was not trained with: its frequency axis,
+                its average spectrum and its F0 are moved to the training speaker's.
 
         Returns:
             Converted samples, (samples,) float32, as many as received, at the received rate. Peaks
@@ -163,8 +163,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
-            adapt_source: Adapt to a voice that the model was not trained with: averages and
-                deviations of its spectra and F0 are mapped to the training speaker's.
+            adapt_source: Adapt to a voice that the model was not trained with: its frequency axis,
+                its average spectrum and its F0 are moved to the training speaker's.
             keep_sample_rate: Write at the rate of the recording instead of the model's.
 
         Returns:
@@ -218,8 +218,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
-            adapt_source: Adapt to a voice that the model was not trained with: averages and
-                deviations of its spectra and F0 are mapped to the training speaker's.
+            adapt_source: Adapt to a voice that the model was not trained with: its frequency axis,
+                its average spectrum and its F0 are moved to the training speaker's.
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:
@@ -267,8 +267,8 @@ class VoiceConverter:
             direction: Direction of conversion.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
-            adapt_source: Adapt to a voice that the model was not trained with: averages and
-                deviations of its spectra and F0 are mapped to the training speaker's.
+            adapt_source: Adapt to a voice that the model was not trained with: its frequency axis,
+                its average spectrum and its F0 are moved to the training speaker's.
             keep_sample_rate: Write at the rate of each recording instead of the model's.
 
         Returns:

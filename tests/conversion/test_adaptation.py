@@ -132,6 +132,10 @@ def test_a_minute_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = voice(120.0, 1.0, seed=0)
     converter.adapted_to([wave] * 50 + [np.tile(wave, 100)] + [wave] * 9)
     assert heard == [16_000] * 50 + [160_000]
+    # A rest that is too short for an analysis ends it too.
+    waves = iter([wave] * 59 + [wave[:-100]] + [wave] * 9)
+    converter.adapted_to(waves)
+    assert heard[51:] == [16_000] * 59 + [15_900] and len(list(waves)) == 8
 
 
 def test_processes_are_told_of_the_adaptation(
