@@ -12,6 +12,12 @@ from importlib.abc import MetaPathFinder
 
 from cyclegan_vc_tf.system.errors import InputError
 
+FEW_OBJECTS = 10_000
+"""Number of objects without garbage collection below which nothing was excluded yet.
+
+Python 3.12 excludes some hundred itself.
+"""
+
 _importing = threading.Lock()
 """Lock of the one thread that imports TensorFlow; the error stream belongs to all threads."""
 
@@ -63,7 +69,9 @@ def collect_later() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        # Once: a later block creates little, and the garbage of that moment would stay for ever.
+        if gc.get_freeze_count() < FEW_OBJECTS:
+            gc.freeze()
         if enabled:
             gc.enable()
 

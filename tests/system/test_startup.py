@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 from conftest import REPOSITORY
@@ -20,6 +21,7 @@ def run_code(code: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def test_garbage_is_collected_again_after_the_import() -> None:
+    gc.unfreeze()
     try:
         before = gc.get_freeze_count()
         with pytest.raises(ImportError), startup.fast_import():
@@ -27,6 +29,26 @@ def test_garbage_is_collected_again_after_the_import() -> None:
             raise ImportError
         assert gc.isenabled()
         assert gc.get_freeze_count() > before + 1000
+    finally:
+        gc.unfreeze()
+
+
+def test_garbage_of_a_later_call_is_not_kept() -> None:
+    class Ring:
+        pass
+
+    gc.unfreeze()
+    try:
+        with startup.fast_import():
+            pass
+        ring = Ring()
+        ring.own = ring  # type: ignore[attr-defined]
+        gone = weakref.ref(ring)
+        del ring
+        with startup.fast_import():
+            pass
+        gc.collect()
+        assert gone() is None
     finally:
         gc.unfreeze()
 
