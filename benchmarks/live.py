@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import machine
+from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config import preset_files
@@ -29,28 +29,22 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.system import processor
 
-SPEAKERS = {"A": "heart", "B": "michael"}
-"""Folder of each speaker in the demo corpus."""
+EIGHT = StreamConfig(lookahead_frames=8)
+"""Settings that rows of other parts than the look-ahead change."""
 
 SETTINGS = {
     "0 frames": StreamConfig(lookahead_frames=0),
     "4 frames": StreamConfig(),
-    "8 frames": StreamConfig(lookahead_frames=8),
+    "8 frames": EIGHT,
     "12 frames": StreamConfig(lookahead_frames=12),
     "24 frames": StreamConfig(lookahead_frames=24, analysis_lookahead_ms=50),
     "48 frames": StreamConfig(lookahead_frames=48, analysis_lookahead_ms=50, block_frames=16),
-    "8 frames, analysis 15 ms": StreamConfig(lookahead_frames=8, analysis_lookahead_ms=15),
-    "8 frames, analysis 40 ms": StreamConfig(lookahead_frames=8, analysis_lookahead_ms=40),
-    "8 frames, blocks of 8": StreamConfig(lookahead_frames=8, block_frames=8),
-    "8 frames, running norms 2 s": StreamConfig(
-        lookahead_frames=8, norms="running", norm_seconds=2
-    ),
-    "8 frames, running norms 10 s": StreamConfig(
-        lookahead_frames=8, norms="running", norm_seconds=10
-    ),
-    "8 frames, running norms 60 s": StreamConfig(
-        lookahead_frames=8, norms="running", norm_seconds=60
-    ),
+    "8 frames, analysis 15 ms": replace(EIGHT, analysis_lookahead_ms=15),
+    "8 frames, analysis 40 ms": replace(EIGHT, analysis_lookahead_ms=40),
+    "8 frames, blocks of 8": replace(EIGHT, block_frames=8),
+    "8 frames, running norms 2 s": replace(EIGHT, norms="running", norm_seconds=2),
+    "8 frames, running norms 10 s": replace(EIGHT, norms="running", norm_seconds=10),
+    "8 frames, running norms 60 s": replace(EIGHT, norms="running", norm_seconds=60),
 }
 """Settings of each row of the table; rows are named by the look-ahead of the generator."""
 
@@ -121,7 +115,7 @@ class Bench:
         self.similarity = None
         if not neural_metrics.missing_reason(*neural_metrics.SpeakerSimilarity.PACKAGES):
             self.similarity = neural_metrics.SpeakerSimilarity()
-            self.centroids = {side: self._centroid(name) for side, name in SPEAKERS.items()}
+            self.centroids = {side: self._centroid(name) for side, name in held_out.VOICES.items()}
         self.recognizer = None
         if not neural_metrics.missing_reason(*recognizers.PocketSphinx.PACKAGES):
             self.recognizer = recognizers.PocketSphinx()
@@ -138,7 +132,9 @@ class Bench:
     def _sentences(self, direction: Direction, count: int) -> list[Sentence]:
         """Read the first held-out sentences."""
         folder = preset_files.demo_corpus_dir() / "held_out"
-        source, target = (folder / SPEAKERS[side] for side in (direction.source, direction.target))
+        source, target = (
+            folder / held_out.VOICES[side] for side in (direction.source, direction.target)
+        )
         return [
             Sentence(
                 Path(name).stem,

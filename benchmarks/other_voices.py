@@ -8,17 +8,19 @@ to the target's training recordings, and the share of words that PocketSphinx ge
 words of natural speech wrong too: compare with the recordings. Both need the extra `evaluate`.
 """
 
-from collections.abc import Callable
+import argparse
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.harness import held_out, machine
+from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.conversion.converter import Converter
-from cyclegan_vc_tf.evaluation import evaluation_sets, recognizers
-from cyclegan_vc_tf.evaluation.neural_metrics import SpeakerSimilarity
+from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet, read_transcripts
+from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics, SpeakerSimilarity
+from cyclegan_vc_tf.evaluation.recognizers import PocketSphinx
+from cyclegan_vc_tf.evaluation.scoring import Scorer, Waves
+from cyclegan_vc_tf.runs import run_folder
 
 TRAINING = Path("data/demo/train")
 """Folder of the demo's training recordings, one folder per voice."""
@@ -27,39 +29,27 @@ ENROLMENT = 20
 """Training recordings of the target that define its voice."""
 
 
-class Judges:
-    """Metrics of the table.
+def load_metrics(transcripts: Path) -> NeuralMetrics:
+    """Return what the table has."""
+    return NeuralMetrics(
+        SpeakerSimilarity(), recognizer=PocketSphinx(), transcripts=read_transcripts(transcripts)
+    )
 
-    Args:
-        enrolment: Training recordings of the target.
-        transcripts: Sentences by name of a recording.
-        rate_hz: Sample rate of all waveforms.
-    """
 
-    def __init__(self, enrolment: Path, transcripts: Path, rate_hz: int) -> None:
-        self._similarity, self._recognizer = SpeakerSimilarity(), recognizers.PocketSphinx()
-        self._sentences = evaluation_sets.read_transcripts(transcripts)
-        self._rate_hz = rate_hz
-        names = audio_files.find(enrolment)[:ENROLMENT]
-        waves = [audio_files.read_resampled(enrolment / name, rate_hz)[0] for name in names]
-        embedded = [self._similarity.embed(wave, rate_hz) for wave in waves]
-        self._target = self._similarity.centroid([each for each in embedded if each is not None])
-
-    def score(self, waves: dict[str, np.ndarray]) -> str:
-        """Return similarity and words of recordings as cells of the table."""
-        embedded = [self._similarity.embed(wave, self._rate_hz) for wave in waves.values()]
-        cosines = [float(each @ self._target) for each in embedded if each is not None]
-        known = {name: wave for name, wave in waves.items() if name in self._sentences}
-        heard = {
-            name: self._recognizer.transcribe(wave, self._rate_hz) for name, wave in known.items()
-        }
-        words = f"{recognizers.word_error_rate(self._sentences, heard):.2f}" if heard else ""
-        return f"{np.mean(cosines):.3f} | {words}"
+def format_cells(scorer: Scorer, waves: Waves) -> str:
+    """Return similarity and words of recordings as cells of the table."""
+    summary = scorer.score(waves).summary
+    similarity, words = summary["speaker_similarity"], summary["word_error_rate"]
+    return f"{similarity:.3f} | {'' if words is None else f'{words:.2f}'}"
 
 
 def main() -> None:
     """Print the table."""
-    parser = held_out.parser("other_voices", __doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.other_voices", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to measure")
     parser.add_argument(
         "--voice", type=Path, action="append", required=True,
         help="folder of recordings of a voice; repeatable",
@@ -71,24 +61,20 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     direction = Direction(arguments.direction)
-    run, _ = held_out.load(arguments)
+    run = run_folder.open_run(api.find_run(arguments.run_dir))
     converter = Converter.for_run(run, direction, run.load_generator(direction)[0])
-    rate_hz = converter.config.sample_rate_hz
-    own = TRAINING / {"A": "heart", "B": "michael"}[direction.target]
-    judges = Judges(arguments.enrolment or own, arguments.transcripts, rate_hz)
+    own = arguments.enrolment or TRAINING / held_out.VOICES[direction.target]
+    enrolment = [own / name for name in audio_files.find(own)[:ENROLMENT]]
+    metrics = load_metrics(arguments.transcripts)
     print(f"{arguments.run_dir}, {direction}; {machine.describe()}\n\nsimilarity, words wrong\n")
     print("| voice | recordings | | converted | | adapted | |\n|---|---|---|---|---|---|---|")
     for folder in arguments.voice:
-        waves = {
-            Path(name).stem: audio_files.read_resampled(folder / name, rate_hz)[0]
-            for name in audio_files.find(folder)
-        }
-        systems: list[Callable[[np.ndarray], np.ndarray]] = [
-            lambda wave: wave, converter.convert, converter.adapted_to(waves.values()).convert
-        ]  # fmt: skip
-        cells = [
-            judges.score({name: system(wave) for name, wave in waves.items()}) for system in systems
-        ]
+        sources = {Path(name).stem: folder / name for name in audio_files.find(folder)}
+        recordings = EvaluationSet(sources, {}, [], enrolment)
+        scorer = Scorer(recordings, converter.config.sample_rate_hz, metrics)
+        adapted = converter.adapted_to(scorer.sources.values())
+        systems = (scorer.sources, scorer.convert(converter), scorer.convert(adapted))
+        cells = [format_cells(scorer, waves) for waves in systems]
         print(f"| {folder.name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import machine
+from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import MetricsConfig, VocoderConfig
@@ -40,7 +40,7 @@ from cyclegan_vc_tf.vocoders import neural, selection, vocoder_folders
 
 DEMO = Path("data/demo")
 
-VOICES = ("heart", "michael")
+VOICES = tuple(held_out.VOICES.values())
 
 Waves = dict[str, np.ndarray]
 

@@ -14,6 +14,10 @@ DEMO = Path("data/demo/held_out")
 """Folder of the demo's held-out sentences, one folder per voice."""
 
 
+VOICES = {"A": "heart", "B": "michael"}
+"""Folder of each of the demo's speakers."""
+
+
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the flags of a run and of held-out recordings.
 
@@ -27,7 +31,7 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--run_dir", default="pretrained:vc1-demo", help="run to measure")
-    for speaker, voice in zip(SPEAKERS, ("heart", "michael"), strict=True):
+    for speaker, voice in VOICES.items():
         made.add_argument(
             f"--held_out_{speaker}", type=Path, default=DEMO / voice,
             help=f"held-out recordings of speaker {speaker}, with names like the other's",

@@ -176,9 +176,8 @@ class Evaluator:
         examples: dict[str, dict[str, Waves]] = {}
         for direction, scorer in self._scorers.items():
             converter = converters[direction]
-            used = converter
-            if self._adapts_source:
-                used = converter.adapted_to(scorer.sources.values())
+            sources = scorer.sources.values()
+            used = converter.adapted_to(sources) if self._adapts_source else converter
             waves = {"converted": scorer.convert(used)}
             if direction not in self._bounds:
                 waves |= scorer.make_bounds(converter)

@@ -6,28 +6,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import REPOSITORY
 
 from benchmarks import other_voices
+from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
 
 
-class Levels:
-    """Judges that measure the root mean square."""
+class Loudness:
+    """In place of an embedding: one number, the root mean square."""
 
-    def __init__(self, enrolment: Path, transcripts: Path, rate_hz: int) -> None:
-        assert (enrolment.name, rate_hz) == ("heart", 16_000)
+    def embed(self, wave: np.ndarray, rate_hz: int) -> np.ndarray:
+        """Return the level."""
+        assert rate_hz == 16_000
+        return np.array([np.sqrt(np.mean(np.square(wave)))])
 
-    def score(self, waves: dict[str, np.ndarray]) -> str:
-        """Return the level, and no words."""
-        assert list(waves) == ["089"]
-        return f"{np.sqrt(np.mean(np.square(waves['089']))):.6f} | "
+    def centroid(self, embeddings: list[np.ndarray]) -> np.ndarray:
+        """Return a hundred: a similarity is the level in percent."""
+        assert len(embeddings) == other_voices.ENROLMENT
+        return np.full(1, 100.0)
 
 
 def test_a_row_has_the_recording_its_conversion_and_its_adapted_conversion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setattr(other_voices, "Judges", Levels)
+    metrics = NeuralMetrics(Loudness())  # type: ignore[arg-type]
+    monkeypatch.setattr(other_voices, "load_metrics", lambda transcripts: metrics)
     (tmp_path / "anna").mkdir()
     shutil.copy("data/demo/held_out/heart/089.flac", tmp_path / "anna")
     flags = [f"--voice={tmp_path}/anna", "--direction=B2A"]
@@ -36,4 +41,7 @@ def test_a_row_has_the_recording_its_conversion_and_its_adapted_conversion(
     row = capsys.readouterr().out.splitlines()[-1]
     name, *cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert name == "anna"
-    assert len({float(cell) for cell in cells if cell}) == 3
+    recorded, converted, adapted = (float(cell) for cell in cells if cell)
+    samples, _ = soundfile.read("data/demo/held_out/heart/089.flac")
+    assert recorded == pytest.approx(100 * np.sqrt(np.mean(np.square(samples))), abs=1e-3)
+    assert len({recorded, converted, adapted}) == 3
