@@ -1,5 +1,6 @@
 """Adaptation of a conversion to a voice that the generator was not trained with."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,23 @@ def test_the_command_adapts(tmp_path: Path) -> None:
     wanted = voices.convert(samples, rate_hz, "A2B", adapt_source=True)
     np.testing.assert_allclose(adapted, wanted, atol=1e-3)
     assert np.abs(adapted - plain).max() > 0.05
+
+
+def test_an_evaluation_adapts_conversions_alone(tmp_path: Path) -> None:
+    """The man's sentence is given to the generator of the woman's voice; bounds stay."""
+    for speaker in ("heart", "michael"):
+        (tmp_path / speaker).mkdir()
+        shutil.copy(REPOSITORY / f"data/demo/held_out/{speaker}/089.flac", tmp_path / speaker)
+    plain, adapted = (
+        vc.evaluate(
+            DEMO, held_out_source_dir=tmp_path / "michael", held_out_target_dir=tmp_path / "heart",
+            adapt_source=adapts, examples=0, output=tmp_path / str(adapts),
+        ).scores["A2B"]
+        for adapts in (False, True)
+    )  # fmt: skip
+    for system in ("source", "f0_only", "world_target"):
+        assert plain[system].summary == adapted[system].summary
+    assert plain["converted"].summary["mcd_db"] != adapted["converted"].summary["mcd_db"]
 
 
 def _measured(wave: np.ndarray) -> Statistics:

@@ -36,22 +36,24 @@ def voices() -> vc.VoiceConverter:
     return LoadedVoices().load(vc.load("pretrained:vc1-demo")._run.path)
 
 
+@pytest.mark.parametrize("adapt", [False, True])
 def test_conversions_equal_the_api_and_failures_stop_no_other(
-    tmp_path: Path, voices: vc.VoiceConverter
+    tmp_path: Path, voices: vc.VoiceConverter, adapt: bool
 ) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF but nothing else")
     taken = uploads.take([DEMO, broken, tmp_path / "a.txt"], tmp_path / "in", WebConfig())
     (tmp_path / "out").mkdir()
-    options = Options("A2B", semitones=2.0)
+    options = Options("A2B", semitones=2.0, adapt_source=adapt)
     outcomes = list(conversions.convert_uploads(voices, taken, tmp_path / "out", options, 60))
     assert [bool(outcome.converted) for outcome in outcomes] == [True, False, False]
     assert outcomes[1].reason.startswith("cannot be read as audio")
     assert str(tmp_path) not in "".join(outcome.reason for outcome in outcomes)
-    voices.convert_file(DEMO, tmp_path / "expected.wav", "A2B", semitones=2.0)
+    expected = tmp_path / "expected.wav"
+    voices.convert_file(DEMO, expected, "A2B", semitones=2.0, adapt_source=adapt)
     assert outcomes[0].converted is not None
     np.testing.assert_array_equal(
-        soundfile.read(outcomes[0].converted)[0], soundfile.read(tmp_path / "expected.wav")[0]
+        soundfile.read(outcomes[0].converted)[0], soundfile.read(expected)[0]
     )
     archive = conversions.write_zip(outcomes, tmp_path / "all.zip")
     assert archive is not None
