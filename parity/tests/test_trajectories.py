@@ -60,14 +60,13 @@ def test_beyond_that_the_frameworks_part_as_one_parts_from_itself(
     assert found.within.shape == (steps // window, (nudges + 1) * nudges // 2)
     assert found.across.shape == (steps // window, nudges + 1)
     assert found.inside().all(), (found.within, found.across)
-    # Training is chaotic: gaps grow by more than 1,000. In the first window the closest pair
-    # counts: at step 10 an absolute difference is so near zero that one nudge changes its sign, and
-    # with it a gradient.
-    assert found.within[-1].min() > 1000 * found.within[0].min()
+    # Training is chaotic: a nudge of one rounding grows by more than 1,000, for all pairs.
+    assert found.within[-1].min() > 1000 * np.finfo(dtype).eps
 
 
 def test_another_adam_leaves_the_envelope_at_once(corpus: Demo) -> None:
-    # The jump at step 10, see above, would hide the effect of another Adam.
+    # At step 10 an absolute difference is so near zero that one nudge changes its sign, and with it
+    # a gradient: that jump would hide the effect of another Adam.
     found = envelope(corpus, "float64", steps=9, window=9, nudges=2, optimizer=torch.optim.Adam)
     assert not found.inside().any()
     assert np.median(found.across) > SLACK * found.within.max()
