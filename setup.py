@@ -17,7 +17,7 @@ setup(
     package_dir={name: folder for name, (folder, _) in DATA.items()},
     package_data={
         "cyclegan_vc_tf": ["py.typed"],
-        "cyclegan_vc_tf.evaluation": ["templates/*.html"],
+        "cyclegan_vc_tf.evaluation": ["templates/*"],
         "cyclegan_vc_tf.interop": ["page/*"],
         "cyclegan_vc_tf.serving.web": ["*.css", "*.js", "*.svg"],
         "cyclegan_vc_tf.hub": ["models/*/*"],

@@ -15,14 +15,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cyclegan_vc_tf.api import (
-        evaluate,
-        inspect,
-        load,
-        prepare,
-        preset,
-        train,
-    )
+    from cyclegan_vc_tf.api import inspect, load, prepare, preset, train
     from cyclegan_vc_tf.audio.audio_files import AudioError
     from cyclegan_vc_tf.config.corpus import CorpusConfig
     from cyclegan_vc_tf.config.directions import Direction
@@ -35,7 +28,9 @@ if TYPE_CHECKING:
     from cyclegan_vc_tf.conversion.batch import BatchResult
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
     from cyclegan_vc_tf.data.speakers import Speaker
+    from cyclegan_vc_tf.evaluation.comparison_page import Comparison
     from cyclegan_vc_tf.evaluation.evaluator import Evaluation
+    from cyclegan_vc_tf.evaluations import compare, evaluate
     from cyclegan_vc_tf.exchange import (
         import_checkpoint,
         import_vocoder,
@@ -61,6 +56,7 @@ _MODULES = {
     "AugmentationConfig": "config.training",
     "BatchResult": "conversion.batch",
     "Callback": "training.callbacks",
+    "Comparison": "evaluation.comparison_page",
     "CorpusConfig": "config.corpus",
     "Direction": "config.directions",
     "Evaluation": "evaluation.evaluator",
@@ -83,8 +79,9 @@ _MODULES = {
     "Variant": "models.registry",
     "VocoderConfig": "config.run",
     "VoiceConverter": "conversion.voice_converter",
+    "compare": "evaluations",
     "demo_corpus_dir": "config.preset_files",
-    "evaluate": "api",
+    "evaluate": "evaluations",
     "export_model": "exports",
     "export_networks": "exports",
     "export_page": "exports",
@@ -108,6 +105,7 @@ __all__ = [
     "AugmentationConfig",
     "BatchResult",
     "Callback",
+    "Comparison",
     "CorpusConfig",
     "Direction",
     "Evaluation",
@@ -129,6 +127,7 @@ __all__ = [
     "VocoderConfig",
     "VoiceConverter",
     "__version__",
+    "compare",
     "demo_corpus_dir",
     "evaluate",
     "export_model",

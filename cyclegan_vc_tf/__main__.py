@@ -12,6 +12,7 @@ COMMANDS = {
     "convert": "convert recordings; same as convert.py",
     "live": "convert a microphone's sound, or a pipe, as it comes in",
     "evaluate": "measure a run on held-out recordings, and write a report",
+    "compare": "make a page that plays several runs side by side",
     "inspect": "show what a run folder holds, and what is wrong with it",
     "publish": "make a small copy of a run to pass on",
     "import": "make a run folder from a public checkpoint",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cyclegan_vc_tf.config import overrides, preset_files, settings
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.presets import PRESETS
-from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig
+from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.runs import exported_files
 from cyclegan_vc_tf.system import packaged_models, startup
@@ -21,7 +21,6 @@ from cyclegan_vc_tf.system.errors import InputError, escaping
 if TYPE_CHECKING:
     from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
     from cyclegan_vc_tf.data.speakers import Speaker
-    from cyclegan_vc_tf.evaluation.evaluator import Evaluation
     from cyclegan_vc_tf.inspection.inspector import Inspection
     from cyclegan_vc_tf.training.callbacks import Callback, OnStep
     from cyclegan_vc_tf.training.result import TrainingResult
@@ -214,82 +213,6 @@ def train(
     return TrainingResult(path, run_folder.open_run(path).checkpoints.last_step(), finished)
 
 
-def evaluate(
-    run: str | Path,
-    step: str | int = "last",
-    *,
-    held_out_source_dir: str | Path = "",
-    held_out_target_dir: str | Path = "",
-    enrolment_source_dir: str | Path = "",
-    enrolment_target_dir: str | Path = "",
-    adapt_source: bool = False,
-    examples: int = 3,
-    output: str | Path = "",
-    **metrics_settings: Any,
-) -> "Evaluation":
-    """Convert the held-out recordings of a run, measure them and write a report.
-
-    The report is `metrics.json`, `recordings.csv` and `report.html`.
-
-    Args:
-        run: Run folder of a training, folder of a published run, or "pretrained:NAME".
-        step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
-        held_out_source_dir: Folder of recordings of speaker A to evaluate on; by default the run's
-            held-out recordings. Imported, published and pretrained runs need it.
-        held_out_target_dir: Folder of recordings of speaker B to evaluate on.
-        enrolment_source_dir: Folder of recordings that define speaker A's voice for similarities;
-            by default the run's training recordings, or without any the held-out recordings.
-        enrolment_target_dir: Folder of recordings that define speaker B's voice.
-        adapt_source: Adapt each direction to the voice of its source recordings, as
-            `VoiceConverter.convert` does.
-        examples: Recordings per direction that can be seen and heard in the report.
-        output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
-            recordings `evaluation/RUN/step-STEP` in the current folder.
-        **metrics_settings: Changes of `MetricsConfig`, such as `transcripts="transcripts.tsv"`.
-
-    Returns:
-        Metrics by direction, system and name; metrics that were not measured, each with a reason.
-
-    Raises:
-        InputError: The run has nothing held out, or a recording, a model or a setting is wrong.
-
-    Example:
-        >>> import cyclegan_vc_tf as vc
-        >>> evaluation = vc.evaluate("runs/trained", examples=0)
-        >>> evaluation.scores["A2B"]["converted"].summary["mcd_db"] > 0
-        True
-    """
-    run_dir = find_run(run)
-    # TensorFlow takes seconds to import: wrong arguments are refused without it.
-    with startup.fast_import():
-        from cyclegan_vc_tf.evaluation import evaluator, report
-        from cyclegan_vc_tf.runs import events, run_folder
-
-    opened = run_folder.open_run(run_dir)
-    metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
-    held_out, enrolment = (
-        {
-            "A": settings.absolute_path(str(source), allows_url=True),
-            "B": settings.absolute_path(str(target), allows_url=True),
-        }
-        for source, target in (
-            (held_out_source_dir, held_out_target_dir),
-            (enrolment_source_dir, enrolment_target_dir),
-        )
-    )
-    evaluation = evaluator.evaluate(
-        opened, opened.pick(str(step)), metrics, examples, held_out, enrolment,
-        adapt_source=adapt_source,
-    )  # fmt: skip
-    own = not any([*held_out.values(), *enrolment.values()])
-    folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
-    folder.mkdir(parents=True, exist_ok=True)
-    report.write_json(evaluation, folder / "metrics.json")
-    report.write_csv(evaluation, folder / "recordings.csv")
-    report.write_html(evaluation, folder / "report.html", events.read_scalars(run_dir))
-    return evaluation
-
-
 def inspect(run: str | Path) -> "Inspection":
     """Examine a run folder: settings, checkpoints, losses, sizes, and damage.
 
@@ -326,20 +249,6 @@ def find_run(run: str | Path) -> Path:
     """
     text = str(run)
     return pretrained.find(text) if text.startswith(packaged_models.PREFIX) else _absolute(run)
-
-
-def evaluation_folder(run: str | Path, step: int, own_recordings: bool) -> Path:
-    """Return the folder where an evaluation of a run writes its report by default.
-
-    Args:
-        run: Path of the run folder, or "pretrained:NAME".
-        step: Step of the checkpoint.
-        own_recordings: Whether no folder of recordings was given.
-    """
-    run_dir = find_run(run)
-    # A published run's folder may be read-only, and a model card has the run's own recordings.
-    folder = run_dir / "evaluation" if own_recordings else Path("evaluation") / run_dir.name
-    return folder / f"step-{step}"
 
 
 def _absolute(run_dir: str | Path) -> Path:

@@ -32,6 +32,27 @@ def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> F
     return figure
 
 
+def plot_each_spectrogram(recordings: Mapping[str, tuple[np.ndarray, int]]) -> dict[str, Figure]:
+    """Plot a small spectrogram per recording, all with the level scale of the loudest one.
+
+    Args:
+        recordings: Waveform and sample rate in Hz, by name.
+
+    Returns:
+        Figures by name.
+    """
+    levels = {name: _levels_db(wave) for name, (wave, _) in recordings.items()}
+    top_db = max(float(level.max()) for level in levels.values())
+    figures = {}
+    for name, (wave, rate_hz) in recordings.items():
+        figure = Figure(figsize=(4, 2.4), layout="constrained")
+        axes = figure.subplots()
+        _draw_levels(axes, levels[name], top_db, len(wave), rate_hz)
+        axes.set(xlabel="time (s)", ylabel="frequency (kHz)")
+        figures[name] = figure
+    return figures
+
+
 def plot_f0_contours(contours: Mapping[str, np.ndarray], frame_period_ms: float) -> Figure:
     """Plot F0 contours in one panel, with gaps where frames are unvoiced."""
     figure = Figure(figsize=(10, 3.5), layout="constrained")
@@ -65,28 +86,35 @@ def _draw_spectrograms(
     figure: Figure, panels: Sequence[Any], waves: Mapping[str, np.ndarray], sample_rate_hz: int
 ) -> None:
     """Draw a spectrogram per panel, with the level scale of the loudest one."""
-    librosa = caches.load_librosa()
-    levels = {
-        name: librosa.amplitude_to_db(
-            np.abs(librosa.stft(_pad_to_window(wave), n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)),
-            top_db=None,
-        )
-        for name, wave in waves.items()
-    }
+    levels = {name: _levels_db(wave) for name, wave in waves.items()}
     top_db = max(float(level.max()) for level in levels.values())
     for axes, (name, level) in zip(panels, levels.items(), strict=True):
-        mesh = axes.imshow(
-            level,
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            vmin=top_db - DYNAMIC_RANGE_DB,
-            vmax=top_db,
-            extent=(0, len(waves[name]) / sample_rate_hz, 0, sample_rate_hz / 2000),
-        )
+        mesh = _draw_levels(axes, level, top_db, len(waves[name]), sample_rate_hz)
         axes.set(title=name, xlabel="time (s)")
     panels[0].set_ylabel("frequency (kHz)")
     figure.colorbar(mesh, ax=list(panels), label="level (dB)")
+
+
+def _levels_db(wave: np.ndarray) -> np.ndarray:
+    """Return the levels of a spectrogram in dB, (1 + FFT_SAMPLES // 2, frames)."""
+    librosa = caches.load_librosa()
+    spectrum = librosa.stft(_pad_to_window(wave), n_fft=FFT_SAMPLES, hop_length=HOP_SAMPLES)
+    return librosa.amplitude_to_db(np.abs(spectrum), top_db=None)
+
+
+def _draw_levels(
+    axes: Any, levels_db: np.ndarray, top_db: float, samples: int, sample_rate_hz: int
+) -> Any:
+    """Draw a spectrogram in a panel; return the image, for a colour bar."""
+    return axes.imshow(
+        levels_db,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=top_db - DYNAMIC_RANGE_DB,
+        vmax=top_db,
+        extent=(0, samples / sample_rate_hz, 0, sample_rate_hz / 2000),
+    )
 
 
 def _draw_f0_contours(

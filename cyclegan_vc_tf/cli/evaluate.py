@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cyclegan_vc_tf import api
+from cyclegan_vc_tf import evaluations
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import EvaluateConfig
@@ -34,7 +34,7 @@ def evaluate(values: flags.FlagValues) -> int:
         "enrolment_source_dir": config.enrolment_source_dir,
         "enrolment_target_dir": config.enrolment_target_dir,
     }
-    evaluation = api.evaluate(
+    evaluation = evaluations.evaluate(
         config.run_dir,
         config.step,
         **folders,
@@ -56,7 +56,7 @@ def evaluate(values: flags.FlagValues) -> int:
         for warning in warnings:
             print(escape_controls(f"warning: {path} {warning}"))
     own = not any(folders.values())
-    folder = config.output or api.evaluation_folder(config.run_dir, evaluation.step, own)
+    folder = config.output or evaluations.evaluation_folder(config.run_dir, evaluation.step, own)
     print(f"Report: {Path(folder) / 'report.html'}")
     return command.DONE
 

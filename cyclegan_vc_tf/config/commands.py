@@ -117,6 +117,35 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class CompareConfig:
+    """Settings of one comparison."""
+
+    run_dirs: tuple[str, ...] = setting(
+        (), f"Runs to compare, with commas between them. Each one: {RUN_DIR_HELP}"
+    )
+    vocoders: tuple[str, ...] = setting(
+        (),
+        "Vocoders of each run, as in --vocoder; one that does not fit a run is left out and "
+        "named. By default each run has its own vocoder.",
+    )
+    step: str = setting("last", STEP_HELP)
+    held_out_source_dir: str = setting(
+        "",
+        "Folder of recordings of speaker A; by default the held-out recordings of the first run.",
+        is_path=True,
+        allows_url=True,
+    )
+    held_out_target_dir: str = setting(
+        "",
+        "Folder of recordings of speaker B. A file named as one of A's holds A's sentence.",
+        is_path=True,
+        allows_url=True,
+    )
+    examples: int = setting(4, "Recordings per direction.", minimum=1)
+    output: str = setting("", "Folder of the page; a page that is there is replaced.", is_path=True)
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """Settings of one export."""
 

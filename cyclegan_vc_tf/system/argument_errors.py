@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclegan_vc_tf.system.errors import InputError
 
-OTHER_NAMES = {"run_dir": "run"}
+OTHER_NAMES = {"run_dir": "run", "run_dirs": "runs"}
 """Name of an argument by that of the flag, where a function has no argument of the flag's name."""
 
 _FLAG = re.compile(r"(?<![\w/.-])--([a-z][a-z0-9_]*)(?![\w-])")

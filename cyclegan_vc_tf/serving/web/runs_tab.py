@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from cyclegan_vc_tf import api, exchange
+from cyclegan_vc_tf import evaluations, exchange
 from cyclegan_vc_tf.serving.web import markup, reports
 from cyclegan_vc_tf.serving.web.services import Services, show_errors
 from cyclegan_vc_tf.system.errors import InputError
@@ -120,7 +120,7 @@ class RunsTab:
     @show_errors
     def run_evaluation(self, name: str | None) -> str:
         """Evaluate the last checkpoint of a run."""
-        evaluation = api.evaluate(self.services.runs.find(name))
+        evaluation = evaluations.evaluate(self.services.runs.find(name))
         missing = "; ".join(
             f"{metric} was not measured: {reason}"
             for metric, reason in evaluation.not_measured.items()
