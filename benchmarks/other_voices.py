@@ -3,24 +3,31 @@
     python -m benchmarks.other_voices --voice=rms --voice=slt --direction=A2B
 
 Each voice is a folder of recordings, named as lines of the transcripts are. The table has, for the
-recordings, their conversions, and their conversions with `--adapt_source`: the speaker similarity
-to the target's training recordings, and the share of words that PocketSphinx gets wrong. It gets
-words of natural speech wrong too: compare with the recordings. Both need the extra `evaluate`.
+recordings, their conversions, their conversions with `--adapt_source`, and live conversions without
+and with `--adapt_to`: the speaker similarity to the target's training recordings, and the share of
+words that PocketSphinx gets wrong. It gets words of natural speech wrong too: compare with the
+recordings. Both need the extra `evaluate`. `--no_live` leaves out the live conversions.
 """
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.conversion import live_adaptation
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet, read_transcripts
 from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics, SpeakerSimilarity
 from cyclegan_vc_tf.evaluation.recognizers import PocketSphinx
 from cyclegan_vc_tf.evaluation.scoring import Scorer, Waves
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.streaming.stream import Stream
 
 TRAINING = Path("data/demo/train")
 """Folder of the demo's training recordings, one folder per voice."""
@@ -43,6 +50,19 @@ def format_cells(scorer: Scorer, waves: Waves) -> str:
     return f"{similarity:.3f} | {'' if words is None else f'{words:.2f}'}"
 
 
+def convert_live(
+    run: RunFolder, direction: Direction, sources: Waves, adaptation: Adaptation | None
+) -> Waves:
+    """Convert recordings one after another by a stream, and cut out each one's conversion."""
+    stream = Stream.for_run(run, direction, adaptation=adaptation)
+    delay, pause = stream.delay_samples, np.zeros(stream.delay_samples, np.float32)
+    converted = {}
+    for name, wave in sources.items():
+        whole = np.concatenate([stream.push(wave), stream.push(pause)])
+        converted[name] = whole[delay:]
+    return converted
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -59,6 +79,7 @@ def main() -> None:
     parser.add_argument(
         "--enrolment", type=Path, help="training recordings of the target; by default the demo's"
     )
+    parser.add_argument("--no_live", action="store_true", help="leave out live conversions")
     arguments = parser.parse_args()
     direction = Direction(arguments.direction)
     run = run_folder.open_run(api.find_run(arguments.run_dir))
@@ -67,13 +88,20 @@ def main() -> None:
     enrolment = [own / name for name in audio_files.find(own)[:ENROLMENT]]
     metrics = load_metrics(arguments.transcripts)
     print(f"{arguments.run_dir}, {direction}; {machine.describe()}\n\nsimilarity, words wrong\n")
-    print("| voice | recordings | | converted | | adapted | |\n|---|---|---|---|---|---|---|")
+    columns = ["recordings", "converted", "adapted"]
+    columns += [] if arguments.no_live else ["live", "live, adapted"]
+    print(f"| voice | {' | | '.join(columns)} | |\n|---{'|---|---' * len(columns)}|")
     for folder in arguments.voice:
         sources = {Path(name).stem: folder / name for name in audio_files.find(folder)}
         recordings = EvaluationSet(sources, {}, [], enrolment)
         scorer = Scorer(recordings, converter.config.sample_rate_hz, metrics)
         adapted = converter.adapted_to(scorer.sources.values())
-        systems = (scorer.sources, scorer.convert(converter), scorer.convert(adapted))
+        systems = [scorer.sources, scorer.convert(converter), scorer.convert(adapted)]
+        if not arguments.no_live:
+            voice = live_adaptation.estimate(run, direction, folder)
+            systems += [
+                convert_live(run, direction, scorer.sources, each) for each in (None, voice)
+            ]
         cells = [format_cells(scorer, waves) for waves in systems]
         print(f"| {folder.name} | {' | '.join(cells)} |", flush=True)
 

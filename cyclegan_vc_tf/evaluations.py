@@ -137,8 +137,8 @@ def compare(
         Measures by direction, system and recording; what was left out; warnings.
 
     Raises:
-        InputError: There is no run, two of them have the same name and folder, a run cannot
-            convert, no vocoder fits one, or a recording is not usable.
+        InputError: There is no run, one is given twice, a run cannot convert, no vocoder
+            fits one, or a recording is not usable.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -174,7 +174,7 @@ def compare(
 
 
 def _name_runs(folders: Sequence[Path]) -> list[str]:
-    """Return a title per run: the name of its folder, or its path where names are equal.
+    """Return a title per run: the name of its folder, or its path where that could be another's.
 
     Raises:
         InputError: A folder is given twice.
@@ -182,8 +182,6 @@ def _name_runs(folders: Sequence[Path]) -> list[str]:
     for folder in folders:
         if folders.count(folder) > 1:
             raise InputError(f"--run_dirs has {folder} twice; expected different runs")
-    names = [folder.name for folder in folders]
-    return [
-        name if names.count(name) == 1 else str(folder)
-        for name, folder in zip(names, folders, strict=True)
-    ]
+    # The page has rows of the sources and targets too.
+    names = [*(folder.name for folder in folders), "source", "target"]
+    return [folder.name if names.count(folder.name) == 1 else str(folder) for folder in folders]

@@ -85,6 +85,13 @@ class LiveConfig:
     step: str = setting("last", STEP_HELP)
     f0: str = f0_setting()
     semitones: float = semitones_setting()
+    adapt_to: str = setting(
+        "",
+        "Recording of the voice that will speak, or folder of recordings, where the model was "
+        "trained with another voice: its frequency axis, its average spectrum, its level and its "
+        "F0 are moved to the training speaker's.",
+        is_path=True,
+    )
     input: str = setting(
         "",
         "Recording to convert instead of the microphone's sound; - reads raw samples from standard "

@@ -13,8 +13,8 @@ from pathlib import Path
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
-from cyclegan_vc_tf.conversion.adaptation import Adaptation
 from cyclegan_vc_tf.conversion.converter import Converter, F0Options, convert_file
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.system import notebooks, pool
 from cyclegan_vc_tf.system.progress import progress_bar

@@ -18,10 +18,10 @@ from cyclegan_vc_tf.audio import audio_files, resampling, segmentation
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
-from cyclegan_vc_tf.conversion import adaptation, conditions
-from cyclegan_vc_tf.conversion.adaptation import Adaptation
+from cyclegan_vc_tf.conversion import conditions
 from cyclegan_vc_tf.conversion.conditions import Conditions
-from cyclegan_vc_tf.features import frontend, missing_band, normalization, world
+from cyclegan_vc_tf.features import adaptation, frontend, missing_band, normalization, world
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.frontend import Features
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures

@@ -301,6 +301,7 @@ class VoiceConverter:
         *,
         f0: str = "convert",
         semitones: float = 0.0,
+        adapt_to: str | Path = "",
         **stream_settings: Any,
     ) -> "Stream":
         """Return a converter of a stream of samples, such as a microphone's.
@@ -312,14 +313,16 @@ class VoiceConverter:
             sample_rate_hz: Sample rate of the stream, in Hz; by default the model's.
             f0: "convert" maps F0 to the range of the target speaker; "keep" keeps it.
             semitones: Semitones to raise F0 by after that.
+            adapt_to: Recording, or folder of recordings, of the voice that will speak, where the
+                model was trained with another; see `convert`. Its level is moved too.
             **stream_settings: Changes of `StreamConfig`, such as `lookahead_frames=16`.
 
         Returns:
             Stream with the methods `push`, `flush` and `close`; `with` closes it.
 
         Raises:
-            InputError: Direction, rate, F0 options or a setting are not usable, or the run cannot
-                convert a stream, as exported generators cannot.
+            InputError: Direction, rate, F0 options, a recording or a setting are not usable, or the
+                run cannot convert a stream, as exported generators cannot.
 
         Example:
             >>> import cyclegan_vc_tf as vc
@@ -337,21 +340,18 @@ class VoiceConverter:
                 f"--run_dir {self._run.path} holds exported generators, which convert whole "
                 "recordings; expected the run folder or its publication"
             )
+        from cyclegan_vc_tf.conversion import live_adaptation
         from cyclegan_vc_tf.streaming.stream import Stream
 
         options = arguments.check_options(direction, f0, semitones)
         if sample_rate_hz is not None:
             arguments.check_rate(sample_rate_hz)
         return Stream.for_run(
-            self._run,
-            Direction(direction),
-            self._step,
-            rate_hz=sample_rate_hz,
-            convert_f0=options.convert,
-            semitones=options.semitones,
-            config=overrides.override(StreamConfig(), stream_settings),
-            vocoder=self._vocoder,
-        )
+            self._run, Direction(direction), self._step, rate_hz=sample_rate_hz,
+            convert_f0=options.convert, semitones=options.semitones,
+            config=overrides.override(StreamConfig(), stream_settings), vocoder=self._vocoder,
+            adaptation=live_adaptation.find(self._run, Direction(direction), adapt_to),
+        )  # fmt: skip
 
     def plot(self, recordings: Mapping[str, np.ndarray], sample_rate_hz: int) -> "Figure":
         """Plot spectrograms of recordings side by side, and their F0 contours in one panel.

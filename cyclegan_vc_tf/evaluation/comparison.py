@@ -13,15 +13,12 @@ from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation import artifacts, comparison_page
 from cyclegan_vc_tf.evaluation.artifacts import Artifacts
-from cyclegan_vc_tf.evaluation.comparison_page import Comparison, Sound
+from cyclegan_vc_tf.evaluation.comparison_page import SOURCE, TARGET, Comparison, Sound
 from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.system.progress import progress_bar
-
-SOURCE, TARGET = "source", "target"
-"""Titles of the recordings that systems are compared with."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +117,8 @@ def write(
         total = sum(min(examples, len(recordings.sources)) for recordings in sets.values())
         with progress_bar(desc="Comparing", unit="recording", total=total) as progress:
             for direction, recordings in sets.items():
+                if not any(direction in system.converters for system in systems):
+                    continue
                 rows: list[dict[str, Any]] = []
                 for name in list(recordings.sources)[:examples]:
                     sounds = list(_convert(direction, systems, recordings, name))
@@ -129,8 +128,9 @@ def write(
                     for sound in sounds:
                         by_system = found.setdefault(str(direction), {})
                         by_system.setdefault(sound.system, {})[name] = sound.artifacts
-                        if sound.warnings:
-                            warnings[str(recordings.sources[name])] = sound.warnings
+                        path = str(sound.path)
+                        if known := dict.fromkeys((*warnings.get(path, ()), *sound.warnings)):
+                            warnings[path] = tuple(known)
                     progress.update()
                 directions.append({"name": str(direction).replace("2", " → "), "rows": rows})
         comparison = Comparison(found, tuple(left_out), warnings)
@@ -147,24 +147,27 @@ def _convert(
     for system in usable:
         converter = system.converters[direction]
         rate_hz = converter.config.sample_rate_hz
-        source = _read(path, rate_hz)
+        source, damage = _read(path, rate_hz)
         if system is usable[0]:
-            yield Sound(SOURCE, source, rate_hz, artifacts.measure(source, rate_hz))
+            yield Sound(SOURCE, source, rate_hz, artifacts.measure(source, rate_hz), path, damage)
         converted = source.copy()
         try:
             warnings = converter.convert_in_place(converted)
         except audio_files.AudioError as error:
             raise audio_files.AudioError(f"{system.title}: {path} {error}") from error
         measured = artifacts.measure(converted, rate_hz, source)
-        yield Sound(system.title, converted, rate_hz, measured, warnings)
+        yield Sound(system.title, converted, rate_hz, measured, path, warnings)
     if usable and name in recordings.references:
         rate_hz = usable[0].converters[direction].config.sample_rate_hz
-        target = _read(recordings.references[name], rate_hz)
-        yield Sound(TARGET, target, rate_hz, artifacts.measure(target, rate_hz))
+        path = recordings.references[name]
+        target, damage = _read(path, rate_hz)
+        yield Sound(TARGET, target, rate_hz, artifacts.measure(target, rate_hz), path, damage)
 
 
-def _read(path: Path, sample_rate_hz: int) -> np.ndarray:
+def _read(path: Path, sample_rate_hz: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the samples of a recording and warnings about it, each without its name."""
     try:
-        return audio_files.read_resampled(path, sample_rate_hz)[0]
+        samples, recording = audio_files.read_resampled(path, sample_rate_hz)
+        return samples, recording.warnings
     except audio_files.AudioError as error:
         raise audio_files.AudioError(f"{path} {error}") from error

@@ -62,6 +62,10 @@ ARTIFACT_INFO = {
 """Measures by name, in the order of `Artifacts`."""
 
 
+SOURCE, TARGET = "source", "target"
+"""Titles of the recordings that systems are compared with."""
+
+
 @dataclass(frozen=True)
 class Sound:
     """A recording on the page.
@@ -71,13 +75,15 @@ class Sound:
         samples: Waveform, (samples,).
         sample_rate_hz: Its sample rate, in Hz.
         artifacts: Its measures.
-        warnings: Warnings of the conversion.
+        path: The recording, or that which was converted.
+        warnings: Warnings about that recording, each without its name.
     """
 
     system: str
     samples: np.ndarray
     sample_rate_hz: int
     artifacts: Artifacts
+    path: Path
     warnings: tuple[str, ...] = ()
 
 
@@ -88,7 +94,7 @@ class Comparison:
     Attributes:
         artifacts: Measures by direction, system and recording.
         left_out: Sentences that say which run and vocoder do not fit each other.
-        warnings: Warnings by recording.
+        warnings: Warnings by recording, each without its name.
 
     Example:
         >>> import cyclegan_vc_tf as vc

@@ -59,7 +59,7 @@ def open_stream(
     TensorFlow gets one thread: a block is too small to be divided.
 
     Args:
-        config: Run, direction, step and F0.
+        config: Run, direction, step, F0 and voice.
         windows: Sizes of windows.
         rate_hz: Sample rate of the stream; 0 is the model's.
         vocoder_settings: Changes of the run's vocoder settings.
@@ -73,6 +73,7 @@ def open_stream(
     processor.use_one_thread()
     # A collection of TensorFlow's objects would take longer than a block.
     with startup.fast_import():
+        from cyclegan_vc_tf.conversion import live_adaptation
         from cyclegan_vc_tf.runs import run_folder
 
         run = run_folder.open_run(run_dir)
@@ -85,6 +86,7 @@ def open_stream(
             semitones=config.semitones,
             config=windows,
             vocoder=overrides.override(run.config.vocoder, vocoder_settings),
+            adaptation=live_adaptation.find(run, Direction(config.direction), config.adapt_to),
         )
 
 

@@ -6,6 +6,7 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
@@ -29,6 +30,7 @@ def for_run(
     semitones: float,
     config: StreamConfig,
     vocoder: VocoderConfig | None,
+    adaptation: Adaptation | None,
 ) -> tuple[Pipeline, bool]:
     """Return the pipeline of a run, and whether its norms run along.
 
@@ -40,6 +42,7 @@ def for_run(
         semitones: Shift of F0 after that, in semitones.
         config: Sizes of windows, and statistics of norms.
         vocoder: Vocoder settings; None means those of the run.
+        adaptation: Map of another voice's features to the source speaker's; None without one.
 
     Raises:
         InputError: The run or a setting is not usable for live conversion.
@@ -72,7 +75,9 @@ def for_run(
     def make() -> Pipeline:
         if window_vocoder:
             window_vocoder.reset()
-            return MelPipeline(windows, window_vocoder, source, target, features, config)
+            return MelPipeline(
+                windows, window_vocoder, source, target, features, config, adaptation=adaptation
+            )
         return WorldPipeline(
             windows,
             source,
@@ -82,6 +87,7 @@ def for_run(
             limit_power=vocoder.limit_power,
             convert_f0=convert_f0,
             semitones=semitones,
+            adaptation=adaptation,
         )
 
     # First calls take up to a second: TensorFlow optimizes its graph, libraries are loaded.

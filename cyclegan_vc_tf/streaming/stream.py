@@ -14,6 +14,7 @@ from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
     from cyclegan_vc_tf.config.run import VocoderConfig
+    from cyclegan_vc_tf.features.adaptation import Adaptation
     from cyclegan_vc_tf.runs.run_folder import RunFolder
 
 RESAMPLED_BLOCK_S = 0.0025
@@ -93,6 +94,7 @@ class Stream:
         semitones: float = 0.0,
         config: StreamConfig = StreamConfig(),
         vocoder: "VocoderConfig | None" = None,
+        adaptation: "Adaptation | None" = None,
     ) -> "Stream":
         """Return the stream of one direction of a run.
 
@@ -105,6 +107,7 @@ class Stream:
             semitones: Shift of F0 after that, in semitones.
             config: Sizes of windows, and statistics of norms.
             vocoder: Vocoder settings; by default those of the run.
+            adaptation: Map of another voice's features to the source speaker's; None without one.
 
         Raises:
             InputError: The run, its vocoder or a setting is not usable for live conversion.
@@ -113,7 +116,7 @@ class Stream:
 
         pipeline, running = pipelines.for_run(
             run, direction, step, convert_f0=convert_f0, semitones=semitones, config=config,
-            vocoder=vocoder,
+            vocoder=vocoder, adaptation=adaptation,
         )  # fmt: skip
         stream = cls(pipeline, run.config.features.sample_rate_hz, rate_hz)
         stream.running_norms = running

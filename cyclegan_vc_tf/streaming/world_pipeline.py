@@ -6,6 +6,7 @@ from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.features import normalization, world
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.features.world_windows import StreamingAnalyser
@@ -25,6 +26,7 @@ class WorldPipeline:
         limit_power: Whether converted frames are no louder than their source.
         convert_f0: Whether F0 is mapped to the target speaker's range.
         semitones: Shift of F0 after that, in semitones.
+        adaptation: Map of another voice's features to the source speaker's; None without one.
 
     Attributes:
         block_samples: Largest number of samples of a block.
@@ -43,8 +45,10 @@ class WorldPipeline:
         limit_power: bool,
         convert_f0: bool = True,
         semitones: float = 0.0,
+        adaptation: Adaptation | None = None,
     ) -> None:
         self.source, self.target, self.config = source, target, config
+        self._adaptation = adaptation
         self._generator, self._limit_power = generator, limit_power
         self._convert_f0, self._ratio = convert_f0, 2.0 ** (semitones / 12.0)
         self.lookahead_samples = round(stream.analysis_lookahead_ms * config.sample_rate_hz / 1000)
@@ -79,11 +83,12 @@ class WorldPipeline:
             AudioError: The generator's output has NaN or infinite values.
         """
         features = self._analyser.push(samples)
-        generated = self._generator.push(normalization.normalize(features.spectra, self.source))
+        adapted = features if self._adaptation is None else self._adaptation.apply(features)
+        generated = self._generator.push(normalization.normalize(adapted.spectra, self.source))
         if not np.isfinite(generated).all():
             raise AudioError("came out with NaN or infinite values; the model is not usable")
         spectra = normalization.denormalize(generated, self.target)
-        f0_hz, aperiodicity, power_limit = self._delay(features)
+        f0_hz, aperiodicity, power_limit = self._delay(adapted, self._find_silence(features))
         is_silent = np.isneginf(power_limit)
         if self._limit_power:
             limit = np.where(is_silent, np.inf, power_limit)
@@ -92,17 +97,25 @@ class WorldPipeline:
         power[is_silent] = 0.0
         if self._convert_f0:
             f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
-        return self._synthesizer.push(f0_hz * self._ratio, power, aperiodicity).astype(np.float32)
+        converted = self._synthesizer.push(f0_hz * self._ratio, power, aperiodicity)
+        gain = 1.0 if self._adaptation is None else self._adaptation.gain
+        return (converted / gain).astype(np.float32)
 
-    def _delay(self, features: WorldFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _find_silence(self, features: WorldFeatures) -> np.ndarray:
+        """Return which frames are digitally silent, (frames,)."""
+        bins = self._aperiodicity.shape[1]
+        floor = np.log(2 * world.ENVELOPE_FLOOR * (bins - 1))
+        return world.log_power(features.spectra, self.config) <= floor + 0.01
+
+    def _delay(
+        self, features: WorldFeatures, is_silent: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return F0, aperiodicity and power limit of the frames that the generator returned now.
 
         The limit of a digitally silent frame is minus infinity.
         """
         power_limit = world.log_power(features.spectra, self.config)
-        bins = self._aperiodicity.shape[1]
-        floor = np.log(2 * world.ENVELOPE_FLOOR * (bins - 1))
-        power_limit = np.where(power_limit <= floor + 0.01, -np.inf, power_limit)
+        power_limit = np.where(is_silent, -np.inf, power_limit)
         frames = len(power_limit)
         f0_hz = np.concatenate([self._f0_hz, features.f0_hz])
         aperiodicity = np.concatenate([self._aperiodicity, features.aperiodicity])

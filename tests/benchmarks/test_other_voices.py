@@ -27,7 +27,7 @@ class Loudness:
         return np.full(1, 100.0)
 
 
-def test_a_row_has_the_recording_its_conversion_and_its_adapted_conversion(
+def test_a_row_has_the_recording_and_its_conversions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
@@ -41,7 +41,10 @@ def test_a_row_has_the_recording_its_conversion_and_its_adapted_conversion(
     row = capsys.readouterr().out.splitlines()[-1]
     name, *cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert name == "anna"
-    recorded, converted, adapted = (float(cell) for cell in cells if cell)
+    recorded, converted, adapted, live, live_adapted = (float(cell) for cell in cells if cell)
     samples, _ = soundfile.read("data/demo/held_out/heart/089.flac")
     assert recorded == pytest.approx(100 * np.sqrt(np.mean(np.square(samples))), abs=1e-3)
-    assert len({recorded, converted, adapted}) == 3
+    assert len({recorded, converted, adapted, live, live_adapted}) == 5
+    # A stream converts as loud as a file.
+    assert live == pytest.approx(converted, rel=0.1)
+    assert live_adapted == pytest.approx(adapted, rel=0.25)

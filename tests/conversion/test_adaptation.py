@@ -11,9 +11,8 @@ from conftest import REPOSITORY, run_command, voice
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import levels
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.conversion import adaptation
 from cyclegan_vc_tf.conversion.converter import Converter, adapt_to_files
-from cyclegan_vc_tf.features import frontend, vtln, world
+from cyclegan_vc_tf.features import adaptation, frontend, vtln, world
 from cyclegan_vc_tf.features.log_mel import MelFeatures
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures

@@ -14,9 +14,10 @@ from playwright.sync_api import sync_playwright
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
-from cyclegan_vc_tf.evaluation import artifacts, comparison
+from cyclegan_vc_tf.evaluation import artifacts, comparison, evaluation_sets
 from cyclegan_vc_tf.evaluation.comparison_page import ARTIFACT_INFO
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.vocoders import selection
@@ -194,7 +195,42 @@ def test_the_function_names_its_own_arguments(tmp_path: Path) -> None:
 
 
 def test_runs_of_one_name_are_told_apart(runs: Path, tmp_path: Path) -> None:
-    (tmp_path / "cepstra").symlink_to(runs / "cepstra")
-    comparison = vc.compare([runs / "cepstra", tmp_path / "cepstra"], tmp_path / "page", examples=1)
+    for name in ("cepstra", "target"):
+        (tmp_path / name).symlink_to(runs / "cepstra")
+    given = [runs / "cepstra", tmp_path / "cepstra", tmp_path / "target"]
+    comparison = vc.compare(given, tmp_path / "page", examples=1)
     titles = list(comparison.artifacts["B2A"])
-    assert titles == ["source", str(runs / "cepstra"), str(tmp_path / "cepstra"), "target"]
+    assert titles == ["source", *map(str, given), "target"]
+
+
+def test_a_direction_without_a_generator_is_left_out(runs: Path, tmp_path: Path) -> None:
+    run = run_folder.open_run(runs / "cepstra")
+    (both,), _ = comparison.make_systems({"run": run}, "last", [])
+    system = comparison.System("run", {Direction.B2A: both.converters[Direction.B2A]})
+    sets = evaluation_sets.load_evaluation_sets(run)
+    found = comparison.write(tmp_path / "page", [system], sets, 1)
+    assert list(found.artifacts) == ["B2A"]
+    assert not (tmp_path / "page" / "A2B").exists()
+
+
+def test_damaged_recordings_are_named(runs: Path, tmp_path: Path) -> None:
+    """Half of each file is missing."""
+    for speaker in ("A", "B"):
+        path = first_recording(runs, speaker)
+        samples, rate_hz = audio_files.read(path)
+        (tmp_path / speaker).mkdir()
+        cut = tmp_path / speaker / "one.wav"
+        soundfile.write(cut, samples, rate_hz)
+        content = cut.read_bytes()
+        cut.write_bytes(content[: len(content) // 2])
+    done = run_here(
+        "compare", f"--run_dirs={runs / 'cepstra'},{runs / 'mel & <b>'}",
+        f"--output={tmp_path / 'page'}", f"--held_out_source_dir={tmp_path / 'A'}",
+        f"--held_out_target_dir={tmp_path / 'B'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for speaker in ("A", "B"):
+        lines = [line for line in done.stdout.splitlines() if str(tmp_path / speaker) in line]
+        assert len(lines) == 1 and lines[0].startswith("warning: ")
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert lines[0].partition("one.wav ")[2] in page

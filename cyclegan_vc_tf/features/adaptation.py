@@ -7,6 +7,7 @@ average and deviation of ln F0.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -35,6 +36,9 @@ generator of a man's kept few words.
 """
 
 
+Analysed = TypeVar("Analysed", bound=Features)
+
+
 @dataclass(frozen=True)
 class Adaptation:
     """Map of the features of a voice to those of the speaker that a generator was trained with.
@@ -53,7 +57,7 @@ class Adaptation:
     voice: Statistics
     speaker: Statistics
 
-    def apply(self, features: Features) -> Features:
+    def apply(self, features: Analysed) -> Analysed:
         """Return the features, stretched and moved to the averages of the training's speaker."""
         spectra = (features.spectra @ self.matrix + self.offset).astype(np.float32)
         adapted = replace(features, spectra=spectra)
