@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclegan_vc_tf.api import find_run
 from cyclegan_vc_tf.config import overrides, settings
+from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.system import startup
 from cyclegan_vc_tf.system.errors import InputError
@@ -71,16 +72,8 @@ def evaluate(
 
     opened = run_folder.open_run(run_dir)
     metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
-    held_out, enrolment = (
-        {
-            "A": settings.absolute_path(str(source), allows_url=True),
-            "B": settings.absolute_path(str(target), allows_url=True),
-        }
-        for source, target in (
-            (held_out_source_dir, held_out_target_dir),
-            (enrolment_source_dir, enrolment_target_dir),
-        )
-    )
+    held_out = _by_speaker(held_out_source_dir, held_out_target_dir)
+    enrolment = _by_speaker(enrolment_source_dir, enrolment_target_dir)
     evaluation = evaluator.evaluate(
         opened, opened.pick(str(step)), metrics, examples, held_out, enrolment,
         adapt_source=adapt_source,
@@ -162,15 +155,20 @@ def compare(
 
     comparison_page.refuse_other_folder(page)
     opened = [run_folder.open_run(folder) for folder in folders]
-    held_out = {
-        "A": settings.absolute_path(str(held_out_source_dir), allows_url=True),
-        "B": settings.absolute_path(str(held_out_target_dir), allows_url=True),
-    }
+    held_out = _by_speaker(held_out_source_dir, held_out_target_dir)
     sets = evaluation_sets.load_evaluation_sets(opened[0], held_out_dirs=held_out)
     systems, left_out = comparison.make_systems(
         dict(zip(titles, opened, strict=True)), str(step), [str(name) for name in vocoders]
     )
     return comparison.write(page, systems, sets, examples, left_out)
+
+
+def _by_speaker(source_dir: str | Path, target_dir: str | Path) -> dict[str, str]:
+    """Return absolute paths of the folders of both speakers; empty where none is given."""
+    return {
+        speaker: settings.absolute_path(str(folder), allows_url=True)
+        for speaker, folder in zip(SPEAKERS, (source_dir, target_dir), strict=True)
+    }
 
 
 def _name_runs(folders: Sequence[Path]) -> list[str]:

@@ -59,6 +59,27 @@ def find(folder: Path) -> list[str]:
     return _find_endings(folder, readable_extensions())
 
 
+def find_for_flag(flag: str, folder: Path, expected: str = "") -> list[str]:
+    """Find the audio files under the folder of a flag, as `find` does.
+
+    Args:
+        flag: Name of the flag.
+        folder: Folder that it names.
+        expected: What a folder without audio files is told; by default the endings of audio files.
+
+    Raises:
+        InputError: As `find` says, or there is no audio file; it names the flag.
+    """
+    try:
+        names = find(folder)
+    except InputError as error:
+        raise InputError(f"--{flag} {error}") from None
+    if not names:
+        expected = expected or f"files ending in {', '.join(sorted(readable_extensions()))}"
+        raise InputError(f"--{flag} {folder} has no audio file; expected {expected}")
+    return names
+
+
 def readable_extensions() -> frozenset[str]:
     """Return the file name endings of formats that can be read, with PyAV's if it is installed."""
     return EXTENSIONS | av_files.EXTENSIONS if av_files.is_available() else EXTENSIONS

@@ -19,9 +19,7 @@ class NotebookFigure(Figure):
     """Figure that a notebook shows, also where pyplot was not imported."""
 
     def _repr_png_(self) -> bytes:
-        content = io.BytesIO()
-        self.savefig(content, format="png")
-        return content.getvalue()
+        return render_png(self)
 
 
 def plot_spectrograms(waves: Mapping[str, np.ndarray], sample_rate_hz: int) -> Figure:
@@ -126,6 +124,13 @@ def _draw_f0_contours(
         axes.plot(time_s, np.where(f0_hz > 0, f0_hz, np.nan), label=name)
     axes.set(xlabel="time (s)", ylabel="F0 (Hz)")
     axes.legend()
+
+
+def render_png(figure: Figure, dpi: float | None = None) -> bytes:
+    """Render a figure as a PNG file; `dpi` is by default the figure's."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi or "figure")
+    return content.getvalue()
 
 
 def render_pixels(figure: Figure) -> np.ndarray:

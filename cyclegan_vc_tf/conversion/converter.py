@@ -143,14 +143,7 @@ class Converter:
         Args:
             waves: Recordings of one voice, (samples,) float32 each at `config.sample_rate_hz`.
         """
-        left, analysed = round(adaptation.MAX_SPEECH_S * self.config.sample_rate_hz), []
-        for wave in waves:
-            piece = wave[:left]
-            if not self.is_unconvertible(piece):
-                analysed.append(self.analyse(piece))
-                left -= len(piece)
-            if left == 0 or len(piece) < len(wave):
-                break
+        analysed = analyse_voice(waves, self.config, self.analyse)
         if not analysed:
             return self
         return self.adapted(adaptation.estimate(analysed, self.source, self.config))
@@ -239,8 +232,7 @@ class Converter:
 
     def is_unconvertible(self, samples: np.ndarray) -> bool:
         """Return whether a recording is silent, or too short to have a spectrum."""
-        too_short = frontend.frame_count(len(samples), self.config) < MIN_FRAMES
-        return too_short or audio_files.is_silent(samples)
+        return is_unconvertible(samples, self.config)
 
     def convert_features(self, features: Features, options: F0Options = F0Options()) -> Features:
         """Convert spectra, and F0 of WORLD features; aperiodicity is kept.
@@ -276,6 +268,43 @@ class Converter:
                 "came out with NaN or infinite values; the model is not usable"
             )
         return outputs if self.holds_statistics else normalization.denormalize(outputs, self.target)
+
+
+def is_unconvertible(samples: np.ndarray, config: FeatureConfig) -> bool:
+    """Return whether a recording is silent, or too short to have a spectrum.
+
+    Args:
+        samples: Waveform, (samples,) at `config.sample_rate_hz`.
+        config: Settings of the analysis.
+    """
+    too_short = frontend.frame_count(len(samples), config) < MIN_FRAMES
+    return too_short or audio_files.is_silent(samples)
+
+
+def analyse_voice(
+    waves: Iterable[np.ndarray],
+    config: FeatureConfig,
+    analyse: Callable[[np.ndarray], Features],
+) -> list[Features]:
+    """Analyse recordings of one voice in their order, up to `adaptation.MAX_SPEECH_S`.
+
+    What is silent or too short is left out.
+
+    Args:
+        waves: Recordings, (samples,) float32 each at `config.sample_rate_hz`; those behind the
+            limit are not asked for.
+        config: Settings of the analysis.
+        analyse: Analysis of a recording.
+    """
+    left, analysed = round(adaptation.MAX_SPEECH_S * config.sample_rate_hz), []
+    for wave in waves:
+        piece = wave[:left]
+        if not is_unconvertible(piece, config):
+            analysed.append(analyse(piece))
+            left -= len(piece)
+        if left == 0 or len(piece) < len(wave):
+            break
+    return analysed
 
 
 def adapt_to_files(converter: Converter, paths: Iterable[Path]) -> Converter:

@@ -1,10 +1,13 @@
 """Adaptation of a live conversion to a voice, from recordings of it."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
-from cyclegan_vc_tf.conversion.converter import MIN_FRAMES
+from cyclegan_vc_tf.conversion import converter
 from cyclegan_vc_tf.features import adaptation, frontend
 from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -40,20 +43,12 @@ def estimate(run: RunFolder, direction: Direction, path: Path) -> Adaptation:
     Raises:
         InputError: There is no recording, one cannot be read, or all are silent or too short.
     """
-    config, analysed = run.config.features, []
-    left = round(adaptation.MAX_SPEECH_S * config.sample_rate_hz)
-    for recording in _list_recordings(path):
-        try:
-            samples, _ = audio_files.read_resampled(recording, config.sample_rate_hz)
-        except audio_files.AudioError as error:
-            raise InputError(f"--adapt_to {recording} {error}") from error
-        piece = samples[:left]
-        enough = frontend.frame_count(len(piece), config) >= MIN_FRAMES
-        if enough and not audio_files.is_silent(piece):
-            analysed.append(frontend.analyse(piece, config))
-            left -= len(piece)
-        if left == 0 or len(piece) < len(samples):
-            break
+    config = run.config.features
+    analysed = converter.analyse_voice(
+        _read(_list_recordings(path), config.sample_rate_hz),
+        config,
+        lambda samples: frontend.analyse(samples, config),
+    )
     if not analysed:
         raise InputError(
             f"--adapt_to {path} is silent or too short; expected some seconds of speech"
@@ -62,17 +57,17 @@ def estimate(run: RunFolder, direction: Direction, path: Path) -> Adaptation:
 
 
 def _list_recordings(path: Path) -> list[Path]:
-    """Return a recording, or those of a folder by name.
-
-    Raises:
-        InputError: The path does not exist, or the folder has no recording.
-    """
+    """Return a recording, or those of a folder by name."""
     if path.is_file():
         return [path]
-    try:
-        names = audio_files.find(path)
-    except InputError as error:
-        raise InputError(f"--adapt_to {error}") from None
-    if not names:
-        raise InputError(f"--adapt_to {path} has no recording; expected some seconds of speech")
+    names = audio_files.find_for_flag("adapt_to", path, "some seconds of speech")
     return [path / name for name in names]
+
+
+def _read(paths: Iterable[Path], sample_rate_hz: int) -> Iterator[np.ndarray]:
+    """Yield the samples of recordings."""
+    for path in paths:
+        try:
+            yield audio_files.read_resampled(path, sample_rate_hz)[0]
+        except audio_files.AudioError as error:
+            raise InputError(f"--adapt_to {path} {error}") from error

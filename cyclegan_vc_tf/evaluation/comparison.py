@@ -11,7 +11,7 @@ from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.conversion.converter import Converter
-from cyclegan_vc_tf.evaluation import artifacts, comparison_page
+from cyclegan_vc_tf.evaluation import artifacts, comparison_page, pages
 from cyclegan_vc_tf.evaluation.artifacts import Artifacts
 from cyclegan_vc_tf.evaluation.comparison_page import SOURCE, TARGET, Comparison, Sound
 from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet
@@ -132,7 +132,7 @@ def write(
                         if known := dict.fromkeys((*warnings.get(path, ()), *sound.warnings)):
                             warnings[path] = tuple(known)
                     progress.update()
-                directions.append({"name": str(direction).replace("2", " → "), "rows": rows})
+                directions.append({"name": pages.direction_title(direction), "rows": rows})
         comparison = Comparison(found, tuple(left_out), warnings)
         comparison_page.write_page(partial, directions, comparison)
     return comparison
@@ -144,24 +144,31 @@ def _convert(
     """Yield the source, each system's conversion of it, and the target's recording if any."""
     path = recordings.sources[name]
     usable = [system for system in systems if direction in system.converters]
+    first_rate_hz = usable[0].converters[direction].config.sample_rate_hz
+    source = _record(SOURCE, path, first_rate_hz)
+    yield source
+    sources = {first_rate_hz: source.samples}
     for system in usable:
         converter = system.converters[direction]
         rate_hz = converter.config.sample_rate_hz
-        source, damage = _read(path, rate_hz)
-        if system is usable[0]:
-            yield Sound(SOURCE, source, rate_hz, artifacts.measure(source, rate_hz), path, damage)
-        converted = source.copy()
+        if rate_hz not in sources:
+            sources[rate_hz] = _read(path, rate_hz)[0]
+        converted = sources[rate_hz].copy()
         try:
             warnings = converter.convert_in_place(converted)
         except audio_files.AudioError as error:
             raise audio_files.AudioError(f"{system.title}: {path} {error}") from error
-        measured = artifacts.measure(converted, rate_hz, source)
+        measured = artifacts.measure(converted, rate_hz, sources[rate_hz])
         yield Sound(system.title, converted, rate_hz, measured, path, warnings)
-    if usable and name in recordings.references:
-        rate_hz = usable[0].converters[direction].config.sample_rate_hz
-        path = recordings.references[name]
-        target, damage = _read(path, rate_hz)
-        yield Sound(TARGET, target, rate_hz, artifacts.measure(target, rate_hz), path, damage)
+    if name in recordings.references:
+        yield _record(TARGET, recordings.references[name], first_rate_hz)
+
+
+def _record(title: str, path: Path, sample_rate_hz: int) -> Sound:
+    """Return a recording as it is."""
+    samples, damage = _read(path, sample_rate_hz)
+    measured = artifacts.measure(samples, sample_rate_hz)
+    return Sound(title, samples, sample_rate_hz, measured, path, damage)
 
 
 def _read(path: Path, sample_rate_hz: int) -> tuple[np.ndarray, tuple[str, ...]]:

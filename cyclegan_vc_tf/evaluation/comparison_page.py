@@ -6,7 +6,6 @@ FOLDER/A2B/1/*.wav       each system's recording, and its spectrogram as *.png
 """
 
 import dataclasses
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from cyclegan_vc_tf.audio import audio_files, plots
+from cyclegan_vc_tf.evaluation import pages
 from cyclegan_vc_tf.evaluation.artifacts import Artifacts
+from cyclegan_vc_tf.evaluation.scoring import mean_of_measured
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, escape_bytes
 
@@ -112,7 +112,7 @@ class Comparison:
         return {
             direction: {
                 system: {
-                    name: _mean([getattr(each, name) for each in recordings.values()])
+                    name: mean_of_measured([getattr(each, name) for each in recordings.values()])
                     for name in ARTIFACT_INFO
                 }
                 for system, recordings in systems.items()
@@ -123,12 +123,7 @@ class Comparison:
 
 def to_text(comparison: Comparison) -> str:
     """Format the means as lines to print, one per direction and system."""
-    lines = []
-    for direction, systems in comparison.means().items():
-        for system, means in systems.items():
-            known = (f"{name} {value:.2f}" for name, value in means.items() if value is not None)
-            lines.append(f"{direction} {system}: {', '.join(known)}")
-    return "\n".join(lines)
+    return pages.to_text(comparison.means(), digits=2)
 
 
 PAGE, MEASURES = "index.html", "artifacts.json"
@@ -171,9 +166,7 @@ def write_sounds(folder: Path, place: Path, sounds: Sequence[Sound]) -> list[dic
         stem = place / f"{number}-{re.sub(r'[^A-Za-z0-9]+', '-', sound.system).strip('-')[:60]}"
         wav, picture = f"{stem.as_posix()}.wav", f"{stem.as_posix()}.png"
         audio_files.write(folder / wav, sound.samples, sound.sample_rate_hz)
-        content = io.BytesIO()
-        figures[sound.system].savefig(content, format="png")
-        files.write_bytes(folder / picture, content.getvalue())
+        files.write_bytes(folder / picture, plots.render_png(figures[sound.system]))
         cells.append(
             {"system": sound.system, "wav": wav, "picture": picture, "warnings": sound.warnings}
             | {"values": _format_values(dataclasses.asdict(sound.artifacts))}
@@ -191,18 +184,13 @@ def write_page(folder: Path, directions: Sequence[dict[str, Any]], comparison: C
     """
     for direction, means in zip(directions, comparison.means().values(), strict=True):
         direction["means"] = {system: _format_values(values) for system, values in means.items()}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cyclegan_vc_tf.evaluation", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    pages.write(
+        folder / PAGE,
+        "comparison.html",
+        directions=directions,
+        measures=ARTIFACT_INFO,
+        left_out=comparison.left_out,
     )
-    page = environment.get_template("comparison.html").render(
-        directions=directions, measures=ARTIFACT_INFO, left_out=comparison.left_out
-    )
-    # A recording's name may hold bytes that are not valid text.
-    files.write_text(folder / PAGE, escape_bytes(page))
     measured = {
         direction: {
             system: {name: dataclasses.asdict(each) for name, each in recordings.items()}
@@ -221,8 +209,3 @@ def _format_values(values: Mapping[str, float | None]) -> dict[str, str]:
         value = values[name]
         texts[name] = "" if value is None else f"{value:.{info.digits}f}"
     return texts
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    measured = [value for value in values if value is not None]
-    return float(np.mean(measured)) if measured else None

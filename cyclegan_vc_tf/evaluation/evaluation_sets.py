@@ -77,7 +77,7 @@ def load_evaluation_sets(
     corpus = run_files.read_corpus(run.path)
     folders = held_out_dirs or {}
     held_out = {
-        speaker: _list_recordings(f"--{HELD_OUT_FLAGS[speaker]}", to_path(folders[speaker]))
+        speaker: _list_recordings(HELD_OUT_FLAGS[speaker], to_path(folders[speaker]))
         if folders.get(speaker)
         else _held_out_recordings(run.path, speaker, corpus[speaker])
         for speaker in SPEAKERS
@@ -91,9 +91,7 @@ def load_evaluation_sets(
         }
     voices = enrolment_dirs or {}
     known = {
-        speaker: list(
-            _list_recordings(f"--{ENROLMENT_FLAGS[speaker]}", to_path(voices[speaker])).values()
-        )
+        speaker: list(_list_recordings(ENROLMENT_FLAGS[speaker], to_path(voices[speaker])).values())
         if voices.get(speaker)
         else [
             to_path(corpus[speaker].get("folder", "")) / name
@@ -168,14 +166,7 @@ def _held_out_recordings(
 
 def _list_recordings(flag: str, folder: Path) -> dict[str, Path]:
     """Return the recordings in the folder that a flag names, by name."""
-    try:
-        names = audio_files.find(folder)
-    except InputError as error:
-        raise InputError(f"{flag} {error}") from None
-    if not names:
-        endings = ", ".join(sorted(audio_files.readable_extensions()))
-        raise InputError(f"{flag} {folder} has no audio file; expected files ending in {endings}")
-    return _index_by_name(folder, names)
+    return _index_by_name(folder, audio_files.find_for_flag(flag, folder))
 
 
 def _index_by_name(folder: Path, names: list[str]) -> dict[str, Path]:

@@ -7,19 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import soundfile
 from matplotlib.figure import Figure
 
 from cyclegan_vc_tf.audio import plots
-from cyclegan_vc_tf.evaluation import figures
+from cyclegan_vc_tf.evaluation import figures, pages
 from cyclegan_vc_tf.evaluation.evaluator import Evaluation
 from cyclegan_vc_tf.evaluation.figures import Curves, finite_or_none
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, SYSTEM_INFO, format_value
 from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS, UTTERANCE_METRICS, Scores
 from cyclegan_vc_tf.system import files
-from cyclegan_vc_tf.system.errors import escape_bytes
 
 NO_VALUE_REASON = "these recordings give no value"
 """Reason for a missing value where the evaluation names none."""
@@ -38,17 +36,12 @@ def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
             empty.
     """
     drawn = {name: curve for name, curve in curves.items() if name.startswith(CURVE_PREFIXES)}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cyclegan_vc_tf.evaluation", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     notes: dict[str, list[str]] = {}
     for metric, note in evaluation.notes.items():
         notes.setdefault(note, []).append(METRIC_INFO[metric].title)
-    page = environment.get_template("evaluation.html").render(
+    pages.write(
+        path,
+        "evaluation.html",
         title=evaluation.title,
         step=evaluation.step,
         sample_rate_hz=evaluation.sample_rate_hz,
@@ -61,8 +54,6 @@ def write_html(evaluation: Evaluation, path: Path, curves: Curves) -> None:
         ],
         curves=_to_base64_png(figures.plot_training_curves(drawn)) if drawn else "",
     )
-    # A recording's name may hold bytes that are not valid text.
-    files.write_text(path, escape_bytes(page))
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
@@ -97,12 +88,7 @@ def write_json(evaluation: Evaluation, path: Path) -> None:
 
 def to_text(evaluation: Evaluation) -> str:
     """Format the values as lines to print, one per direction and system."""
-    lines = []
-    for direction, systems in to_json(evaluation).items():
-        for system, summary in systems.items():
-            known = (f"{name} {value:.3f}" for name, value in summary.items() if value is not None)
-            lines.append(f"{direction} {system}: {', '.join(known)}")
-    return "\n".join(lines)
+    return pages.to_text(to_json(evaluation), digits=3)
 
 
 def _direction_context(
@@ -121,7 +107,7 @@ def _direction_context(
     for metric, reason in reasons.items():
         titles_by_reason.setdefault(reason, []).append(METRIC_INFO[metric].title)
     return {
-        "name": direction.replace("2", " → "),
+        "name": pages.direction_title(direction),
         "cells": cells,
         "reasons": reasons,
         "titles_by_reason": titles_by_reason,
@@ -152,9 +138,7 @@ def _example_contexts(
 
 
 def _to_base64_png(figure: Figure) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return base64.b64encode(content.getvalue()).decode("ascii")
+    return base64.b64encode(plots.render_png(figure, dpi=110)).decode("ascii")
 
 
 def _to_base64_wav(wave: np.ndarray, sample_rate_hz: int) -> str:

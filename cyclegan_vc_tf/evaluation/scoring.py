@@ -157,7 +157,7 @@ class Scorer:
             for name, analysed in features.items()
         }
         summary: Values = {
-            metric: _mean([values[metric] for values in utterances.values()])
+            metric: mean_of_measured([values[metric] for values in utterances.values()])
             for metric in UTTERANCE_METRICS
         }
         if self._reference_features:
@@ -261,6 +261,12 @@ class Scorer:
             self.warnings[path] = tuple(known)
 
 
+def mean_of_measured(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that were measured; None without any."""
+    measured = [value for value in values if value is not None]
+    return float(np.mean(measured)) if measured else None
+
+
 @cache
 def _embed_file(similarity: SpeakerSimilarity, path: Path) -> np.ndarray | None:
     """Embed an enrolment recording; cached, because both directions need it.
@@ -276,11 +282,6 @@ def _embed_file(similarity: SpeakerSimilarity, path: Path) -> np.ndarray | None:
 
 def _cosine(embedding: np.ndarray, centroid: np.ndarray | None) -> float | None:
     return None if centroid is None else float(embedding @ centroid)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    measured = [value for value in values if value is not None]
-    return float(np.mean(measured)) if measured else None
 
 
 def _f0_statistics(recordings: Mapping[str, SpeechFeatures]) -> Statistics:

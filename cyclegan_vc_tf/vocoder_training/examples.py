@@ -92,12 +92,7 @@ def find_recordings(config: RecordingsConfig) -> tuple[list[Path], list[Path]]:
 
 
 def _find(flag: str, folder: Path) -> list[Path]:
-    try:
-        names = audio_files.find(folder)
-    except InputError as error:
-        raise InputError(f"--{flag} {error}") from None
-    if not names:
-        raise InputError(f"--{flag} {folder} has no audio file; expected recordings of speech")
+    names = audio_files.find_for_flag(flag, folder, "recordings of speech")
     return [folder / name for name in names]
 
 
