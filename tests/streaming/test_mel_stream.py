@@ -15,6 +15,7 @@ from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
 from cyclegan_vc_tf.features import log_mel
+from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.mel_windows import StreamingMelAnalyser
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import run_folder
@@ -98,20 +99,30 @@ class Later:
         return queue[: len(normalized)]
 
 
+SPEAKER = Statistics(-2.0 * np.ones(FEATURES.mel_bins), np.ones(FEATURES.mel_bins), 5.0, 0.1)
+
+
+def copy_stream(
+    generator: keras.Model, lookahead_frames: int, adaptation: Adaptation | None = None
+) -> Stream:
+    """A stream with a generator that changes nothing."""
+    config = StreamConfig(lookahead_frames=lookahead_frames)
+    context = melgan.Architecture.from_model(generator).context_frames
+    vocoder = WindowVocoder(generator, context, BLOCK, FEATURES.hop_samples)
+    pipeline = MelPipeline(
+        Later(lookahead_frames),  # type: ignore[arg-type]
+        vocoder, SPEAKER, SPEAKER, FEATURES, config, adaptation=adaptation,
+    )  # fmt: skip
+    return Stream(pipeline, FEATURES.sample_rate_hz)
+
+
 @pytest.mark.parametrize("lookahead_frames", [0, 8])
 def test_a_stream_equals_copy_synthesis_after_its_delay(
     generator: keras.Model, vocoder_file: Path, lookahead_frames: int
 ) -> None:
     """With a generator that changes nothing, and one speaker's statistics on both sides."""
-    config = StreamConfig(lookahead_frames=lookahead_frames)
     context = melgan.Architecture.from_model(generator).context_frames
-    vocoder = WindowVocoder(generator, context, BLOCK, FEATURES.hop_samples)
-    speaker = Statistics(-2.0 * np.ones(FEATURES.mel_bins), np.ones(FEATURES.mel_bins), 5.0, 0.1)
-    pipeline = MelPipeline(
-        Later(lookahead_frames),  # type: ignore[arg-type]
-        vocoder, speaker, speaker, FEATURES, config,
-    )  # fmt: skip
-    stream = Stream(pipeline, FEATURES.sample_rate_hz)
+    stream = copy_stream(generator, lookahead_frames)
     hop = FEATURES.hop_samples
     ahead = (BLOCK + lookahead_frames + context) * hop
     assert stream.delay_samples == ahead + log_mel.margin_samples(FEATURES)[1]
@@ -125,6 +136,24 @@ def test_a_stream_equals_copy_synthesis_after_its_delay(
     np.testing.assert_allclose(found[stream.delay_samples :][inner], expected[inner], atol=1e-5)
 
 
+def test_a_level_is_moved_before_the_generator_and_moved_back(generator: keras.Model) -> None:
+    """Log-mel spectra are log10 of amplitudes: a gain g adds log10 g to them."""
+    gain = 2.0
+    bins = FEATURES.mel_bins
+    louder = Adaptation(np.eye(bins), np.full(bins, np.log10(gain)), gain, SPEAKER, SPEAKER)
+    plain, adapted = (
+        np.concatenate([stream.push(wave), stream.flush()])
+        for stream, wave in (
+            (copy_stream(generator, 0), SPEECH),
+            (copy_stream(generator, 0, louder), SPEECH / np.float32(gain)),
+        )
+    )
+    # Silence before and after the speech is at the lower limit of log-mel spectra.
+    inner = slice(8 * FEATURES.fft_samples, -8 * FEATURES.fft_samples)
+    assert np.std(plain[inner]) > 0.01
+    np.testing.assert_allclose(gain * adapted[inner], plain[inner], atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """An untrained run of MaskCycleGAN-VC."""
@@ -133,10 +162,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         network=replace(MASK.network, **{name: getattr(SMALL_NETWORK, name) for name in SMALL}),
         training=replace(MASK.training, crop_frames=16, steps=4),
     )
-    statistics = {
-        name: Statistics(-2.0 * np.ones(FEATURES.mel_bins), np.ones(FEATURES.mel_bins), 5.0, 0.1)
-        for name in "AB"
-    }
+    statistics = {name: SPEAKER for name in "AB"}
     recordings = {name: {"training": {"a.wav": "hash"}} for name in "AB"}
     made = run_folder.create_run(
         tmp_path_factory.mktemp("mask") / "run", config, statistics, recordings
