@@ -75,6 +75,9 @@ class AvSoundFile:
         if not container.streams.audio:
             raise DecodingError("it has no sound")
         self.stream = container.streams.audio[0]
+        # Up to version 17, PyAV ends the process where it decodes such a stream.
+        if self.stream.codec_context is None:
+            raise DecodingError("no sound can be decoded")
         self.is_timed = any(name in container.format.name for name in TIMED_FORMATS)
         self.damaged_packets = 0
         self.frames = self._decode()

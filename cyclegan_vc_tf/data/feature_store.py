@@ -167,8 +167,18 @@ def pack(old: FeatureStore, recordings: Sequence[Recording], bins: int) -> Featu
     _write_cuts(store, utterances)
     checksums = {name: files.crc32(_array_path(store, name, key)) for name in ARRAYS}
     files.write_text(store / "index.json", json.dumps({**index, "key": key, "crc32": checksums}))
-    _remove_leftovers(store, key)
     return FeatureStore(store)
+
+
+def remove_leftovers(store: FeatureStore) -> None:
+    """Remove packed parts, arrays of an earlier index, and partial files of a killed process."""
+    folder = store.folder
+    keep = {_array_path(folder, name, store.key) for name in ARRAYS}
+    for path in (*folder.glob("parts/*"), *folder.glob("parts/.*"), *folder.glob("*.npy")):
+        if path not in keep:
+            path.unlink(missing_ok=True)
+    for path in folder.glob(f".*{files.PARTIAL_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def _read_index(store: Path) -> tuple[list[Utterance], str]:
@@ -250,13 +260,3 @@ def _memory_map(path: Path) -> np.ndarray:
     if not stored:  # An array without frames cannot be mapped.
         return np.zeros(shape, kind)
     return np.memmap(path, kind, "r", begin, shape)
-
-
-def _remove_leftovers(store: Path, key: str) -> None:
-    """Remove packed parts, arrays of an earlier index, and partial files of a killed process."""
-    keep = {_array_path(store, name, key) for name in ARRAYS}
-    for path in (*store.glob("parts/*"), *store.glob("parts/.*"), *store.glob("*.npy")):
-        if path not in keep:
-            path.unlink(missing_ok=True)
-    for path in store.glob(f".*{files.PARTIAL_SUFFIX}"):
-        path.unlink(missing_ok=True)

@@ -115,6 +115,8 @@ def prepare_store(
             _analyse_all(folder, pending, store_dir, config, corpus)
         if set(recordings) != set(known):
             store = feature_store.pack(store, recordings, config.bins)
+        # Also those of a process that was killed after it had written the index.
+        feature_store.remove_leftovers(store)
         corpus_summary.write(store, config)
         return store
 

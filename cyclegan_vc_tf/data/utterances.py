@@ -149,7 +149,9 @@ def write_part(path: Path, utterances: Iterable[AnalysedUtterance]) -> None:
             for name, array in zip(ARRAYS, arrays, strict=True):
                 with part.open(f"{name}-{number}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array.astype(np.float32), allow_pickle=False)
-        part.writestr(_ENTRIES, json.dumps(entries))
+        # Unlike `writestr`, it records no time: equal features make equal files.
+        with part.open(_ENTRIES, "w") as file:
+            file.write(json.dumps(entries).encode())
 
 
 def read_part_entries(store: Path, recording: Recording) -> list[Utterance]:

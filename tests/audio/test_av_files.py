@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from conftest import run_here, voice
+from conftest import run_command, run_here, voice
 
 from cyclegan_vc_tf.audio import audio_files, av_files, levels
 
@@ -88,6 +88,23 @@ def test_a_video_without_sound_is_named(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(audio_files.AudioError, match=r"cannot be read as audio \(it has no sound"):
         audio_files.read(tmp_path / "a.mp4")
+
+
+def test_a_coding_without_a_decoder_is_refused(tmp_path: Path) -> None:
+    """A VOC file whose only block has no coding; in a process that a fault of FFmpeg may end."""
+    path = tmp_path / "sound.flac"
+    path.write_bytes(
+        b"Creative Voice File\x1a\x1a\0\0\0"
+        + bytes.fromhex("40420f00000022560000100204000000000000")
+    )
+    code = (
+        "import sys; from pathlib import Path; from cyclegan_vc_tf.audio import audio_files\n"
+        "try: audio_files.read(Path(sys.argv[1]))\n"
+        "except audio_files.AudioError as error: print(error)"
+    )
+    done = run_command("-c", code, path)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read as audio" in done.stdout
 
 
 def test_blocks_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

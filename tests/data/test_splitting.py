@@ -17,9 +17,17 @@ from conftest import REPOSITORY, voice, write_voices
 from cyclegan_vc_tf.audio import audio_files, resampling
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.data import analysis_worker, feature_store, preparation, speakers
+from cyclegan_vc_tf.data import (
+    analysis_worker,
+    feature_store,
+    preparation,
+    speakers,
+    utterances,
+)
 from cyclegan_vc_tf.data.feature_store import FeatureStore
+from cyclegan_vc_tf.data.utterances import Recording, Utterance
 from cyclegan_vc_tf.features import frontend
+from cyclegan_vc_tf.system import files
 
 DIO = FeatureConfig(f0_method="dio")
 MEL = FeatureConfig(spectra="log_mel")
@@ -236,6 +244,31 @@ def contents(store: Path) -> dict[str, bytes]:
         for path in store.rglob("*")
         if path.is_file() and path.name != "lock"
     }
+
+
+def test_what_a_preparation_killed_at_its_end_left_is_removed(
+    folder: Path, settings: CorpusConfig
+) -> None:
+    """The index is there, the parts are not removed yet."""
+    store = prepare(folder, settings).folder
+    finished = contents(store)
+    (store / "parts").mkdir(exist_ok=True)
+    for name in ("parts/0123.npz", f"parts/.0123.npz{files.PARTIAL_SUFFIX}", "spectra-0.npy"):
+        (store / name).write_bytes(b"left")
+    (store / f".cuts.tsv{files.PARTIAL_SUFFIX}").write_bytes(b"left")
+    prepare(folder, settings)
+    assert contents(store) == finished
+
+
+def test_a_part_depends_on_its_features_only(tmp_path: Path) -> None:
+    """Written at other times, on other machines, it is the same file."""
+    recording = Recording("a.wav", 1, 2)
+    analysed = [(Utterance(recording, "", 0, 1), np.ones(1), np.ones((1, 2)))]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, moment_s in (("a.npz", 1e9), ("b.npz", 2e9)):
+            patch.setattr(time, "time", lambda moment_s=moment_s: moment_s)
+            utterances.write_part(tmp_path / name, analysed)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_a_preparation_killed_at_any_moment_goes_on(

@@ -54,10 +54,8 @@ def archives(draw: st.DrawFn) -> tuple[str, bytes]:
     name = draw(st.sampled_from(("a.zip", "a.tar.bz2", "a.tar.gz", "a.tar.xz", "a.tar")))
     if name == "a.zip":
         compression = draw(st.sampled_from((0, 8, 12, 14)))
-        with (
-            warnings.catch_warnings(action="ignore"),
-            zipfile.ZipFile(file, "w", compression) as archive,
-        ):
+        with warnings.catch_warnings(), zipfile.ZipFile(file, "w", compression) as archive:
+            warnings.simplefilter("ignore")
             for member, kind, content in members:
                 entry = zipfile.ZipInfo(member.encode(errors="replace").decode() or "x")
                 entry.compress_type = compression
