@@ -10,15 +10,16 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 
 class FrozenGraph:
-    """Function of one array, with the weights that a graph has now.
+    """Function of arrays, with the weights that a graph has now.
 
     Args:
-        function: Traced function of one tensor; its variables are read, and none is changed.
+        function: Traced function of tensors that returns one; its variables are read, and none is
+            changed.
     """
 
     def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
         frozen = convert_variables_to_constants_v2(function)
-        (self._input,) = (each for each in frozen.inputs if each.dtype != tf.resource)
+        self._inputs = [each for each in frozen.inputs if each.dtype != tf.resource]
         (self._output,) = frozen.outputs
         threads = tf.config.threading
         config = tf.compat.v1.ConfigProto(
@@ -28,7 +29,10 @@ class FrozenGraph:
         config.gpu_options.allow_growth = True
         self._session = tf.compat.v1.Session(graph=frozen.graph, config=config)
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return the output for an input of the traced shape."""
-        feed = values.astype(self._input.dtype.as_numpy_dtype, copy=False)
-        return self._session.run(self._output.name, {self._input.name: feed})
+    def __call__(self, *values: np.ndarray) -> np.ndarray:
+        """Return the output for inputs of the traced shapes, in the order of the trace."""
+        feed = {
+            tensor.name: value.astype(tensor.dtype.as_numpy_dtype, copy=False)
+            for tensor, value in zip(self._inputs, values, strict=True)
+        }
+        return self._session.run(self._output.name, feed)

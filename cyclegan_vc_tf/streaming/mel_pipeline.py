@@ -10,8 +10,8 @@ from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.log_mel import MelFeatures
 from cyclegan_vc_tf.features.mel_windows import StreamingMelAnalyser
 from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.streaming.pipeline import BlockVocoder
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
-from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 
 
 class MelPipeline:
@@ -35,7 +35,7 @@ class MelPipeline:
     def __init__(
         self,
         generator: WindowGenerator,
-        vocoder: WindowVocoder,
+        vocoder: BlockVocoder,
         source: Statistics,
         target: Statistics,
         config: FeatureConfig,

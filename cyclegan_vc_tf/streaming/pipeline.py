@@ -5,6 +5,22 @@ from typing import Protocol
 import numpy as np
 
 
+class BlockVocoder(Protocol):
+    """Vocoder of a stream of log-mel spectra.
+
+    Attributes:
+        context_frames: Frames that the samples stay behind the spectra.
+    """
+
+    context_frames: int
+
+    def push(self, spectra: np.ndarray) -> np.ndarray:
+        """Synthesize a block, (block_frames · hop,) float32, of (block_frames, bins)."""
+
+    def reset(self) -> None:
+        """Forget all frames."""
+
+
 class Pipeline(Protocol):
     """Conversion of a stream at the model's sample rate, block by block.
 

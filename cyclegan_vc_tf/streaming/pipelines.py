@@ -10,7 +10,8 @@ from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
-from cyclegan_vc_tf.streaming.pipeline import Pipeline
+from cyclegan_vc_tf.streaming.pipeline import BlockVocoder, Pipeline
+from cyclegan_vc_tf.streaming.source_filter_stream import SourceFilterStream
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
@@ -51,10 +52,10 @@ def for_run(
     features = run.config.features
     vocoder = run.config.vocoder if vocoder is None else vocoder
     vocoder.validate(features.spectra)
-    window_vocoder = None
+    block_vocoder = None
     if features.spectra == "log_mel":
         features.check_f0(convert=convert_f0, semitones=semitones)
-        window_vocoder = _load_vocoder(run, vocoder, features, config)
+        block_vocoder = _load_vocoder(run, vocoder, features, config)
     elif vocoder.is_trained_here:
         raise InputError(
             f"--vocoder is {vocoder.vocoder}; WORLD synthesizes live conversions: leave --vocoder "
@@ -73,10 +74,10 @@ def for_run(
     source, target = (run.statistics[each] for each in (direction.source, direction.target))
 
     def make() -> Pipeline:
-        if window_vocoder:
-            window_vocoder.reset()
+        if block_vocoder:
+            block_vocoder.reset()
             return MelPipeline(
-                windows, window_vocoder, source, target, features, config, adaptation=adaptation
+                windows, block_vocoder, source, target, features, config, adaptation=adaptation
             )
         return WorldPipeline(
             windows,
@@ -100,17 +101,21 @@ def for_run(
 
 def _load_vocoder(
     run: RunFolder, vocoder: VocoderConfig, features: FeatureConfig, config: StreamConfig
-) -> WindowVocoder:
+) -> BlockVocoder:
     """Load the neural vocoder of a run of log-mel spectra.
 
     Raises:
         InputError: The vocoder is Griffin-Lim, cannot be loaded, or does not fit the features.
     """
+    if vocoder.is_trained_here:
+        loaded = selection.load_neural(features, vocoder.vocoder)
+        return SourceFilterStream(loaded, config.block_frames)
     if vocoder.vocoder != "melgan":
         raise InputError(
             f"--vocoder is {vocoder.vocoder} for {run.path}, which needs whole recordings; live, "
-            "expected --vocoder=melgan with --vocoder_checkpoint, or a run that converts "
-            "mel_cepstra, such as pretrained:vc1-demo"
+            "expected the folder of a vocoder made by python -m cyclegan_vc_tf train_vocoder, "
+            "--vocoder=melgan with --vocoder_checkpoint, or a run that converts mel_cepstra, such "
+            "as pretrained:vc1-demo"
         )
     from cyclegan_vc_tf.vocoders import melgan
 

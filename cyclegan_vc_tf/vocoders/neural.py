@@ -88,7 +88,7 @@ class NeuralVocoder:
         """Return F0 in Hz, (frames,), of features; of log-mel spectra by the pitch network."""
         if isinstance(features, WorldFeatures):
             return features.f0_hz
-        values = self._normalize(features)
+        values = self.normalize(conditioning.conditioning_values(features, self.features))
         parts = [
             self.networks["pitch"](values[np.newaxis, first:last], training=False)[0, keep].numpy()
             for first, last, keep in self._chunks(len(values))
@@ -108,7 +108,8 @@ class NeuralVocoder:
         Returns:
             Samples from the recording's first on, (about frames · hop,) float32.
         """
-        values, hop = self._normalize(features), hop_samples(self.features)
+        values = self.normalize(conditioning.conditioning_values(features, self.features))
+        hop = hop_samples(self.features)
         random = np.random.Generator(np.random.PCG64(NOISE_SEED))
         f0_hz = self.estimate_f0(features)
         excitation = excite(f0_hz, hop, self.features.sample_rate_hz, random)
@@ -122,8 +123,8 @@ class NeuralVocoder:
             chunks.append(samples[keep.start * hop : keep.stop * hop])
         return np.concatenate(chunks)[conditioning.first_sample(self.features) :]
 
-    def _normalize(self, features: Features) -> np.ndarray:
-        values = conditioning.conditioning_values(features, self.features)
+    def normalize(self, values: np.ndarray) -> np.ndarray:
+        """Return the inputs of the networks, (frames, values), from the values of frames."""
         return ((values - self.mean) / self.std).astype(np.float32)
 
     def _chunks(self, frames: int) -> list[tuple[int, int, slice]]:

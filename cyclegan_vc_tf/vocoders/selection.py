@@ -22,6 +22,8 @@ from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
 if TYPE_CHECKING:
     import keras
 
+    from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
+
 Vocoder = Callable[[Features, int], np.ndarray]
 """Function of the features and the sample count of a recording: returns (samples,) float32."""
 
@@ -45,7 +47,7 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
     """
     choice.validate(config.spectra)
     if choice.is_trained_here:
-        synthesize = _make_neural(config, choice.vocoder)
+        synthesize: Synthesis = load_neural(config, choice.vocoder).synthesize
     elif config.spectra == "mel_cepstra":
         synthesize = _make_world(config)
     elif choice.vocoder == "griffin_lim":
@@ -137,8 +139,8 @@ def check_analysis(
         )
 
 
-def _make_neural(config: FeatureConfig, name: str) -> Synthesis:
-    """Make the synthesis by a vocoder that was trained here.
+def load_neural(config: FeatureConfig, name: str) -> "NeuralVocoder":
+    """Load a vocoder that was trained here, for the features of an analysis.
 
     Args:
         config: Settings of the analysis.
@@ -158,4 +160,4 @@ def _make_neural(config: FeatureConfig, name: str) -> Synthesis:
             f"--vocoder {name} synthesizes other features: {'; '.join(differences)}; choose "
             "another vocoder, or leave --vocoder out"
         )
-    return vocoder.synthesize
+    return vocoder

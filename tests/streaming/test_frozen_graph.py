@@ -28,6 +28,16 @@ def test_the_output_is_the_functions() -> None:
     np.testing.assert_array_equal(frozen(inputs), expected)
 
 
+def test_inputs_keep_their_order() -> None:
+    graph = tf.function(
+        lambda first, second: 2 * first - second,
+        input_signature=[tf.TensorSpec((2,)), tf.TensorSpec((2,))],
+    ).get_concrete_function()
+    frozen = FrozenGraph(graph)
+    found = frozen(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
+    np.testing.assert_array_equal(found, [-8.0, -16.0])
+
+
 def test_inputs_take_the_functions_type() -> None:
     weights = tf.Variable(tf.eye(3, dtype=tf.bfloat16))
     frozen = FrozenGraph(traced(weights, tf.bfloat16))

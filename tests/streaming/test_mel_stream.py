@@ -1,37 +1,32 @@
 """Live conversion of log-mel spectra: each part equals the conversion of whole recordings."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import soundfile
-from conftest import SMALL_NETWORK, run_here, voice
+from conftest import run_here, voice
+from live_runs import make_mel_run, speaker
 
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.live import StreamConfig
-from cyclegan_vc_tf.config.run import RunConfig, VocoderConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.features import log_mel
 from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.mel_windows import StreamingMelAnalyser
-from cyclegan_vc_tf.features.normalization import Statistics
-from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
 from cyclegan_vc_tf.streaming.stream import Stream
 from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import melgan, selection
 
-MASK = api.preset("mask")
-FEATURES = MASK.features
+FEATURES = api.preset("mask").features
 SPEECH = voice(150.0, 1.2, seed=3, sample_rate_hz=FEATURES.sample_rate_hz)
 BLOCK = StreamConfig().block_frames
-SMALL = ("channels", "residual_blocks")
 EDGE_FRAMES = -(-FEATURES.fft_samples // FEATURES.hop_samples)
 """Frames at the beginning whose windows reach before the first sample."""
 
@@ -99,7 +94,7 @@ class Later:
         return queue[: len(normalized)]
 
 
-SPEAKER = Statistics(-2.0 * np.ones(FEATURES.mel_bins), np.ones(FEATURES.mel_bins), 5.0, 0.1)
+SPEAKER = speaker(FEATURES)
 
 
 def copy_stream(
@@ -157,18 +152,7 @@ def test_a_level_is_moved_before_the_generator_and_moved_back(generator: keras.M
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """An untrained run of MaskCycleGAN-VC."""
-    config = RunConfig(
-        features=FEATURES,
-        network=replace(MASK.network, **{name: getattr(SMALL_NETWORK, name) for name in SMALL}),
-        training=replace(MASK.training, crop_frames=16, steps=4),
-    )
-    statistics = {name: SPEAKER for name in "AB"}
-    recordings = {name: {"training": {"a.wav": "hash"}} for name in "AB"}
-    made = run_folder.create_run(
-        tmp_path_factory.mktemp("mask") / "run", config, statistics, recordings
-    )
-    made.checkpoints.save(Trainer(config).checkpoint, 3, keep=1)
-    return made
+    return make_mel_run(tmp_path_factory.mktemp("mask") / "run", FEATURES)
 
 
 def test_a_run_is_converted_live_by_the_command(

@@ -45,8 +45,10 @@ function showLevel(name, peak) {
 }
 
 class Conversion {
-  constructor([run, direction, f0, semitones, rate, bufferMs, echo]) {
-    this.choices = { run, direction, f0, semitones: semitones ?? 0, rate_hz: rate };
+  constructor([run, direction, vocoder, f0, semitones, rate, bufferMs, echo]) {
+    this.choices = {
+      run, direction, vocoder: vocoder ?? "", f0, semitones: semitones ?? 0, rate_hz: rate,
+    };
     this.bufferS = bufferMs / 1000;
     this.echo = echo;
     this.dropped = 0;

@@ -17,7 +17,7 @@ from starlette.responses import FileResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from cyclegan_vc_tf.serving.web import live_access, run_list
+from cyclegan_vc_tf.serving.web import live_access, run_list, vocoder_choices
 from cyclegan_vc_tf.serving.web.live_session import Chunk, LiveSession, Report
 from cyclegan_vc_tf.serving.web.services import Services
 from cyclegan_vc_tf.streaming.stream import Stream
@@ -171,7 +171,7 @@ def _parse(text: str) -> dict[str, Any]:
     Raises:
         InputError: The text has another form.
     """
-    expected = "expected run, direction, f0, semitones and rate_hz; load the page again"
+    expected = "expected run, direction, vocoder, f0, semitones and rate_hz; load the page again"
     if len(text) > MAX_TEXT:
         raise InputError(f"received choices of {len(text)} characters; {expected}")
     try:
@@ -179,6 +179,7 @@ def _parse(text: str) -> dict[str, Any]:
         return {
             "run": str(values["run"]),
             "direction": str(values["direction"]),
+            "vocoder": str(values["vocoder"]),
             "f0": str(values["f0"]),
             "semitones": float(values["semitones"]),
             "rate_hz": int(values["rate_hz"]),
@@ -193,10 +194,16 @@ def _open_stream(services: Services, choices: dict[str, Any]) -> Stream:
     Raises:
         InputError: The run or a choice is not usable.
     """
-    name, path = choices["run"], services.runs.find(choices["run"])
-    if reason := run_list.live_refusal(name, run_list.read_config(path)):
+    name, path, runs_dir = (
+        choices["run"],
+        services.runs.find(choices["run"]),
+        services.runs.runs_dir,
+    )
+    config = run_list.read_config(path)
+    if reason := vocoder_choices.live_refusal(name, config, runs_dir):
         raise InputError(reason)
-    voices = services.voices.load(path)
+    vocoder = vocoder_choices.vocoder_settings(choices["vocoder"], config, runs_dir)
+    voices = services.voices.load(path, **vocoder)
     return voices.stream(
         choices["direction"],
         choices["rate_hz"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from cyclegan_vc_tf.serving.web import live_markup, run_list
+from cyclegan_vc_tf.serving.web import live_markup, run_list, vocoder_choices
 from cyclegan_vc_tf.serving.web.convert_tab import F0_CHOICES
 from cyclegan_vc_tf.serving.web.services import Services, show_errors
 
@@ -39,13 +39,15 @@ class LiveTab:
         )
         self.refusal = gr.HTML(elem_id="live-refusal", visible=False)
         self.direction = gr.Radio(label="Direction", choices=[], elem_id="live-direction")
-        self.f0 = gr.Radio(
-            label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id="live-f0"
-        )
-        self.semitones = gr.Slider(
-            label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5, value=0,
-            elem_id="live-semitones",
-        )  # fmt: skip
+        self.vocoder = gr.Dropdown(label="Vocoder", choices=[], elem_id="live-vocoder")
+        with gr.Group() as self.pitch:
+            self.f0 = gr.Radio(
+                label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id="live-f0"
+            )
+            self.semitones = gr.Slider(
+                label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5,
+                value=0, elem_id="live-semitones",
+            )  # fmt: skip
         with gr.Accordion("More", open=False):
             self.buffer = gr.Slider(
                 label="Buffer, ms",
@@ -68,26 +70,39 @@ class LiveTab:
 
     def _connect(self) -> None:
         private: dict[str, Any] = {"api_visibility": "private"}
+        shown = [
+            self.direction, self.vocoder, self.pitch, self.f0, self.semitones, self.refusal,
+            self.rate,
+        ]  # fmt: skip
         self.run.change(
             self.show_run,
             self.run,
-            [self.direction, self.refusal, self.rate],
+            shown,
             show_progress="hidden",
             **private,
         )
         choices = [
-            self.run, self.direction, self.f0, self.semitones, self.rate, self.buffer, self.echo
+            self.run, self.direction, self.vocoder, self.f0, self.semitones, self.rate, self.buffer,
+            self.echo,
         ]  # fmt: skip
         self.start.click(None, choices, None, js=START_SCRIPT, **private)
         self.stop.click(None, None, None, js=STOP_SCRIPT, **private)
 
     @show_errors
     def show_run(self, name: str | None) -> tuple[Any, ...]:
-        """Return directions of a run, a reason if it does not convert live, and its rate."""
-        config = run_list.read_config(self.services.runs.find(name))
-        reason = run_list.live_refusal(str(name), config)
+        """Return directions, vocoders and pitch controls of a run, a refusal, and its rate."""
+        config, runs_dir = (
+            run_list.read_config(self.services.runs.find(name)),
+            self.services.runs.runs_dir,
+        )
+        reason = vocoder_choices.live_refusal(str(name), config, runs_dir)
+        choices, chosen = vocoder_choices.live_vocoder_choices(config, runs_dir)
         return (
             gr.update(choices=run_list.direction_labels(config), value="A2B"),
+            gr.update(choices=choices, value=chosen or None, visible=bool(choices)),
+            gr.update(visible=config.features.spectra == "mel_cepstra"),
+            "convert",
+            0,
             gr.update(value=live_markup.refusal(reason), visible=bool(reason)),
             config.features.sample_rate_hz,
         )

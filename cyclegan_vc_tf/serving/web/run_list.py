@@ -124,22 +124,6 @@ def read_config(path: Path) -> RunConfig:
         raise InputError(f"{path.name} is damaged: {error}; see the tab Runs") from error
 
 
-def live_refusal(name: str, config: RunConfig) -> str:
-    """Return the reason why a run does not convert live; empty if it does.
-
-    Args:
-        name: Name of the run.
-        config: Settings of the run.
-    """
-    if config.features.spectra == "log_mel" and config.vocoder.vocoder == "griffin_lim":
-        return (
-            f"{name} converts log-mel spectra with Griffin-Lim, which needs whole recordings; "
-            "choose a voice that converts mel-cepstra, such as pretrained:vc1-demo, or train with "
-            "a neural vocoder."
-        )
-    return ""
-
-
 def direction_labels(config: RunConfig) -> list[tuple[str, str]]:
     """Return a label and a direction for each direction of a run.
 

@@ -38,6 +38,44 @@ def vocoder_choices(config: RunConfig, runs_dir: Path) -> tuple[list[tuple[str, 
     return [*choices, *trained], OWN_TRAINED if own.is_trained_here else chosen
 
 
+def live_vocoder_choices(config: RunConfig, runs_dir: Path) -> tuple[list[tuple[str, str]], str]:
+    """Return label and value of each vocoder that converts a run live, and the one to begin with.
+
+    Args:
+        config: Settings of the run.
+        runs_dir: Folder of the runs, as for `vocoder_choices`.
+
+    Returns:
+        Choices, and the value of the run's own vocoder or else of the first; "" without any.
+    """
+    choices, own = vocoder_choices(config, runs_dir)
+    is_world = config.features.spectra == "mel_cepstra"
+    found = [
+        (label, value)
+        for label, value in choices
+        if (value in (WORLD, LIMITED_WORLD) if is_world else value != GRIFFIN_LIM)
+    ]
+    values = [value for _, value in found]
+    return found, own if own in values else next(iter(values), "")
+
+
+def live_refusal(name: str, config: RunConfig, runs_dir: Path) -> str:
+    """Return the reason why a run does not convert live; empty if it does.
+
+    Args:
+        name: Name of the run.
+        config: Settings of the run.
+        runs_dir: Folder of the runs, as for `vocoder_choices`.
+    """
+    if live_vocoder_choices(config, runs_dir)[0]:
+        return ""
+    return (
+        f"{name} converts log-mel spectra, and no vocoder for them that works live is here; choose "
+        "a voice that converts mel-cepstra, such as pretrained:vc1-demo, or put the folder of a "
+        f"vocoder of train_vocoder into {VOCODERS_FOLDER} in the folder of runs"
+    )
+
+
 def vocoder_settings(value: str, config: RunConfig, runs_dir: Path) -> dict[str, Any]:
     """Return the changes of the vocoder's settings for a choice.
 

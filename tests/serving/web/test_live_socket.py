@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import voice
+from live_runs import make_mel_run
 from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
@@ -28,12 +29,13 @@ from cyclegan_vc_tf.serving.web.services import Services
 from cyclegan_vc_tf.serving.web.workspace import Workspace
 from cyclegan_vc_tf.streaming.stream import Stream
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import neural, vocoder_folders
 
 DEMO = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
 
 CHOICES = {
-    "run": "pretrained:vc1-demo", "direction": "A2B", "f0": "convert", "semitones": 0,
-    "rate_hz": 16_000,
+    "run": "pretrained:vc1-demo", "direction": "A2B", "vocoder": "world_limited", "f0": "convert",
+    "semitones": 0, "rate_hz": 16_000,
 }  # fmt: skip
 
 WAIT_S = 300.0
@@ -145,6 +147,24 @@ def test_frames_are_converted_as_by_a_stream(client: TestClient, rate_hz: int) -
     assert np.abs(expected).max() > 0.01
 
 
+def test_a_run_of_log_mel_spectra_takes_a_vocoder_that_was_trained_here(
+    services: Services, client: TestClient
+) -> None:
+    name = "pretrained:vocoder-demo"
+    features = neural.load(vocoder_folders.find(name)).features
+    run = make_mel_run(services.runs.runs_dir / "mel", features)
+    samples = audio_files.read(DEMO)[0][8000:16_000]
+    with connect(client) as connection:
+        connection.send_json({**CHOICES, "run": "mel", "vocoder": name})
+        hear(connection, "started")
+        connection.send_bytes(live_socket.encode(Chunk(0, samples)))
+        found = hear_chunk(connection).samples
+    expected = vc.load(run.path, vocoder=name).stream("A2B", 16_000).push(samples)
+    np.testing.assert_array_equal(found, expected)
+    reason = refusal(client, json.dumps({**CHOICES, "run": "mel", "vocoder": "griffin_lim"}))
+    assert "needs whole recordings" in reason
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -188,8 +208,12 @@ def test_users_without_the_password_are_refused(client: TestClient) -> None:
         ({"run": "../outside"}, "is not a run in"),
         ({"run": "none"}, "is not a run in"),
         ({"run": ""}, "no run is chosen"),
-        ({"run": "mel"}, "mel converts log-mel spectra with Griffin-Lim, which needs whole"),
+        ({"run": "mel"}, "mel converts log-mel spectra, and no vocoder for them that works live"),
         ({"direction": "C2D"}, "received direction C2D; expected A2B or B2A"),
+        (
+            {"vocoder": "melgan:../../x.npz"},
+            "received vocoder 'melgan:../../x.npz'; expected WORLD",
+        ),
         ({"f0": "x"}, "received f0 x; expected convert or keep"),
         ({"semitones": 99}, "received semitones 99"),
         ({"semitones": float("nan")}, "received semitones nan"),

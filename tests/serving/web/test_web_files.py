@@ -205,6 +205,26 @@ def test_vocoders_fit_the_run(tmp_path: Path) -> None:
             vocoder_choices.vocoder_settings(wrong, log_mel, tmp_path)
 
 
+def test_vocoders_of_a_live_conversion(tmp_path: Path) -> None:
+    """WORLD for mel-cepstra; for log-mel spectra every one that needs no whole recording."""
+    offered = vocoder_choices.live_vocoder_choices
+    limited = replace(RunConfig(), vocoder=VocoderConfig(limit_power=True, vocoder=str(tmp_path)))
+    assert [value for _, value in offered(limited, tmp_path)[0]] == ["world", "world_limited"]
+    assert offered(limited, tmp_path)[1] == "world"
+    run = vc.preset("mask")
+    assert offered(run, tmp_path) == ([], "")
+    assert "no vocoder for them" in vocoder_choices.live_refusal("mine", run, tmp_path)
+    (tmp_path / "vocoders").mkdir()
+    (tmp_path / "vocoders" / "good.npz").write_bytes(b"")
+    assert offered(run, tmp_path)[1] == "melgan:good.npz"
+    assert vocoder_choices.live_refusal("mine", run, tmp_path) == ""
+    demo = vc.preset("demo_mask")
+    assert offered(demo, tmp_path)[1] == "melgan:good.npz"
+    assert "pretrained:vocoder-demo" in [value for _, value in offered(demo, tmp_path)[0]]
+    own = replace(demo, vocoder=VocoderConfig(vocoder="pretrained:vocoder-demo"))
+    assert offered(own, tmp_path)[1] == "trained"
+
+
 def test_trained_vocoders_are_offered_for_their_features(tmp_path: Path) -> None:
     folder = tmp_path / "vocoders" / "mine"
     folder.mkdir(parents=True)

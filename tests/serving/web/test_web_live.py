@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from live_runs import make_mel_run
 from playwright.sync_api import Browser, Playwright, WebSocket, expect, sync_playwright
 from web_server import WAIT_MS, WebServer, browser_path
 from web_visitor import Visitor, launch
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.serving.web import live_socket
+from cyclegan_vc_tf.vocoders import neural, vocoder_folders
 
 DEMO = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
+VOCODER = "pretrained:vocoder-demo"
 RATE_HZ = 16_000
 WINDOW = 640
 LOUD = 0.01
@@ -189,6 +192,40 @@ def test_what_is_played_is_the_conversion_of_what_was_spoken(speaker: Speaker) -
     assert found >= 25 and found > loud / 2, (loud, found)
     # The oracle sees other speech.
     assert matching_windows(heard, spoken)[1] < found / 10
+
+
+def test_a_run_of_log_mel_spectra_is_converted_by_a_trained_vocoder(
+    browser: Browser, tmp_path: Path
+) -> None:
+    own = WebServer(tmp_path)
+    make_mel_run(own.runs / "mel", neural.load(vocoder_folders.find(VOCODER)).features)
+    own.start()
+    try:
+        user = Speaker(browser, own)
+        # The run comes before the pretrained voices. Its spectra have F0 in them.
+        expect(user.page.locator("#live-vocoder input")).to_have_value(VOCODER, timeout=WAIT_MS)
+        expect(user.page.locator("#live-semitones")).to_be_hidden(timeout=WAIT_MS)
+        user.start()
+        user.wait_for_frames(2.0)
+        user.page.click("#live-stop")
+        user.see("#live-state", "Stopped.")
+        sent = {chunk.position: chunk.samples for chunk in map(live_socket.decode, user.sent)}
+        received = [live_socket.decode(frame) for frame in user.received]
+        stream = vc.load(own.runs / "mel", vocoder=VOCODER).stream("A2B", RATE_HZ)
+        expected = np.concatenate([stream.push(sent[chunk.position]) for chunk in received])
+        converted = np.concatenate([chunk.samples for chunk in received])
+        assert np.std(converted) > 1e-4
+        np.testing.assert_allclose(converted, expected, atol=1e-4)
+        user.page.locator("#live-run input").click()
+        user.page.get_by_role("option", name="pretrained:vc1-demo").click()
+        expect(user.page.locator("#live-vocoder input")).to_have_value(
+            "WORLD, no frame louder than its source", timeout=WAIT_MS
+        )
+        expect(user.page.locator("#live-semitones")).to_be_visible(timeout=WAIT_MS)
+        user.context.close()
+        user.check()
+    finally:
+        assert own.stop() == 0
 
 
 def test_as_many_users_as_allowed_and_stop_frees_the_place(
