@@ -14,8 +14,8 @@ from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
     from cyclegan_vc_tf.interop.page_export import ExportedPage
+    from cyclegan_vc_tf.interop.vocoder_export import Description
     from cyclegan_vc_tf.runs.exported_model import ExportedModel
-    from cyclegan_vc_tf.vocoders.exported_vocoder import VocoderDescription
 
 
 def export_networks(
@@ -134,8 +134,9 @@ def export_page(
         runtime: Folder of the npm package onnxruntime-web, which three files are copied from.
         step: Step of the checkpoint: a number, "last", or "best" where the training evaluated.
         quantize: "none" or "float16".
-        vocoder_checkpoint: Vocoder file of `import_vocoder`, or of `export_vocoder`; by default
-            the run's own vocoder.
+        vocoder_checkpoint: Vocoder file of `import_vocoder`, folder of a vocoder of
+            `train_vocoder`, "pretrained:NAME", or a file of `export_vocoder`; by default the run's
+            own vocoder.
         about: Beginning of the model card, Markdown; by default a published run's card is kept.
         licence: Licence of the voices.
 
@@ -181,15 +182,18 @@ def export_vocoder(
     format: str = "onnx",
     quantize: str = "none",
     licence: str = "",
-) -> "VocoderDescription":
-    """Write a vocoder for another runtime, from log-mel spectra to samples.
+) -> "Description":
+    """Write a vocoder for another runtime.
 
-    An ONNX file takes the place of the vocoder file in a conversion, without TensorFlow.
+    An ONNX file takes the place of the vocoder file or the folder in a conversion, without
+    TensorFlow.
 
     Args:
-        checkpoint: Vocoder file of `import_vocoder`.
+        checkpoint: Vocoder file of `import_vocoder`; or the folder of a vocoder of `train_vocoder`,
+            or "pretrained:NAME".
         output: File to write, or folder of a SavedModel; an existing one is replaced.
-        format: "onnx", "tflite", "keras" or "savedmodel".
+        format: "onnx", "tflite", "keras" or "savedmodel"; a vocoder of `train_vocoder` is written
+            as "onnx" only.
         quantize: "none"; for ONNX and TensorFlow Lite also "float16".
         licence: Licence of the weights.
 
@@ -207,13 +211,13 @@ def export_vocoder(
         >>> about.name, about.sizes.bins, about.sizes.hop_samples
         ('melgan', 80, 256)
     """
-    source, path = Path(checkpoint), Path(output)
+    source, path = str(checkpoint), Path(output)
     with startup.fast_import():
         from cyclegan_vc_tf.interop import model_export, vocoder_export
 
     options = model_export.ExportOptions(format, quantize, licence=licence)
     model_export.check(options, path)
-    vocoder_export.check(options)
+    vocoder_export.check(source, options)
     return vocoder_export.export(source, path, options)
 
 

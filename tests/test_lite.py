@@ -160,6 +160,32 @@ def test_log_mel_spectra_are_synthesized_by_an_exported_vocoder(lite: Path, tmp_
     assert done.returncode == 2 and "needs TensorFlow, which is not installed" in done.stderr
 
 
+def test_log_mel_spectra_are_synthesized_by_a_vocoder_that_was_trained_here(
+    lite: Path, tmp_path: Path
+) -> None:
+    name = "pretrained:vocoder-demo"
+    vc.export_vocoder(name, tmp_path / "vocoder.onnx")
+    made = random_export((4,), variant="mask", sample_rate_hz=16_000)
+    speech = Statistics(np.full(80, -2.0), np.full(80, 0.5), 0.0, 0.0)
+    about = dataclasses.replace(made.about, statistics={"A": speech, "B": speech})
+    onnx_files.write(tmp_path / "a.onnx", onnx_files.make_model(made.generator, about))
+    recording = tmp_path / "a.wav"
+    soundfile.write(recording, voice(150.0, 0.7, 1), 16_000)
+    arguments = ["convert", f"--run_dir={tmp_path}/a.onnx", f"--input={recording}"]
+    done = run_lite(
+        lite, *arguments, f"--vocoder={tmp_path}/vocoder.onnx", f"--output={tmp_path}/out.wav"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    voices = vc.load(tmp_path / "a.onnx", vocoder=name)
+    expected = voices.convert(*soundfile.read(recording, dtype="float32"))
+    converted, _ = soundfile.read(tmp_path / "out.wav")
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(converted, expected, atol=MAX_DIFFERENCE)
+    done = run_lite(lite, *arguments, f"--vocoder={name}", f"--output={tmp_path}/no.wav")
+    assert done.returncode == 2
+    assert f"--vocoder {name} needs TensorFlow, which is not installed" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -1,9 +1,11 @@
-"""Write a run for other programs: a generator, all networks for PyTorch, or a web page.
+r"""Write a run for other programs: a generator, all networks for PyTorch, or a web page.
 
 python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=onnx --output=anna-ben.onnx
 python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=torch --output=anna-ben.pt
 python -m cyclegan_vc_tf export --run_dir=runs/anna-ben --format=page --output=anna-ben
 python -m cyclegan_vc_tf export --vocoder_checkpoint=melgan.npz --format=onnx --output=melgan.onnx
+python -m cyclegan_vc_tf export --vocoder_checkpoint=runs/vocoder --format=onnx \
+    --output=vocoder.onnx
 
 A generator holds normalisation and statistics, and takes any number of frames. convert.py converts
 with an ONNX file, without TensorFlow. A page converts in the browser of its visitor.
@@ -64,10 +66,7 @@ def export(values: flags.FlagValues) -> int:
     else:
         options["checkpoint"] = options.pop("vocoder_checkpoint")
         about = exports.export_vocoder(output=output, format=config.format, **options)
-        text = (
-            f"{about.name}, {about.sizes.bins} mel bins, hop {about.sizes.hop_samples} samples, "
-            f"{about.sample_rate_hz} Hz"
-        )
+        text = about.summary
     size = sum(each.stat().st_size for each in (output, *output.rglob("*")) if each.is_file())
     print(f"{text}, {size / 1e6:.1f} MB: {output}")
     return command.DONE

@@ -191,9 +191,8 @@ class ExportConfig:
     licence: str = setting("", "Licence of the voices, to be kept in the file.")
     vocoder_checkpoint: str = setting(
         "",
-        "Vocoder file to export in the place of a run; with --format=page the page's vocoder, by "
-        "default the run's own.",
-        is_path=True,
+        "Vocoder file, folder of a vocoder of train_vocoder, or pretrained:NAME, to export in the "
+        "place of a run; with --format=page the page's vocoder, by default the run's own.",
     )
     runtime: str = setting(
         "node_modules/onnxruntime-web",

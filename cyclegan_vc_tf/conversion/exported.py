@@ -41,7 +41,7 @@ class ExportedGenerator:
                 self._session.get_modelmeta().custom_metadata_map[onnx_sessions.KEY]
             )
             shape = (None, self.about.config.features.bins)
-            onnx_sessions.check_graph(self._session, {INPUT: shape, OUTPUT: shape})
+            onnx_sessions.check_graph(self._session, {INPUT: shape}, {OUTPUT: shape})
         except (InputError, *files.DAMAGE_ERRORS) as error:
             reason = "it has no description" if isinstance(error, KeyError) else error
             raise InputError(f"--run_dir {path} is not usable ({reason}); {REMEDY}") from error

@@ -1,6 +1,7 @@
 """ONNX files: generators, from features of the source to the target's, and vocoders."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,12 +9,22 @@ import onnx
 
 from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
 from cyclegan_vc_tf.features.normalization import Statistics
-from cyclegan_vc_tf.interop.onnx_graph import GraphBuilder
+from cyclegan_vc_tf.interop.onnx_builder import GraphBuilder
+from cyclegan_vc_tf.interop.onnx_graph import add_network
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
 from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.vocoders import pitch_classes
+from cyclegan_vc_tf.vocoders.exported_source_filter import (
+    EXCITATION,
+    PITCH,
+    VALUES,
+    SourceFilterDescription,
+)
+from cyclegan_vc_tf.vocoders.exported_source_filter import SAMPLES as SOURCE_FILTER_SAMPLES
 from cyclegan_vc_tf.vocoders.exported_vocoder import INPUT as SPECTRA
 from cyclegan_vc_tf.vocoders.exported_vocoder import OUTPUT as SAMPLES
 from cyclegan_vc_tf.vocoders.exported_vocoder import VocoderDescription
+from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 
 def make_model(generator: keras.Model, about: ExportedModel) -> onnx.ModelProto:
@@ -33,7 +44,7 @@ def make_model(generator: keras.Model, about: ExportedModel) -> onnx.ModelProto:
     hidden = _normalize(graph, INPUT, about.statistics[about.direction.source])
     hidden = _fill_up(graph, hidden, frames)
     hidden = graph.add("Transpose", hidden, perm=[1, 0])
-    hidden = graph.add_network(generator, graph.add("Unsqueeze", hidden, graph.integers(0)))
+    hidden = add_network(graph, generator, graph.add("Unsqueeze", hidden, graph.integers(0)))
     hidden = graph.add("Transpose", graph.add("Squeeze", hidden, graph.integers(0)), perm=[1, 0])
     hidden = graph.add("Slice", hidden, graph.integers(0), frames, graph.integers(0))
     target = about.statistics[about.direction.target]
@@ -56,10 +67,41 @@ def make_vocoder(network: keras.Model, about: VocoderDescription) -> onnx.ModelP
     """
     graph = GraphBuilder(half=about.quantize == "float16")
     hidden = graph.add("Transpose", SPECTRA, perm=[1, 0])
-    hidden = graph.add_network(network, graph.add("Unsqueeze", hidden, graph.integers(0)))
+    hidden = add_network(graph, network, graph.add("Unsqueeze", hidden, graph.integers(0)))
     graph.add("Squeeze", hidden, graph.integers(0, 1), name=SAMPLES)
     spectra, samples = ("frames", about.sizes.bins), ("samples",)
     return graph.to_model({SPECTRA: spectra}, {SAMPLES: samples}, about.to_metadata())
+
+
+def make_source_filter(vocoder: NeuralVocoder, about: SourceFilterDescription) -> onnx.ModelProto:
+    """Make the ONNX model of a vocoder that was trained here, for any number of frames.
+
+    Args:
+        vocoder: The vocoder.
+        about: Description that the file keeps. Where its `quantize` is "float16", kernels are
+            stored in half precision.
+
+    Returns:
+        Model from values of frames, (frames, values), and their excitation, (frames · hop, 2), to
+        samples, (frames · hop,), and for log-mel spectra to scores of F0, (frames, COUNT + 1).
+    """
+    graph = GraphBuilder(half=about.quantize == "float16")
+    values = graph.add("Sub", VALUES, graph.constant(vocoder.mean))
+    values = graph.add("Div", values, graph.constant(vocoder.std))
+    features, excitation = (
+        graph.add("Unsqueeze", graph.add("Transpose", each, perm=[1, 0]), graph.integers(0))
+        for each in (values, EXCITATION)
+    )
+    samples = add_network(graph, vocoder.networks["vocoder"], features, excitation)
+    graph.add("Squeeze", samples, graph.integers(0, 1), name=SOURCE_FILTER_SAMPLES)
+    outputs: dict[str, tuple[Any, ...]] = {SOURCE_FILTER_SAMPLES: ("samples",)}
+    if "pitch" in vocoder.networks:
+        scores = add_network(graph, vocoder.networks["pitch"], features)
+        scores = graph.add("Squeeze", scores, graph.integers(0))
+        graph.add("Transpose", scores, perm=[1, 0], name=PITCH)
+        outputs[PITCH] = ("frames", pitch_classes.COUNT + 1)
+    inputs = {VALUES: ("frames", len(vocoder.mean)), EXCITATION: ("samples", 2)}
+    return graph.to_model(inputs, outputs, about.to_metadata())
 
 
 def write(path: Path, model: onnx.ModelProto) -> None:

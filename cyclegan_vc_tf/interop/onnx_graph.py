@@ -7,22 +7,16 @@ on no converter and no release of TensorFlow.
 Source: ONNX operator specification, operator set 17.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
-from cyclegan_vc_tf.models import layers, matmul_conv, stack
-from cyclegan_vc_tf.vocoders import melgan
-
-OPSET = 17
-"""Operator set of the graphs, which ONNX Runtime reads since version 1.12."""
-
-IR_VERSION = 8
-"""Version of the file format that belongs to the operator set."""
+from cyclegan_vc_tf.interop import onnx_synthesis
+from cyclegan_vc_tf.interop.onnx_builder import GraphBuilder
+from cyclegan_vc_tf.models import frame_layers, layers, matmul_conv, stack
+from cyclegan_vc_tf.vocoders import melgan, source_filter
 
 TO_LAST = {3: (0, 2, 1), 4: (0, 2, 3, 1)}
 """Permutation that moves channels to the last axis, by number of axes."""
@@ -31,100 +25,32 @@ TO_FIRST = {3: (0, 2, 1), 4: (0, 3, 1, 2)}
 """Permutation that moves channels to the axis behind the batch, by number of axes."""
 
 
-class GraphBuilder:
-    """ONNX graph in the making.
+def add_network(graph: GraphBuilder, network: keras.Model, *inputs: str) -> str:
+    """Append the layers of a network.
+
+    A mask among the inputs is all ones: no frame is to be filled in.
 
     Args:
-        half: Whether kernels are stored in half precision and widened to float32 at run time.
+        graph: Graph to append to.
+        network: Network with one output.
+        inputs: Names of its inputs, with channels first, (1, bins, frames); a mask has none.
+
+    Returns:
+        Name of its output, with channels first.
+
+    Raises:
+        TypeError: A layer has no row in `EMITTERS`.
     """
-
-    def __init__(self, half: bool = False) -> None:
-        self.half = half
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def add(
-        self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: Any
-    ) -> Any:
-        """Append an operator; return the name of its output, or a list of several names.
-
-        Args:
-            kind: ONNX operator.
-            inputs: Names of its inputs; an empty name leaves an optional input out.
-            outputs: Number of outputs.
-            name: Name of the operator and of its first output; by default a new one.
-            attributes: Attributes of the operator.
-        """
-        name = name or f"{kind}_{len(self.nodes)}"
-        names = [f"{name}_{index}" if index else name for index in range(outputs)]
-        self.nodes.append(helper.make_node(kind, inputs, names, name, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def constant(self, array: Any, dtype: Any = np.float32) -> str:
-        """Store an array, and return the name of its value in full precision."""
-        array = np.ascontiguousarray(array, dtype)
-        name = f"weight_{len(self.weights)}"
-        halved = self.half and dtype == np.float32 and array.ndim > 1
-        if halved:
-            array = array.astype(np.float16)
-        self.weights.append(numpy_helper.from_array(array, name))
-        return self.add("Cast", name, to=TensorProto.FLOAT) if halved else name
-
-    def integers(self, *values: int) -> str:
-        """Store integers, as shapes and axes are given."""
-        return self.constant(values, np.int64)
-
-    def add_network(self, network: keras.Model, features: str) -> str:
-        """Append the layers of a network.
-
-        A mask among the inputs is all ones: no frame is to be filled in.
-
-        Args:
-            network: Network with one output.
-            features: Name of its first input, (1, bins, frames).
-
-        Returns:
-            Name of its output, with channels first.
-
-        Raises:
-            TypeError: A layer has no row in `EMITTERS`.
-        """
-        values = {stack.layer_of(network.inputs[0]).name: features}
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.InputLayer):
-                values.setdefault(layer.name, "")
-                continue
-            inputs = [values[before.name] for before in stack.layers_before(layer)]
-            values[layer.name] = _find_emitter(layer)(self, layer, inputs)
-        return values[stack.layer_of(network.outputs[0]).name]
-
-    def to_model(
-        self,
-        inputs: dict[str, Sequence[Any]],
-        outputs: dict[str, Sequence[Any]],
-        metadata: dict[str, str],
-    ) -> onnx.ModelProto:
-        """Return the finished model.
-
-        Args:
-            inputs: Shape by name of each input; a text is a size that may vary.
-            outputs: Shape by name of each output, which are values of the graph.
-            metadata: Texts to keep in the file.
-        """
-        described = [
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in each]
-            for each in (inputs.items(), outputs.items())
-        ]
-        graph = helper.make_graph(self.nodes, "cyclegan_vc_tf", *described, self.weights)
-        model = helper.make_model(
-            graph,
-            producer_name="cyclegan_vc_tf",
-            ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-        )
-        helper.set_model_props(model, metadata)
-        onnx.checker.check_model(model)
-        return model
+    values = {
+        stack.layer_of(each).name: name for each, name in zip(network.inputs, inputs, strict=False)
+    }
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            values.setdefault(layer.name, "")
+            continue
+        taken = [values[before.name] for before in stack.layers_before(layer)]
+        values[layer.name] = _find_emitter(layer)(graph, layer, taken)
+    return values[stack.layer_of(network.outputs[0]).name]
 
 
 Emitter = Callable[[GraphBuilder, Any, list[str]], str]
@@ -181,6 +107,8 @@ def _gate(graph: GraphBuilder, layer: Any, inputs: list[str]) -> str:
 def _activate(graph: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     if layer.activation is melgan.leaky_relu:
         return graph.add("LeakyRelu", *inputs, alpha=melgan.LEAKY_SLOPE)
+    if layer.activation is source_filter.gelu:
+        return onnx_synthesis.gelu(graph, inputs)
     if (name := layer.activation.__name__) == "tanh":
         return graph.add("Tanh", *inputs)
     if name not in ("swish", "silu"):
@@ -260,14 +188,13 @@ def _crop(graph: GraphBuilder, layer: Any, inputs: list[str]) -> str:
 def _mask(graph: GraphBuilder, layer: Any, inputs: list[str]) -> str:
     features = graph.add("Transpose", inputs[0], perm=TO_LAST[3])
     picture = graph.add("Unsqueeze", features, graph.integers(1))
-    one = numpy_helper.from_array(np.ones(1, np.float32))
+    one = graph.tensor(np.ones(1, np.float32))
     mask = graph.add("ConstantOfShape", graph.add("Shape", picture), value=one)
     return graph.add("Concat", picture, mask, axis=1)
 
 
 def _rescale(graph: GraphBuilder, layer: Any, inputs: list[str]) -> str:
-    scale = np.reshape(layer.scale, (-1, 1))
-    return graph.add("Mul", *inputs, graph.constant(scale))
+    return graph.add("Mul", *inputs, graph.column(layer.scale))
 
 
 EMITTERS: dict[type, Emitter] = {
@@ -285,6 +212,8 @@ EMITTERS: dict[type, Emitter] = {
     keras.layers.Reshape: _reshape,
     keras.layers.ZeroPadding1D: _pad,
     keras.layers.ZeroPadding2D: _pad,
+    frame_layers.CausalDepthwiseConv1D: onnx_synthesis.convolve_depthwise,
+    frame_layers.ChannelNormalization: onnx_synthesis.normalize_channels,
     layers.BinsByFrames: lambda graph, layer, inputs: _transpose(graph, inputs[0], (0, 2, 1, 3)),
     layers.GatedLinearUnit: _gate,
     layers.InstanceNormalization: _normalize,
@@ -297,5 +226,6 @@ EMITTERS: dict[type, Emitter] = {
     matmul_conv.Conv1D: _convolve,
     matmul_conv.Conv2D: _convolve,
     melgan.ReflectionPadding1D: _reflect,
+    source_filter.SourceFilter: onnx_synthesis.synthesize,
 }
 """ONNX form of each class of layers."""

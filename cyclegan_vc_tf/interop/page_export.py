@@ -30,7 +30,18 @@ from cyclegan_vc_tf.runs.exported_model import ExportedModel
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system import files, onnx_sessions
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import chunks, griffin_lim, selection
+from cyclegan_vc_tf.vocoders import (
+    chunks,
+    exported_source_filter,
+    griffin_lim,
+    pitch_classes,
+    selection,
+    source_filter_vocoder,
+)
+from cyclegan_vc_tf.vocoders.exported_source_filter import (
+    ExportedSourceFilter,
+    SourceFilterDescription,
+)
 from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
 
 SOURCES = Path(__file__).with_name("page")
@@ -125,7 +136,8 @@ def export(
         step: Step of the checkpoint.
         output: Folder to make; a page that is there is replaced.
         runtime: Folder of the runtime's files, from `find_runtime`.
-        vocoder_checkpoint: Vocoder file, or its ONNX export; empty for the run's own vocoder.
+        vocoder_checkpoint: Vocoder file, folder of a vocoder that was trained here, or ONNX export
+            of either; empty for the run's own vocoder.
         options: Options of the generators, in ONNX.
 
     Raises:
@@ -199,25 +211,49 @@ def _write_vocoder(
     run: RunFolder, checkpoint: str, path: Path, options: ExportOptions
 ) -> dict[str, Any]:
     """Write the file of a vocoder, unless it is Griffin-Lim, and return its settings."""
-    own = run.config.vocoder
+    own, features = run.config.vocoder, run.config.features
     if not checkpoint and own.vocoder == "melgan":
         checkpoint = own.vocoder_checkpoint
+    elif not checkpoint and own.is_trained_here:
+        checkpoint = own.vocoder
     if not checkpoint:
         return {
             "name": "griffin_lim",
             "iterations": own.griffin_lim_iterations,
             "momentum": griffin_lim.MOMENTUM,
         }
+    about: vocoder_export.Description
     if Path(checkpoint).suffix.lower() == onnx_sessions.ENDING:
-        about = ExportedVocoder(Path(checkpoint)).about
         shutil.copyfile(checkpoint, path)
+        is_source_filter = exported_source_filter.is_source_filter(path)
+        about = (ExportedSourceFilter if is_source_filter else ExportedVocoder)(path).about
     else:
-        about = vocoder_export.export(Path(checkpoint), path, options)
-    selection.check_analysis(run.config.features, about.sizes, about, checkpoint)
+        about = vocoder_export.export(checkpoint, path, options)
+    if isinstance(about, SourceFilterDescription):
+        selection.check_features(about.features, features, checkpoint)
+        return {"file": path.name, **_describe_source_filter(about)}
+    selection.check_analysis(features, about.sizes, about, checkpoint)
     return {
         "name": about.name, "file": path.name, "chunk_frames": chunks.CHUNK_FRAMES,
         **dataclasses.asdict(about.sizes),
     }  # fmt: skip
+
+
+def _describe_source_filter(about: SourceFilterDescription) -> dict[str, Any]:
+    """Return what `source_filter.js` needs to know of a vocoder."""
+    before, after = source_filter_vocoder.context_frames(about.features, about.network)
+    return {
+        "name": about.name,
+        "chunk_frames": chunks.CHUNK_FRAMES,
+        "frames_before": before,
+        "frames_after": after,
+        "pitch": {
+            "count": pitch_classes.COUNT,
+            "neighbours": pitch_classes.NEIGHBOURS,
+            "min_hz": pitch_classes.MIN_HZ,
+            "max_hz": pitch_classes.MAX_HZ,
+        },
+    }
 
 
 def _copy_runtime(runtime: Path, folder: Path) -> None:

@@ -6,17 +6,31 @@ import keras
 
 from cyclegan_vc_tf.interop.model_export import ExportOptions
 from cyclegan_vc_tf.models.layers import without_autograph
+from cyclegan_vc_tf.system import packaged_models
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import melgan
+from cyclegan_vc_tf.vocoders import melgan, neural, vocoder_folders
+from cyclegan_vc_tf.vocoders.exported_source_filter import SourceFilterDescription
 from cyclegan_vc_tf.vocoders.exported_vocoder import INPUT, OUTPUT, VocoderDescription
 
+Description = VocoderDescription | SourceFilterDescription
+"""What the file of a vocoder says about it."""
 
-def check(options: ExportOptions) -> None:
-    """Refuse a precision that vocoders do not have.
+
+def check(checkpoint: str, options: ExportOptions) -> None:
+    """Refuse a precision or a format that a vocoder does not have.
+
+    Args:
+        checkpoint: Vocoder file, or what `is_trained_here` accepts.
+        options: Options of the export.
 
     Raises:
-        InputError: The file would be quantized to integers.
+        InputError: The file would be quantized to integers, or a vocoder that was trained here
+            would be written in another format than ONNX.
     """
+    if options.format != "onnx" and is_trained_here(checkpoint):
+        raise InputError(
+            f"--format is {options.format}, and a vocoder of train_vocoder is exported as onnx only"
+        )
     if options.quantize == "int8":
         raise InputError(
             "--quantize is int8, which is calibrated with recordings, and a vocoder has none; "
@@ -24,11 +38,16 @@ def check(options: ExportOptions) -> None:
         )
 
 
-def export(checkpoint: Path, path: Path, options: ExportOptions) -> VocoderDescription:
+def is_trained_here(checkpoint: str) -> bool:
+    """Return whether a text is the folder of a vocoder of `train_vocoder`, or the name of one."""
+    return checkpoint.startswith(packaged_models.PREFIX) or Path(checkpoint).is_dir()
+
+
+def export(checkpoint: str, path: Path, options: ExportOptions) -> Description:
     """Write a vocoder for another runtime.
 
     Args:
-        checkpoint: Vocoder file.
+        checkpoint: Vocoder file, or what `is_trained_here` accepts.
         path: File to write, or folder of a SavedModel; an existing one is replaced.
         options: Options, as `model_export.check` and `check` accept them.
 
@@ -36,8 +55,15 @@ def export(checkpoint: Path, path: Path, options: ExportOptions) -> VocoderDescr
         Description that the file holds.
 
     Raises:
-        InputError: The vocoder file is missing or damaged.
+        InputError: The vocoder is missing or damaged.
     """
+    if is_trained_here(checkpoint):
+        return export_trained(checkpoint, path, options)
+    return export_melgan(Path(checkpoint), path, options)
+
+
+def export_melgan(checkpoint: Path, path: Path, options: ExportOptions) -> VocoderDescription:
+    """Write a MelGAN, as `export` does."""
     try:
         model, analysis = melgan.load(checkpoint)
     except InputError as error:
@@ -54,6 +80,21 @@ def export(checkpoint: Path, path: Path, options: ExportOptions) -> VocoderDescr
         flatten_samples(model), INPUT, OUTPUT, about.to_text(), about.quantize
     )
     tensorflow_files.WRITERS[options.format](path, graph)
+    return about
+
+
+def export_trained(name: str, path: Path, options: ExportOptions) -> SourceFilterDescription:
+    """Write a vocoder that was trained here as an ONNX file, as `export` does."""
+    from cyclegan_vc_tf.interop import onnx_files
+
+    try:
+        vocoder = neural.load(vocoder_folders.find(name))
+    except InputError as error:
+        raise InputError(f"--vocoder_checkpoint: {error}") from error
+    about = SourceFilterDescription(
+        vocoder.features, vocoder.config, vocoder.step, options.quantize, options.licence
+    )
+    onnx_files.write(path, onnx_files.make_source_filter(vocoder, about))
     return about
 
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.vocoder_training import hop_samples
 from cyclegan_vc_tf.streaming.frozen_graph import FrozenGraph
-from cyclegan_vc_tf.vocoders import neural, source_filter
+from cyclegan_vc_tf.vocoders import pitch_classes, source_filter_vocoder
 from cyclegan_vc_tf.vocoders.excitation import Excitation
 from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
@@ -53,7 +53,7 @@ class SourceFilterStream:
         self._window: np.ndarray | None = None
         self._early: int = self._ahead
         self._sources: np.ndarray = np.zeros((self._frames * self._hop, 2), np.float32)
-        random = np.random.Generator(np.random.PCG64(neural.NOISE_SEED))
+        random = np.random.Generator(np.random.PCG64(source_filter_vocoder.NOISE_SEED))
         self._excitation: Excitation = Excitation(
             self._hop, self._vocoder.features.sample_rate_hz, random
         )
@@ -85,6 +85,6 @@ class SourceFilterStream:
         """Return F0 in Hz of the newest frames whose look-ahead is known; none before the first."""
         scores = self._estimate(window[np.newaxis])[0]
         known = self._frames - self._ahead
-        found = source_filter.decode_pitch(scores[known - self._block : known])
+        found = pitch_classes.decode(scores[known - self._block : known])
         begun, self._early = self._early, max(self._early - self._block, 0)
         return found[begun:]

@@ -43,23 +43,35 @@ def open_session(path: Path, flag: str, remedy: str) -> Any:
         raise InputError(f"--{flag} {path} cannot be read ({error}); {remedy}") from error
 
 
-def check_graph(session: Any, wanted: dict[str, tuple[Any, ...]]) -> None:
+Shapes = dict[str, tuple[Any, ...]]
+"""Shapes of values by name; None is a size that may vary."""
+
+
+def check_graph(session: Any, inputs: Shapes, outputs: Shapes) -> None:
     """Refuse a graph with other inputs or outputs than its description says.
 
     Args:
         session: Session of ONNX Runtime.
-        wanted: Shape of the one input and of the one output by name, in this order; None is a size
-            that may vary.
+        inputs: Shape of each input.
+        outputs: Shape of each output.
 
     Raises:
         ValueError: Names, types or sizes differ.
     """
-    for values, (name, shape) in zip(
-        (session.get_inputs(), session.get_outputs()), wanted.items(), strict=True
-    ):
-        found = [
-            (each.name, each.type, tuple(n if isinstance(n, int) else None for n in each.shape))
+    for values, wanted in ((session.get_inputs(), inputs), (session.get_outputs(), outputs)):
+        found = {
+            each.name: tuple(n if isinstance(n, int) else None for n in each.shape)
             for each in values
-        ]
-        if found != [(name, "tensor(float)", shape)]:
-            raise ValueError(f"its graph has {found}; expected {name} of shape {shape}")
+        }
+        types = {each.type for each in values}
+        if found != wanted or types != {"tensor(float)"}:
+            raise ValueError(f"its graph has {found} of {types}; expected {wanted} of floats")
+
+
+def needed_only() -> Any:
+    """Return options of a call that computes only what the asked outputs need."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options

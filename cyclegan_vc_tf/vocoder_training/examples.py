@@ -18,9 +18,8 @@ from cyclegan_vc_tf.features import frontend, world
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
 from cyclegan_vc_tf.system.progress import progress_bar
-from cyclegan_vc_tf.vocoders import conditioning
+from cyclegan_vc_tf.vocoders import conditioning, pitch_classes
 from cyclegan_vc_tf.vocoders.excitation import excite
-from cyclegan_vc_tf.vocoders.source_filter import pitch_targets
 
 MIN_STD = 1e-3
 """Lower limit of the standard deviation that a value of a frame is divided by."""
@@ -205,7 +204,7 @@ class Crops:
             f0_hz = recording.f0_hz[first:last]
             crops.append((
                 conditioning.scale_values(recording.values[first:last], gain, config),
-                pitch_targets(f0_hz),
+                pitch_classes.targets(f0_hz),
                 excite(f0_hz, self.hop, config.sample_rate_hz, random),
                 (gain * recording.samples[first * self.hop : last * self.hop]).astype(np.float32),
             ))  # fmt: skip

@@ -50,6 +50,14 @@ class VocoderDescription:
     quantize: str = "none"
     licence: str = ""
 
+    @property
+    def summary(self) -> str:
+        """Line about the vocoder, for users."""
+        return (
+            f"{self.name}, {self.sizes.bins} mel bins, hop {self.sizes.hop_samples} samples, "
+            f"{self.sample_rate_hz} Hz"
+        )
+
     def to_text(self) -> str:
         """Return the description as JSON."""
         return json.dumps({"format": FORMAT, "kind": KIND, **dataclasses.asdict(self)}, indent=1)
@@ -108,8 +116,8 @@ class ExportedVocoder:
         try:
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.about = parse(metadata[onnx_sessions.KEY])
-            shapes = {INPUT: (None, self.about.sizes.bins), OUTPUT: (None,)}
-            onnx_sessions.check_graph(self._session, shapes)
+            bins = self.about.sizes.bins
+            onnx_sessions.check_graph(self._session, {INPUT: (None, bins)}, {OUTPUT: (None,)})
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = "it has no description" if isinstance(error, KeyError) else error
             raise InputError(

@@ -17,24 +17,16 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
-from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig, hop_samples
-from cyclegan_vc_tf.features.frontend import Features
-from cyclegan_vc_tf.features.world import WorldFeatures
+from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import conditioning, source_filter
-from cyclegan_vc_tf.vocoders.excitation import excite
+from cyclegan_vc_tf.vocoders.source_filter_vocoder import SourceFilterVocoder
 from cyclegan_vc_tf.vocoders.vocoder_folders import SETTINGS, WEIGHTS
 
 FORMAT = 1
 """Format number of the files; it rises when their content changes."""
-
-CHUNK_FRAMES = 1024
-"""Frames that `synthesize` processes at a time, without the context around them."""
-
-NOISE_SEED = 0
-"""Seed of the noise in a synthesis."""
 
 
 def build_networks(
@@ -56,8 +48,8 @@ def build_networks(
 
 
 @dataclass(frozen=True)
-class NeuralVocoder:
-    """A trained vocoder.
+class NeuralVocoder(SourceFilterVocoder):
+    """A trained vocoder, computed by TensorFlow.
 
     Attributes:
         features: Settings of the features that it takes.
@@ -75,66 +67,19 @@ class NeuralVocoder:
     std: np.ndarray
     step: int = 0
 
-    @property
-    def context_frames(self) -> tuple[int, int]:
-        """Frames before and after a frame that its samples depend on."""
-        kernel, config = source_filter.KERNEL - 1, self.config
-        window = -(-config.synthesis_fft_samples // hop_samples(self.features))
-        blocks = max(config.blocks, config.pitch_blocks)
-        ahead = config.lookahead_frames
-        return kernel - ahead + kernel * blocks + window, ahead + window
+    def score_pitch(self, values: np.ndarray) -> np.ndarray:
+        """Return scores of the classes of F0, as `SourceFilterVocoder` does."""
+        inputs = self.normalize(values)[np.newaxis]
+        return self.networks["pitch"](inputs, training=False)[0].numpy()
 
-    def estimate_f0(self, features: Features) -> np.ndarray:
-        """Return F0 in Hz, (frames,), of features; of log-mel spectra by the pitch network."""
-        if isinstance(features, WorldFeatures):
-            return features.f0_hz
-        values = self.normalize(conditioning.conditioning_values(features, self.features))
-        parts = [
-            self.networks["pitch"](values[np.newaxis, first:last], training=False)[0, keep].numpy()
-            for first, last, keep in self._chunks(len(values))
-        ]
-        scores = np.concatenate(parts or [np.zeros((0, source_filter.PITCH_BINS + 1))])
-        return source_filter.decode_pitch(scores)
-
-    def synthesize(self, features: Features) -> np.ndarray:
-        """Synthesize the samples of features of any length.
-
-        A long recording is processed in chunks. Each chunk includes the frames around it that its
-        samples depend on, so the result equals that of the whole recording up to rounding.
-
-        Args:
-            features: Features of a recording.
-
-        Returns:
-            Samples from the recording's first on, (about frames · hop,) float32.
-        """
-        values = self.normalize(conditioning.conditioning_values(features, self.features))
-        hop = hop_samples(self.features)
-        random = np.random.Generator(np.random.PCG64(NOISE_SEED))
-        f0_hz = self.estimate_f0(features)
-        excitation = excite(f0_hz, hop, self.features.sample_rate_hz, random)
-        chunks = [np.zeros(0, np.float32)]
-        for first, last, keep in self._chunks(len(values)):
-            inputs = [
-                values[np.newaxis, first:last],
-                excitation[np.newaxis, first * hop : last * hop],
-            ]
-            samples = self.networks["vocoder"](inputs, training=False)[0, :, 0].numpy()
-            chunks.append(samples[keep.start * hop : keep.stop * hop])
-        return np.concatenate(chunks)[conditioning.first_sample(self.features) :]
+    def filter(self, values: np.ndarray, excitation: np.ndarray) -> np.ndarray:
+        """Return samples, as `SourceFilterVocoder` does."""
+        inputs = [self.normalize(values)[np.newaxis], excitation[np.newaxis]]
+        return self.networks["vocoder"](inputs, training=False)[0, :, 0].numpy()
 
     def normalize(self, values: np.ndarray) -> np.ndarray:
         """Return the inputs of the networks, (frames, values), from the values of frames."""
         return ((values - self.mean) / self.std).astype(np.float32)
-
-    def _chunks(self, frames: int) -> list[tuple[int, int, slice]]:
-        """Return first and last frame of each chunk with context, and its own frames in it."""
-        before, after = self.context_frames
-        found = []
-        for start in range(0, frames, CHUNK_FRAMES):
-            stop, first = min(start + CHUNK_FRAMES, frames), max(start - before, 0)
-            found.append((first, min(stop + after, frames), slice(start - first, stop - first)))
-        return found
 
 
 def save(folder: Path, vocoder: NeuralVocoder, *, half: bool = False) -> None:

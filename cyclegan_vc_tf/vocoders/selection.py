@@ -17,7 +17,9 @@ from cyclegan_vc_tf.system import onnx_sessions, startup
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import griffin_lim, vocoder_folders
 from cyclegan_vc_tf.vocoders.chunks import FrameSizes
+from cyclegan_vc_tf.vocoders.exported_source_filter import ExportedSourceFilter
 from cyclegan_vc_tf.vocoders.exported_vocoder import ExportedVocoder
+from cyclegan_vc_tf.vocoders.source_filter_vocoder import SourceFilterVocoder
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +49,7 @@ def make_vocoder(config: FeatureConfig, choice: VocoderConfig = VocoderConfig())
     """
     choice.validate(config.spectra)
     if choice.is_trained_here:
-        synthesize: Synthesis = load_neural(config, choice.vocoder).synthesize
+        synthesize: Synthesis = load_trained(config, choice.vocoder).synthesize
     elif config.spectra == "mel_cepstra":
         synthesize = _make_world(config)
     elif choice.vocoder == "griffin_lim":
@@ -139,25 +141,58 @@ def check_analysis(
         )
 
 
-def load_neural(config: FeatureConfig, name: str) -> "NeuralVocoder":
+def load_trained(config: FeatureConfig, name: str) -> SourceFilterVocoder:
     """Load a vocoder that was trained here, for the features of an analysis.
+
+    Args:
+        config: Settings of the analysis.
+        name: What `load_neural` takes, or the ONNX file of such a vocoder.
+
+    Raises:
+        InputError: The vocoder cannot be loaded, or it was trained on other features.
+    """
+    if Path(name).suffix.lower() != onnx_sessions.ENDING:
+        return load_neural(config, name)
+    exported = ExportedSourceFilter(Path(name))
+    check_features(exported.features, config, name)
+    return exported
+
+
+def load_neural(config: FeatureConfig, name: str) -> "NeuralVocoder":
+    """Load a vocoder that was trained here into TensorFlow, for the features of an analysis.
 
     Args:
         config: Settings of the analysis.
         name: Folder of a run or of a published vocoder, or "pretrained:NAME".
 
     Raises:
-        InputError: The vocoder cannot be loaded, or it was trained on other features.
+        InputError: The vocoder cannot be loaded, it was trained on other features, or TensorFlow is
+            not installed.
     """
-    from cyclegan_vc_tf.vocoders import neural
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            f"--vocoder {name} needs TensorFlow, which is not installed; expected an ONNX file of "
+            f"python -m cyclegan_vc_tf export --vocoder_checkpoint={name}, or leave --vocoder out"
+        )
+    with startup.fast_import():
+        from cyclegan_vc_tf.vocoders import neural
 
     try:
         vocoder = neural.load(vocoder_folders.find(name))
     except InputError as error:
         raise InputError(f"--vocoder: {error}, or leave --vocoder out") from error
-    if differences := vocoder_folders.list_differences(vocoder.features, config):
+    check_features(vocoder.features, config, name)
+    return vocoder
+
+
+def check_features(trained_on: FeatureConfig, config: FeatureConfig, name: str) -> None:
+    """Refuse a vocoder that was trained on other features than those of a run.
+
+    Raises:
+        InputError: The features differ.
+    """
+    if differences := vocoder_folders.list_differences(trained_on, config):
         raise InputError(
             f"--vocoder {name} synthesizes other features: {'; '.join(differences)}; choose "
             "another vocoder, or leave --vocoder out"
         )
-    return vocoder

@@ -23,24 +23,14 @@ from cyclegan_vc_tf.models.frame_layers import CausalDepthwiseConv1D, ChannelNor
 from cyclegan_vc_tf.models.layers import Convolutions, without_autograph
 from cyclegan_vc_tf.models.matmul_conv import Conv1D
 from cyclegan_vc_tf.models.stft import inverse_stft, stft
-
-KERNEL = 7
-"""Kernel size of the first convolution and of the blocks, in frames."""
+from cyclegan_vc_tf.vocoders import pitch_classes
+from cyclegan_vc_tf.vocoders.source_filter_vocoder import KERNEL
 
 INITIAL_LOG_MAGNITUDE = -4.0
 """Initial natural logarithm of both filters: speech of a usual level is about so loud."""
 
 MAX_LOG_MAGNITUDE = 5.0
 """Upper limit of a filter's log magnitude, so that no training step overflows."""
-
-MIN_PITCH_HZ, MAX_PITCH_HZ = 50.0, 800.0
-"""Range of the F0 that the pitch network estimates."""
-
-PITCH_BINS = 128
-"""Classes of the pitch network, at equal distances in log F0."""
-
-PITCH_NEIGHBOURS = 3
-"""Classes on either side of the most likely one that the estimate of F0 averages over."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
@@ -146,15 +136,13 @@ def pitch_network(channels_in: int, config: VocoderNetworkConfig, seed: int) -> 
 
     Returns:
         Model of normalised features, (batch, frames, `channels_in`), that returns scores of the
-        classes of F0 and, last, of voicing, (batch, frames, PITCH_BINS + 1).
-
-    Source: Kim et al., 2018, arXiv:1802.06182 (CREPE): classes of log F0 and their local average.
+        classes of F0 and, last, of voicing, (batch, frames, pitch_classes.COUNT + 1).
     """
     make = Convolutions("pitch", seed, "same")
     inputs = keras.Input((None, channels_in), name="features")
     hidden = _trunk(inputs, config.pitch_channels, config.pitch_blocks, config, make)
     scores = Conv1D(
-        PITCH_BINS + 1, 1, kernel_initializer=make.initializer("scores"), name="scores"
+        pitch_classes.COUNT + 1, 1, kernel_initializer=make.initializer("scores"), name="scores"
     )(hidden)
     return keras.Model(inputs, scores, name="pitch")
 
@@ -205,43 +193,3 @@ class _Values(keras.initializers.Initializer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make the initializer anew."""
         return {"values": self.values.tolist()}
-
-
-def pitch_classes_hz() -> np.ndarray:
-    """Return the F0 of each class, (PITCH_BINS,)."""
-    return np.geomspace(MIN_PITCH_HZ, MAX_PITCH_HZ, PITCH_BINS)
-
-
-def pitch_targets(f0_hz: np.ndarray) -> np.ndarray:
-    """Return the scores that the pitch network is to reach, as probabilities.
-
-    Args:
-        f0_hz: F0, (…, frames); 0 where unvoiced.
-
-    Returns:
-        Probabilities of the classes, a Gaussian with a deviation of one class, and of voicing,
-        (…, frames, PITCH_BINS + 1) float32. Unvoiced frames have only zeros.
-    """
-    voiced = f0_hz > 0
-    step = np.log(MAX_PITCH_HZ / MIN_PITCH_HZ) / (PITCH_BINS - 1)
-    place = np.log(np.where(voiced, f0_hz, MIN_PITCH_HZ) / MIN_PITCH_HZ) / step
-    place = np.clip(place, 0, PITCH_BINS - 1)
-    shares = np.exp(-0.5 * np.square(np.arange(PITCH_BINS) - place[..., np.newaxis]))
-    shares *= voiced[..., np.newaxis] / shares.sum(-1, keepdims=True)
-    return np.concatenate([shares, voiced[..., np.newaxis]], -1).astype(np.float32)
-
-
-def decode_pitch(scores: np.ndarray) -> np.ndarray:
-    """Return the F0 that the pitch network estimates.
-
-    Args:
-        scores: Output of the network, (frames, PITCH_BINS + 1).
-
-    Returns:
-        F0 in Hz, (frames,) float64; 0 where voicing is less likely than not.
-    """
-    classes = scores[:, :PITCH_BINS].astype(np.float64)
-    near = np.abs(np.arange(PITCH_BINS) - classes.argmax(1)[:, np.newaxis]) <= PITCH_NEIGHBOURS
-    shares = np.exp(classes - classes.max(1, keepdims=True)) * near
-    log_f0 = shares @ np.log(pitch_classes_hz()) / shares.sum(1)
-    return np.where(scores[:, PITCH_BINS] > 0, np.exp(log_f0), 0.0)

@@ -11,7 +11,7 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.models import frame_layers, stft
 from cyclegan_vc_tf.vocoder_training import spectrum_discriminators, waveform_losses
-from cyclegan_vc_tf.vocoders import source_filter
+from cyclegan_vc_tf.vocoders import pitch_classes, source_filter
 from parity.cases.case import Case, Named, Shape, layer_model, single_input
 from parity.cases.pairs import Functions, Networks
 from parity.companion import vocoder
@@ -122,7 +122,7 @@ VOCODER = [
         ("source_filter.pitch_network",),
         Networks(
             lambda: source_filter.pitch_network(5, SMALL, 0),
-            lambda: vocoder.PitchNetwork(5, source_filter.PITCH_BINS, SMALL),
+            lambda: vocoder.PitchNetwork(5, pitch_classes.COUNT, SMALL),
         ),
         single_input((1, 12, 5), (3, 7, 5)),
         network=True,

@@ -29,11 +29,6 @@ INITIAL = {"generators.set_linear_skip", "generators.linear_skip_output"}
 """Functions of a generator's initial linear map, which no paper has. tests/training tests them, and
 cases compare generators with the map."""
 
-VALUES_OF_F0 = {
-    "source_filter.pitch_classes_hz", "source_filter.pitch_targets", "source_filter.decode_pitch"
-}  # fmt: skip
-"""NumPy functions around the pitch network. tests/vocoders tests them."""
-
 WINDOW = {"stft.hann_window"}
 """NumPy function. Cases of spectra use it, against torch's window."""
 
@@ -52,7 +47,7 @@ def public_names(module: types.ModuleType) -> set[str]:
 def uncovered_names() -> set[str]:
     covered = {name for case in CASES for name in case.covers}
     public = set().union(*(public_names(module) for module in MODULES))
-    return public - covered - INITIAL - VALUES_OF_F0 - WINDOW
+    return public - covered - INITIAL - WINDOW
 
 
 @pytest.mark.parametrize(

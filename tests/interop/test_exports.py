@@ -129,4 +129,4 @@ def test_a_layer_without_a_row_is_named() -> None:
     inputs = keras.Input((None, 4))
     model = keras.Model(inputs, keras.layers.Softmax(name="odd")(inputs))
     with pytest.raises(TypeError, match="odd is a Softmax"):
-        onnx_graph.GraphBuilder().add_network(model, "features")
+        onnx_graph.add_network(onnx_graph.GraphBuilder(), model, "features")

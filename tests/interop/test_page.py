@@ -13,7 +13,8 @@ import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
 from browsers import FLAGS, browser_path, refuse
-from conftest import run_here, voice
+from conftest import REPOSITORY, run_here, voice
+from live_runs import make_mel_run
 from page_visitor import PageVisitor, served
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -29,9 +30,12 @@ from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.training.trainer import Trainer
-from cyclegan_vc_tf.vocoders import melgan
+from cyclegan_vc_tf.vocoders import melgan, neural, vocoder_folders
+from cyclegan_vc_tf.vocoders.excitation import excite
 
 RATE_HZ = 22_050
+
+SENTENCE = REPOSITORY / "data/demo/held_out/heart/089.flac"
 
 RUNTIME_VERSION = "1.30.0"
 """Version of the npm package onnxruntime-web."""
@@ -281,6 +285,70 @@ def test_a_melgan_synthesizes_in_the_page(
         spectra = (-2 + np.sin(place * place)).astype(np.float32).reshape(-1, 80)
         known = melgan.synthesize(network, spectra)
         np.testing.assert_allclose(received, known, atol=1e-5)
+
+
+class Turns:
+    """Random numbers of the page: its first one is the phase, and there is no noise."""
+
+    def uniform(self) -> float:
+        """Return the first number of NumPy's `RandomState(0)`."""
+        return float(np.random.RandomState(0).random_sample())
+
+    def standard_normal(self, samples: int, dtype: type) -> np.ndarray:
+        """Return zeros."""
+        return np.zeros(samples, dtype)
+
+
+def test_a_vocoder_that_was_trained_here_synthesizes_in_the_page(
+    browser: Browser, runtime: Path, tmp_path: Path
+) -> None:
+    """The noise is the page's own: what it makes is given to the vocoder in Python."""
+    vocoder = neural.load(vocoder_folders.find("pretrained:vocoder-demo"))
+    run = make_mel_run(tmp_path / "run", vocoder.features)
+    made = vc.export_page(
+        run.path, tmp_path / "page", "A2B", runtime=runtime,
+        vocoder_checkpoint="pretrained:vocoder-demo",
+    )  # fmt: skip
+    assert made.vocoder == "source_filter"
+    speech, rate_hz = soundfile.read(SENTENCE, dtype="float32")
+    spectra = log_mel.log_mel(speech[: 3 * rate_hz], vocoder.features)
+    soundfile.write(tmp_path / "a.wav", speech[:rate_hz], rate_hz)
+    with served(tmp_path / "page") as address:
+        visitor = PageVisitor(browser, address)
+        visitor.convert(tmp_path / "a.wav")
+        visitor.see("Converted 1.0 s of a.wav")
+        converted, _ = visitor.download(tmp_path / "out.wav")
+        answer = visitor.call(
+            "converter.js",
+            """async ({ Converter }, spectra) => {
+              const { decodePitch, excite } = await import("./source_filter.js");
+              const converter = await Converter.load();
+              const { settings } = converter;
+              settings.vocoder.chunk_frames = 50;
+              const values = Float32Array.from(spectra);
+              const silence = new Float32Array(2 * 256 * (values.length / 80));
+              const scores = await converter.runSourceFilter(values, silence, "pitch");
+              const f0 = decodePitch(scores, settings.vocoder.pitch);
+              const samples = await converter.synthesize(values, () => {});
+              return [f0, excite(f0, settings), samples].map((each) => Array.from(each));
+            }""",
+            spectra.ravel().tolist(),
+        )
+        visitor.close()
+    assert np.std(converted) > 1e-4
+    f0_hz, excitation, samples = (np.array(each, np.float32) for each in answer)
+    expected_hz = vocoder.estimate_f0(log_mel.MelFeatures(spectra))
+    assert 0.3 < np.mean(expected_hz > 0) < 0.95
+    np.testing.assert_allclose(f0_hz, expected_hz, rtol=1e-4)
+    excitation = excitation.reshape(-1, 2)
+    pulses = excite(f0_hz.astype(np.float64), 256, 16_000, Turns())[:, 0]  # type: ignore[arg-type]
+    # F0 in single precision moves late pulses a little.
+    assert np.corrcoef(excitation[:, 0], pulses)[0, 1] > 0.999
+    assert np.std(excitation[:, 1]) == pytest.approx(1.0, abs=0.02)
+    assert abs(np.mean(excitation[:, 1])) < 0.02
+    known = vocoder.filter(spectra, excitation)
+    assert np.std(known) > 0.02
+    np.testing.assert_allclose(samples, known, atol=SAMPLE_TOLERANCE)
 
 
 def test_the_page_says_what_is_wrong(visitor: PageVisitor, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_the_command_exports_a_vocoder(vocoder: Path, tmp_path: Path) -> None:
         (["--about=x"], "--about has no effect with --vocoder_checkpoint"),
         (["--quantize=int8"], "--quantize is int8"),
         (["--output=OUT/a.npz"], "does not end in .onnx"),
-        (["--vocoder_checkpoint=nothing.npz"], "/nothing.npz does not exist"),
+        (["--vocoder_checkpoint=nothing.npz"], "nothing.npz does not exist"),
     ],
 )  # fmt: skip
 def test_exports_of_vocoders_that_cannot_begin(

@@ -15,7 +15,7 @@ from cyclegan_vc_tf.features import frontend
 from cyclegan_vc_tf.hub import pretrained
 from cyclegan_vc_tf.serving.web import training_flags
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import conditioning, neural, vocoder_folders
+from cyclegan_vc_tf.vocoders import conditioning, neural, source_filter_vocoder, vocoder_folders
 from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 SIZES = VocoderNetworkConfig(
@@ -53,7 +53,7 @@ def test_chunks_give_the_samples_of_the_whole(monkeypatch: pytest.MonkeyPatch) -
     whole = vocoder.synthesize(analysed)
     f0_hz = vocoder.estimate_f0(analysed)
     for chunk in (7, 40):
-        monkeypatch.setattr(neural, "CHUNK_FRAMES", chunk)
+        monkeypatch.setattr(source_filter_vocoder, "CHUNK_FRAMES", chunk)
         np.testing.assert_allclose(vocoder.estimate_f0(analysed), f0_hz, rtol=1e-4)
         np.testing.assert_allclose(vocoder.synthesize(analysed), whole, atol=1e-5)
 

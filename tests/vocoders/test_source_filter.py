@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
-from cyclegan_vc_tf.vocoders import source_filter
+from cyclegan_vc_tf.vocoders import pitch_classes, source_filter
 from cyclegan_vc_tf.vocoders.source_filter import SourceFilter
 
 FEATURES = FeatureConfig(spectra="log_mel", mel_bins=10, fft_samples=128, hop_samples=32)
@@ -55,20 +55,20 @@ def test_the_network_looks_ahead_as_far_as_its_settings_say() -> None:
 
 def test_the_pitch_network_decodes_what_it_is_to_learn() -> None:
     f0_hz = np.array([0.0, 71.0, 103.3, 186.0, 700.0, 60.0])
-    targets = source_filter.pitch_targets(f0_hz)
+    targets = pitch_classes.targets(f0_hz)
     scores = np.log(targets + 1e-9)
     scores[:, -1] = np.where(targets[:, -1] > 0, 3.0, -3.0)
-    np.testing.assert_allclose(source_filter.decode_pitch(scores), f0_hz, rtol=2e-3)
+    np.testing.assert_allclose(pitch_classes.decode(scores), f0_hz, rtol=2e-3)
     np.testing.assert_allclose(targets[1:, :-1].sum(1), 1.0, rtol=1e-6)
     assert not targets[0].any()
 
 
 def test_two_voices_do_not_pull_each_other() -> None:
     """The estimate averages near the most likely class alone, so an octave has no weight."""
-    one, other = (source_filter.pitch_targets(np.array([f0]))[0] for f0 in (100.0, 200.0))
+    one, other = (pitch_classes.targets(np.array([f0]))[0] for f0 in (100.0, 200.0))
     scores = np.log(0.6 * one + 0.4 * other + 1e-9)[np.newaxis]
     scores[:, -1] = 1.0
-    assert source_filter.decode_pitch(scores)[0] == pytest.approx(100.0, rel=2e-3)
+    assert pitch_classes.decode(scores)[0] == pytest.approx(100.0, rel=2e-3)
 
 
 def test_seeds_make_the_initial_weights() -> None:

@@ -3,6 +3,7 @@
 import * as ort from "./onnxruntime-web/ort.wasm.min.mjs";
 import { griffinLim } from "./griffin_lim.js";
 import { findGain, isSilent, splitAtQuiet } from "./levels.js";
+import { sourceFilter } from "./source_filter.js";
 import { logMel } from "./spectra.js";
 
 ort.env.wasm.wasmPaths = new URL("./onnxruntime-web/", import.meta.url).href;
@@ -29,15 +30,31 @@ export class Converter {
     this.sessions = new Map();
   }
 
-  // Runs an ONNX file of the page, which is loaded once.
-  async run(file, data, shape) {
+  // Opens an ONNX file of the page, once.
+  async open(file) {
     if (!this.sessions.has(file)) {
       const graph = new Uint8Array(await fetchFile(file));
       this.sessions.set(file, await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] }));
     }
-    const session = this.sessions.get(file);
+    return this.sessions.get(file);
+  }
+
+  // Runs an ONNX file with one input and one output.
+  async run(file, data, shape) {
+    const session = await this.open(file);
     const outputs = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", data, shape) });
     return outputs[session.outputNames[0]].data;
+  }
+
+  // Computes an output of a source-filter vocoder.
+  async runSourceFilter(spectra, excitation, output) {
+    const { vocoder, bins } = this.settings;
+    const session = await this.open(vocoder.file);
+    const feeds = {
+      features: new ort.Tensor("float32", spectra, [spectra.length / bins, bins]),
+      excitation: new ort.Tensor("float32", excitation, [excitation.length / 2, 2]),
+    };
+    return (await session.run(feeds, [output]))[output].data;
   }
 
   analyse(samples) {
@@ -60,6 +77,9 @@ export class Converter {
     const { settings, inverseFilters } = this;
     const { vocoder, bins, hop_samples: hop } = settings;
     if (vocoder.name === "griffin_lim") return griffinLim(spectra, settings, inverseFilters, vocoder, report);
+    if (vocoder.name === "source_filter") {
+      return sourceFilter(spectra, settings, (...inputs) => this.runSourceFilter(...inputs), report);
+    }
     const frames = spectra.length / bins;
     const samples = new Float32Array(frames * hop);
     let source = spectra;
