@@ -21,7 +21,8 @@ PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"
 def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], Any], worker.Facts]:
     """Return a function that makes an iteration as a training does, and facts about it.
 
-    Features are normally distributed. Facts are work, parameters, device and versions.
+    The function returns the scalars of the step by their names in TensorBoard. Features are
+    normally distributed. Facts are work, parameters, device and versions.
 
     Args:
         config: Settings of the run.
@@ -47,14 +48,15 @@ def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], An
     python_step = functools.partial(Trainer.train_step.python_function, trainer)
     compiled_step = tf.function(python_step, jit_compile=True, autograph=False)
 
-    def step() -> None:
+    def step() -> "dict[str, tf.Tensor]":
         make = compiled_step if jit else trainer.train_step
-        _, finite = make(*inputs, norms=norms)
+        report, finite = make(*inputs, norms=norms)
         # A training checks this after each step.
         if not finite:
             raise FloatingPointError("a loss is not finite")
         # A GPU may not have updated the weights yet.
         used.synchronize()
+        return report
 
     versions = {
         "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__
