@@ -192,8 +192,7 @@ def export_vocoder(
         checkpoint: Vocoder file of `import_vocoder`; or the folder of a vocoder of `train_vocoder`,
             or "pretrained:NAME".
         output: File to write, or folder of a SavedModel; an existing one is replaced.
-        format: "onnx", "tflite", "keras" or "savedmodel"; a vocoder of `train_vocoder` is written
-            as "onnx" only.
+        format: "onnx", "keras" or "savedmodel"; a MelGAN also "tflite".
         quantize: "none"; for ONNX and TensorFlow Lite also "float16".
         licence: Licence of the weights.
 

@@ -25,15 +25,15 @@ class Graph:
 
     Attributes:
         model: Model with a batch axis in front, from (batch, frames, bins).
-        input: Name of its input in the file.
-        output: Name of its output in the file.
+        inputs: Names of its inputs in the file.
+        outputs: Names of its outputs in the file.
         text: Description, JSON.
         quantize: Precision of a TensorFlow Lite file: "none", "float16" or "int8".
     """
 
     model: keras.Model
-    input: str
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     text: str
     quantize: str = "none"
 
@@ -49,7 +49,7 @@ def make_graph(generator: keras.Model, about: ExportedModel) -> Graph:
         about.statistics[speaker] for speaker in (about.direction.source, about.direction.target)
     )
     model = with_statistics(generator, source, target, OUTPUT)
-    return Graph(model, INPUT, OUTPUT, about.to_text(), about.quantize)
+    return Graph(model, (INPUT,), (OUTPUT,), about.to_text(), about.quantize)
 
 
 def write_keras(path: Path, graph: Graph) -> None:
@@ -136,10 +136,15 @@ def _trace(graph: Graph) -> tuple[tf.Module, Callable]:
     # TensorFlow Lite's converter loses Keras 3's variables, and finds TensorFlow's.
     module.weights = [stack.plain(variable) for variable in model.variables]
 
-    def convert(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {graph.output: model(inputs[tf.newaxis], training=False)[0]}
+    def convert(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        batches = [each[tf.newaxis] for each in inputs]
+        made = tf.nest.flatten(model(batches if len(batches) > 1 else batches[0], training=False))
+        return {name: each[0] for name, each in zip(graph.outputs, made, strict=True)}
 
-    signature = [tf.TensorSpec((None, model.inputs[0].shape[-1]), tf.float32, graph.input)]
+    signature = [
+        tf.TensorSpec((None, each.shape[-1]), tf.float32, name)
+        for each, name in zip(model.inputs, graph.inputs, strict=True)
+    ]
     module.convert = tf.function(convert, input_signature=signature, autograph=False)
     return module, module.convert.get_concrete_function()
 

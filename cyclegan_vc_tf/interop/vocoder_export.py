@@ -3,14 +3,22 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from cyclegan_vc_tf.interop.model_export import ExportOptions
 from cyclegan_vc_tf.models.layers import without_autograph
 from cyclegan_vc_tf.system import packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import melgan, neural, vocoder_folders
-from cyclegan_vc_tf.vocoders.exported_source_filter import SourceFilterDescription
+from cyclegan_vc_tf.vocoders.exported_source_filter import (
+    EXCITATION,
+    PITCH,
+    SAMPLES,
+    VALUES,
+    SourceFilterDescription,
+)
 from cyclegan_vc_tf.vocoders.exported_vocoder import INPUT, OUTPUT, VocoderDescription
+from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 Description = VocoderDescription | SourceFilterDescription
 """What the file of a vocoder says about it."""
@@ -25,11 +33,12 @@ def check(checkpoint: str, options: ExportOptions) -> None:
 
     Raises:
         InputError: The file would be quantized to integers, or a vocoder that was trained here
-            would be written in another format than ONNX.
+            would be written for TensorFlow Lite.
     """
-    if options.format != "onnx" and is_trained_here(checkpoint):
+    if options.format == "tflite" and is_trained_here(checkpoint):
         raise InputError(
-            f"--format is {options.format}, and a vocoder of train_vocoder is exported as onnx only"
+            "--format is tflite, which has no inverse Fourier transform; expected onnx, keras or "
+            "savedmodel for a vocoder of train_vocoder"
         )
     if options.quantize == "int8":
         raise InputError(
@@ -77,16 +86,14 @@ def export_melgan(checkpoint: Path, path: Path, options: ExportOptions) -> Vocod
     from cyclegan_vc_tf.interop import tensorflow_files
 
     graph = tensorflow_files.Graph(
-        flatten_samples(model), INPUT, OUTPUT, about.to_text(), about.quantize
+        flatten_samples(model), (INPUT,), (OUTPUT,), about.to_text(), about.quantize
     )
     tensorflow_files.WRITERS[options.format](path, graph)
     return about
 
 
 def export_trained(name: str, path: Path, options: ExportOptions) -> SourceFilterDescription:
-    """Write a vocoder that was trained here as an ONNX file, as `export` does."""
-    from cyclegan_vc_tf.interop import onnx_files
-
+    """Write a vocoder that was trained here, as `export` does."""
     try:
         vocoder = neural.load(vocoder_folders.find(name))
     except InputError as error:
@@ -94,8 +101,42 @@ def export_trained(name: str, path: Path, options: ExportOptions) -> SourceFilte
     about = SourceFilterDescription(
         vocoder.features, vocoder.config, vocoder.step, options.quantize, options.licence
     )
-    onnx_files.write(path, onnx_files.make_source_filter(vocoder, about))
+    if options.format == "onnx":
+        from cyclegan_vc_tf.interop import onnx_files
+
+        onnx_files.write(path, onnx_files.make_source_filter(vocoder, about))
+        return about
+    from cyclegan_vc_tf.interop import tensorflow_files
+
+    model = join_networks(vocoder)
+    outputs = (SAMPLES, PITCH)[: len(model.outputs)]
+    graph = tensorflow_files.Graph(model, (VALUES, EXCITATION), outputs, about.to_text())
+    tensorflow_files.WRITERS[options.format](path, graph)
     return about
+
+
+@without_autograph
+def join_networks(vocoder: NeuralVocoder) -> keras.Model:
+    """Return both networks of a vocoder as one, with normalisation inside.
+
+    Returns:
+        Model of values of frames, (batch, frames, values), and an excitation, (batch, frames · hop,
+        2). It returns samples, (batch, frames · hop), and scores of F0 where the vocoder has a
+        pitch network. It shares the vocoder's variables.
+    """
+    values = keras.Input((None, len(vocoder.mean)), name=VALUES)
+    excitation = keras.Input((None, 2), name=EXCITATION)
+    scale = 1 / vocoder.std.astype(np.float64)
+    normalize = keras.layers.Rescaling(
+        scale.tolist(), (-vocoder.mean * scale).tolist(), name="normalize"
+    )
+    normalized = normalize(values)
+    samples = vocoder.networks["vocoder"]([normalized, excitation])
+    outputs = [keras.layers.Reshape((-1,), name=SAMPLES)(samples)]
+    if "pitch" in vocoder.networks:
+        scores = vocoder.networks["pitch"](normalized)
+        outputs.append(keras.layers.Activation("linear", name="scores")(scores))
+    return keras.Model([values, excitation], outputs, name="vocoder_and_pitch")
 
 
 def describe(

@@ -67,11 +67,14 @@ class SourceFilterDescription:
             f"samples, {self.features.sample_rate_hz} Hz"
         )
 
+    def to_text(self) -> str:
+        """Return the description as JSON."""
+        return json.dumps({"format": FORMAT, "kind": KIND, **asdict(self)}, indent=1)
+
     def to_metadata(self) -> dict[str, str]:
         """Return the description as JSON, and what other programs may show as plain texts."""
-        text = json.dumps({"format": FORMAT, "kind": KIND, **asdict(self)}, indent=1)
         return {
-            onnx_sessions.KEY: text,
+            onnx_sessions.KEY: self.to_text(),
             "sample_rate_hz": str(self.features.sample_rate_hz),
             "licence": self.licence,
         }

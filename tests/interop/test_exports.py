@@ -56,7 +56,7 @@ def test_tensorflow_lite_adds_thousands_of_products_as_exactly(tmp_path: Path) -
     model = keras.Model(inputs, matmul_conv.Conv1D(64, 5)(inputs))
     kernel = rng.random((5, 1024, 64)).astype(np.float32)
     model.layers[-1].set_weights([kernel, np.zeros(64)])
-    graph = tensorflow_files.Graph(model, "features", "converted", "{}")
+    graph = tensorflow_files.Graph(model, ("features",), ("converted",), "{}")
     tensorflow_files.write_lite(tmp_path / "a.tflite", graph)
     features = rng.random((64, 1024)).astype(np.float32)
     outputs = run_elsewhere(tmp_path, {"a": features}, [tmp_path / "a.tflite"])["a.tflite:a"]

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import pytest
+import tensorflow as tf
 from conftest import REPOSITORY, run_here, voice
 
 import cyclegan_vc_tf as vc
@@ -97,6 +99,32 @@ def test_both_networks_compute_what_they_do_in_tensorflow(spectra: str, tmp_path
             np.testing.assert_allclose(exported.score_pitch(values), scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("spectra", FEATURES)
+def test_files_of_tensorflow_and_keras_compute_both_networks(spectra: str, tmp_path: Path) -> None:
+    own = make(FEATURES[spectra], tmp_path / "vocoder")
+    about = vc.export_vocoder(tmp_path / "vocoder", tmp_path / "a.keras", format="keras")
+    vc.export_vocoder(tmp_path / "vocoder", tmp_path / "saved", format="savedmodel")
+    text = (tmp_path / "saved" / "assets.extra" / onnx_sessions.ENTRY).read_text()
+    assert exported_source_filter.parse(text) == about
+    loaded = keras.models.load_model(tmp_path / "a.keras")
+    served = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    rng = np.random.default_rng(5)
+    hop = {"log_mel": 64, "world": 80}[spectra]
+    for frames in (1, 70):
+        values = own.mean + rng.standard_normal((frames, len(own.mean))).astype(np.float32)
+        excitation = rng.standard_normal((frames * hop, 2)).astype(np.float32)
+        outputs = tf.nest.flatten(loaded([values[np.newaxis], excitation[np.newaxis]]))
+        found = [np.asarray(each)[0] for each in outputs]
+        answers = served(features=tf.constant(values), excitation=tf.constant(excitation))
+        expected = {"samples": own.filter(values, excitation)}
+        if spectra == "log_mel":
+            expected["pitch"] = own.score_pitch(values)
+        assert set(answers) == set(expected) and len(found) == len(expected)
+        for received, (name, wanted) in zip(found, expected.items(), strict=True):
+            np.testing.assert_allclose(received, wanted, atol=1e-5)
+            np.testing.assert_allclose(answers[name].numpy(), wanted, atol=1e-5)
+
+
 def test_speech_is_synthesized_as_by_the_vocoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +205,11 @@ def test_exports_that_cannot_begin(tmp_path: Path) -> None:
     make(FEATURES["log_mel"], tmp_path / "vocoder")
     (tmp_path / "empty").mkdir()
     for checkpoint, flag, expected in (
-        ("vocoder", "--format=tflite", "a vocoder of train_vocoder is exported as onnx only"),
+        (
+            "vocoder",
+            "--format=tflite",
+            "--format is tflite, which has no inverse Fourier transform",
+        ),
         ("vocoder", "--quantize=int8", "--quantize is int8, which is calibrated"),
         ("empty", "--licence=x", "is not the folder of a vocoder"),
     ):
