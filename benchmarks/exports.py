@@ -9,6 +9,7 @@ speaker A. 8-bit files are calibrated with these recordings. The columns:
 - difference: largest difference of a feature from the run's, in standard deviations of its bin,
   divided by the largest feature in such deviations, over all recordings;
 - MCD: mel-cepstral distortion of whole conversions to speaker B's recordings, in dB;
+- similarity of whole conversions to other recordings of speaker B, with the extra `evaluate`;
 - CPU time of the generator alone per second of speech, in ms, on all threads together.
 """
 
@@ -22,9 +23,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.conversion.exported import ExportedGenerator
-from cyclegan_vc_tf.evaluation.neural_metrics import NeuralMetrics
+from cyclegan_vc_tf.evaluation.neural_metrics import load_neural_metrics
 from cyclegan_vc_tf.evaluation.scoring import Scorer
 from cyclegan_vc_tf.interop import model_export
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT
@@ -53,7 +55,8 @@ def main() -> None:
     arguments = held_out.parser("exports", __doc__).parse_args()
     run, sets = held_out.load(arguments)
     direction, config, step = Direction.A2B, run.config.features, run.pick("last")
-    scorer = Scorer(sets[direction], config.sample_rate_hz, NeuralMetrics())
+    metrics, _ = load_neural_metrics(MetricsConfig())
+    scorer = Scorer(sets[direction], config.sample_rate_hz, metrics)
     generator, _ = run.load_generator(direction)
     converters = {"TensorFlow": Converter.for_run(run, direction, generator)}
     megabytes = {"TensorFlow": float("nan")}
@@ -77,7 +80,8 @@ def main() -> None:
     expected = [converters["TensorFlow"].convert_spectra(each) for each in features]
     largest = max(np.abs((each - target.mean) / target.scale).max() for each in expected)
     print(f"{machine.describe()}\n\n{arguments.run_dir}, {direction}, {seconds:.0f} s of speech\n")
-    print("| generator | MB | difference | MCD (dB) | CPU ms per s |\n|---|---|---|---|---|")
+    names = ["generator", "MB", "difference", "MCD (dB)", "similarity", "CPU ms per s"]
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for name, converter in converters.items():
         times = []
         for _ in range(ROUNDS):
@@ -88,9 +92,11 @@ def main() -> None:
             np.abs((one - other) / target.scale).max()
             for one, other in zip(outputs, expected, strict=True)
         )
-        mcd_db = scorer.score(scorer.convert(converter)).summary["mcd_db"]
+        summary = scorer.score(scorer.convert(converter)).summary
+        similarity = summary.get("speaker_similarity")
         print(
-            f"| {name} | {megabytes[name]:.1f} | {difference / largest:.1e} | {mcd_db:.2f} | "
+            f"| {name} | {megabytes[name]:.1f} | {difference / largest:.1e} | "
+            f"{summary['mcd_db']:.2f} | {'' if similarity is None else f'{similarity:.3f}'} | "
             f"{1000 * min(times) / seconds:.1f} |"
         )
 

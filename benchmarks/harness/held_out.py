@@ -13,6 +13,8 @@ from cyclegan_vc_tf.runs.run_folder import RunFolder
 DEMO = Path("data/demo/held_out")
 """Folder of the demo's held-out sentences, one folder per voice."""
 
+ENROLMENT = Path("data/demo/train")
+"""Folder of the demo's training sentences, which similarities compare with."""
 
 VOICES = {"A": "heart", "B": "michael"}
 """Folder of each of the demo's speakers."""
@@ -36,11 +38,19 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
             f"--held_out_{speaker}", type=Path, default=DEMO / voice,
             help=f"held-out recordings of speaker {speaker}, with names like the other's",
         )  # fmt: skip
+        made.add_argument(
+            f"--enrolment_{speaker}", type=Path, default=ENROLMENT / voice,
+            help=f"other recordings of speaker {speaker}, which similarities compare with",
+        )  # fmt: skip
     return made
 
 
 def load(arguments: Any) -> tuple[RunFolder, dict[Direction, EvaluationSet]]:
     """Return the run of the flags, and its held-out recordings by direction."""
     run = run_folder.open_run(api.find_run(arguments.run_dir))
-    folders = {name: str(vars(arguments)[f"held_out_{name}"]) for name in SPEAKERS}
-    return run, load_evaluation_sets(run, held_out_dirs=folders)
+    held_out, enrolment = (
+        {name: str(vars(arguments)[f"{kind}_{name}"]) for name in SPEAKERS}
+        for kind in ("held_out", "enrolment")
+    )
+    sets = load_evaluation_sets(run, held_out_dirs=held_out, enrolment_dirs=enrolment)
+    return run, sets

@@ -1,7 +1,10 @@
 """Script of tests: train steps of float64 or float32 on replicas, and save losses and weights.
 
-python replica_steps.py FILE.npz --variants=vc1,mask --devices=1,2,4
+python replica_steps.py FILE.npz --variants=vc1,mask --devices=1,2,4 --nudge
 TF_CONFIG=… python replica_steps.py FILE.npz --variants=vc1 --strategy=multi_worker
+
+With --nudge, one device trains once more, with the first crops of A changed by one rounding: what
+differs then differs by rounding alone. `step_differences.py` compares files.
 """
 
 import argparse
@@ -52,7 +55,7 @@ def is_masked(config: RunConfig) -> bool:
 
 
 def train(
-    config: RunConfig, replicas: Distribution, steps: int, dtype: str
+    config: RunConfig, replicas: Distribution, steps: int, dtype: str, nudge: float = 0.0
 ) -> dict[str, np.ndarray]:
     """Train; returns every scalar of every step, and all weights by their number."""
     trainer = Trainer(config, replicas)
@@ -60,6 +63,8 @@ def train(
     rows, found = list(replicas.rows(BATCH_SIZE)), {}
     for step in range(steps):
         inputs = [tf.constant(each[rows]) for each in batch(config, step, dtype)]
+        if step == 0:
+            inputs[0] *= 1.0 + nudge
         report, _ = trainer.train_step(*inputs)
         found |= {f"{step}/{name}": np.asarray(value) for name, value in report.items()}
     for number, variable in enumerate(trainer.variables):
@@ -82,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags.add_argument("--steps", type=int, default=20)
     flags.add_argument("--dtype", default="float64")
     flags.add_argument("--precision", default="float32")
+    flags.add_argument("--nudge", action="store_true")
     given = flags.parse_args(arguments)
     processor.set_thread_pools()
     keras.backend.set_floatx(given.dtype)
@@ -101,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with plan.start() as replicas:
                 trained = train(config, replicas, given.steps, given.dtype)
             found |= {f"{variant}/{name}{key}": value for key, value in trained.items()}
+        if given.nudge:
+            with Plan("CPU", 1).start() as replicas:
+                rounding = float(np.finfo(given.dtype).eps)
+                trained = train(config, replicas, given.steps, given.dtype, rounding)
+            found |= {f"{variant}/nudged/{key}": value for key, value in trained.items()}
     np.savez(given.file, **found)
 
 
