@@ -55,8 +55,8 @@ OTHER_FLAGS = {
     "distribution", "kill-on-bad-exit", "ntasks",
     # Of Dask.
     "host", "port", "nworkers", "nthreads", "scheduler-file",
-    # Of the benchmark of a cluster.
-    "files", "tasks",
+    # Of benchmarks of clusters, exports and XLA, and of the script of replicas.
+    "files", "tasks", "kills", "variants", "limit_s", "devices", "nudge",
     # Of tests of this project.
     "living",
     # Examples of the syntax.
