@@ -192,7 +192,7 @@ def export_vocoder(
         checkpoint: Vocoder file of `import_vocoder`; or the folder of a vocoder of `train_vocoder`,
             or "pretrained:NAME".
         output: File to write, or folder of a SavedModel; an existing one is replaced.
-        format: "onnx", "keras" or "savedmodel"; a MelGAN also "tflite".
+        format: "onnx", "tflite", "keras" or "savedmodel".
         quantize: "none"; for ONNX and TensorFlow Lite also "float16".
         licence: Licence of the weights.
 
@@ -216,7 +216,7 @@ def export_vocoder(
 
     options = model_export.ExportOptions(format, quantize, licence=licence)
     model_export.check(options, path)
-    vocoder_export.check(source, options)
+    vocoder_export.check(options)
     return vocoder_export.export(source, path, options)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_vc_tf.interop.onnx_builder import GraphBuilder
+from cyclegan_vc_tf.interop.transform_kernels import analysis_kernel, synthesis_kernel
 from cyclegan_vc_tf.models import frame_layers
 from cyclegan_vc_tf.models.stft import hann_window
 from cyclegan_vc_tf.vocoders import source_filter
@@ -70,26 +71,6 @@ def synthesize(graph: GraphBuilder, layer: source_filter.SourceFilter, inputs: l
     powers = graph.constant(hann_window(layer.size)[np.newaxis, np.newaxis] ** 2, halve=False)
     weights = graph.add("ConvTranspose", _ones(graph, noise), powers, **steps)
     return graph.add("Div", waves, weights)
-
-
-def analysis_kernel(size: int) -> np.ndarray:
-    """Return a convolution kernel of a windowed Fourier transform, (2 · bins, 1, size).
-
-    Real parts come before imaginary parts.
-    """
-    angles = 2 * np.pi * np.outer(np.arange(size // 2 + 1), np.arange(size)) / size
-    kernel = np.concatenate([np.cos(angles), -np.sin(angles)]) * hann_window(size)
-    return kernel[:, np.newaxis]
-
-
-def synthesis_kernel(size: int) -> np.ndarray:
-    """Return a kernel of a transposed convolution that inverts it and windows again.
-
-    All bins stand for two of a whole transform, but for the first and the last.
-    """
-    counts = np.full((size // 2 + 1, 1), 2.0)
-    counts[[0, -1]] = 1.0
-    return analysis_kernel(size) * np.tile(counts, (2, 1))[:, np.newaxis] / size
 
 
 def _split_frames(graph: GraphBuilder, filters: str, layer: source_filter.SourceFilter) -> str:

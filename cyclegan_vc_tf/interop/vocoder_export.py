@@ -1,5 +1,6 @@
 """Export of a vocoder as a file that other runtimes synthesize with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -24,22 +25,12 @@ Description = VocoderDescription | SourceFilterDescription
 """What the file of a vocoder says about it."""
 
 
-def check(checkpoint: str, options: ExportOptions) -> None:
-    """Refuse a precision or a format that a vocoder does not have.
-
-    Args:
-        checkpoint: Vocoder file, or what `is_trained_here` accepts.
-        options: Options of the export.
+def check(options: ExportOptions) -> None:
+    """Refuse a precision that vocoders do not have.
 
     Raises:
-        InputError: The file would be quantized to integers, or a vocoder that was trained here
-            would be written for TensorFlow Lite.
+        InputError: The file would be quantized to integers.
     """
-    if options.format == "tflite" and is_trained_here(checkpoint):
-        raise InputError(
-            "--format is tflite, which has no inverse Fourier transform; expected onnx, keras or "
-            "savedmodel for a vocoder of train_vocoder"
-        )
     if options.quantize == "int8":
         raise InputError(
             "--quantize is int8, which is calibrated with recordings, and a vocoder has none; "
@@ -106,11 +97,16 @@ def export_trained(name: str, path: Path, options: ExportOptions) -> SourceFilte
 
         onnx_files.write(path, onnx_files.make_source_filter(vocoder, about))
         return about
-    from cyclegan_vc_tf.interop import tensorflow_files
+    from cyclegan_vc_tf.interop import lite_synthesis, tensorflow_files
 
+    if options.format == "tflite":
+        network = lite_synthesis.with_convolutions(vocoder.networks["vocoder"])
+        vocoder = replace(vocoder, networks={**vocoder.networks, "vocoder": network})
     model = join_networks(vocoder)
     outputs = (SAMPLES, PITCH)[: len(model.outputs)]
-    graph = tensorflow_files.Graph(model, (VALUES, EXCITATION), outputs, about.to_text())
+    graph = tensorflow_files.Graph(
+        model, (VALUES, EXCITATION), outputs, about.to_text(), about.quantize
+    )
     tensorflow_files.WRITERS[options.format](path, graph)
     return about
 

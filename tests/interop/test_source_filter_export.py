@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from conftest import REPOSITORY, run_here, voice
 
 import cyclegan_vc_tf as vc
@@ -16,7 +17,7 @@ from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.features import frontend
-from cyclegan_vc_tf.interop import onnx_synthesis
+from cyclegan_vc_tf.interop import transform_kernels
 from cyclegan_vc_tf.models.stft import hann_window
 from cyclegan_vc_tf.system import onnx_sessions
 from cyclegan_vc_tf.system.errors import InputError
@@ -69,12 +70,12 @@ def test_kernels_are_those_of_fourier_transforms(size: int) -> None:
     """NumPy's transforms are the oracle."""
     frame = np.random.default_rng(0).standard_normal(size)
     bins, window = size // 2 + 1, hann_window(size)
-    found = onnx_synthesis.analysis_kernel(size)[:, 0] @ frame
+    found = transform_kernels.analysis_kernel(size)[:, 0] @ frame
     expected = np.fft.rfft(frame * window)
     np.testing.assert_allclose(found[:bins] + 1j * found[bins:], expected, atol=1e-12)
     spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(size))
     parts = np.concatenate([spectrum.real, spectrum.imag])
-    found = parts @ onnx_synthesis.synthesis_kernel(size)[:, 0]
+    found = parts @ transform_kernels.synthesis_kernel(size)[:, 0]
     np.testing.assert_allclose(found, np.fft.irfft(spectrum) * window, atol=1e-12)
 
 
@@ -104,6 +105,11 @@ def test_files_of_tensorflow_and_keras_compute_both_networks(spectra: str, tmp_p
     own = make(FEATURES[spectra], tmp_path / "vocoder")
     about = vc.export_vocoder(tmp_path / "vocoder", tmp_path / "a.keras", format="keras")
     vc.export_vocoder(tmp_path / "vocoder", tmp_path / "saved", format="savedmodel")
+    vc.export_vocoder(tmp_path / "vocoder", tmp_path / "a.tflite", format="tflite")
+    vc.export_vocoder(
+        tmp_path / "vocoder", tmp_path / "b.tflite", format="tflite", quantize="float16"
+    )
+    lite, half = (Interpreter(str(tmp_path / f"{name}.tflite")) for name in "ab")
     text = (tmp_path / "saved" / "assets.extra" / onnx_sessions.ENTRY).read_text()
     assert exported_source_filter.parse(text) == about
     loaded = keras.models.load_model(tmp_path / "a.keras")
@@ -120,7 +126,13 @@ def test_files_of_tensorflow_and_keras_compute_both_networks(spectra: str, tmp_p
         if spectra == "log_mel":
             expected["pitch"] = own.score_pitch(values)
         assert set(answers) == set(expected) and len(found) == len(expected)
+        made, rounded = (
+            each.get_signature_runner()(features=values, excitation=excitation)
+            for each in (lite, half)
+        )
         for received, (name, wanted) in zip(found, expected.items(), strict=True):
+            np.testing.assert_allclose(made[name], wanted, atol=1e-5)
+            np.testing.assert_allclose(rounded[name], wanted, atol=2e-2 * np.std(wanted) + 1e-3)
             np.testing.assert_allclose(received, wanted, atol=1e-5)
             np.testing.assert_allclose(answers[name].numpy(), wanted, atol=1e-5)
 
@@ -205,20 +217,11 @@ def test_exports_that_cannot_begin(tmp_path: Path) -> None:
     make(FEATURES["log_mel"], tmp_path / "vocoder")
     (tmp_path / "empty").mkdir()
     for checkpoint, flag, expected in (
-        (
-            "vocoder",
-            "--format=tflite",
-            "--format is tflite, which has no inverse Fourier transform",
-        ),
         ("vocoder", "--quantize=int8", "--quantize is int8, which is calibrated"),
         ("empty", "--licence=x", "is not the folder of a vocoder"),
     ):
         flags = [f"--vocoder_checkpoint={tmp_path / checkpoint}", f"--output={tmp_path}/a.onnx"]
-        if "format" not in flag:
-            flags.append("--format=onnx")
-        else:
-            flags[-1] = f"--output={tmp_path}/a.tflite"
-        done = run_here("export", *flags, flag)
+        done = run_here("export", *flags, "--format=onnx", flag)
         assert done.returncode == 2, done.stderr
         assert expected in done.stderr and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "vocoder"]
