@@ -12,10 +12,16 @@ from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import exported_files, exported_model
 from cyclegan_vc_tf.runs.exported_model import INPUT, OUTPUT, ExportedModel
-from cyclegan_vc_tf.system import files, onnx_sessions
+from cyclegan_vc_tf.system import onnx_sessions
 from cyclegan_vc_tf.system.errors import InputError
 
 REMEDY = "expected an ONNX file of the command export"
+
+
+def _shapes(about: ExportedModel) -> tuple[onnx_sessions.Shapes, onnx_sessions.Shapes]:
+    """Return the shapes of a generator's input and of its output."""
+    shape = (None, about.config.features.bins)
+    return {INPUT: shape}, {OUTPUT: shape}
 
 
 class ExportedGenerator:
@@ -35,16 +41,10 @@ class ExportedGenerator:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._session = onnx_sessions.open_session(path, "run_dir", REMEDY)
-        try:
-            self.about: ExportedModel = exported_model.parse(
-                self._session.get_modelmeta().custom_metadata_map[onnx_sessions.KEY]
-            )
-            shape = (None, self.about.config.features.bins)
-            onnx_sessions.check_graph(self._session, {INPUT: shape}, {OUTPUT: shape})
-        except (InputError, *files.DAMAGE_ERRORS) as error:
-            reason = "it has no description" if isinstance(error, KeyError) else error
-            raise InputError(f"--run_dir {path} is not usable ({reason}); {REMEDY}") from error
+        self.about: ExportedModel
+        self._session, self.about = onnx_sessions.open_described(
+            path, "run_dir", REMEDY, exported_model.parse, _shapes
+        )
 
     def convert(self, features: np.ndarray) -> np.ndarray:
         """Convert features of any number of frames, both (frames, bins) float32, not normalised."""

@@ -224,9 +224,10 @@ def _write_vocoder(
         }
     about: vocoder_export.Description
     if Path(checkpoint).suffix.lower() == onnx_sessions.ENDING:
-        shutil.copyfile(checkpoint, path)
-        is_source_filter = exported_source_filter.is_source_filter(path)
-        about = (ExportedSourceFilter if is_source_filter else ExportedVocoder)(path).about
+        source = Path(checkpoint)
+        is_source_filter = exported_source_filter.is_source_filter(source)
+        about = (ExportedSourceFilter if is_source_filter else ExportedVocoder)(source).about
+        shutil.copyfile(source, path)
     else:
         about = vocoder_export.export(checkpoint, path, options)
     if isinstance(about, SourceFilterDescription):

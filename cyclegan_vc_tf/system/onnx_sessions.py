@@ -1,9 +1,13 @@
 """ONNX files that ONNX Runtime computes, on the processor, without TensorFlow."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError
+
+About = TypeVar("About")
 
 ENDING = ".onnx"
 """Ending of the files."""
@@ -45,6 +49,41 @@ def open_session(path: Path, flag: str, remedy: str) -> Any:
 
 Shapes = dict[str, tuple[Any, ...]]
 """Shapes of values by name; None is a size that may vary."""
+
+
+def open_described(
+    path: Path,
+    flag: str,
+    remedy: str,
+    parse: Callable[[str], About],
+    shapes: Callable[[About], "tuple[Shapes, Shapes]"],
+) -> tuple[Any, About]:
+    """Open a graph that this project exported, and read its description.
+
+    Args:
+        path: File.
+        flag: Name of the flag that gave the path, for errors.
+        remedy: End of the error of a file that is not usable.
+        parse: Function that reads a description.
+        shapes: Function from the description to the shapes of the inputs and of the outputs.
+
+    Returns:
+        Session, and description.
+
+    Raises:
+        InputError: The file is not there, cannot be read, or is another than expected; or ONNX
+            Runtime is not installed.
+    """
+    if not path.is_file():
+        raise InputError(f"--{flag} {path} is not there; {remedy}")
+    session = open_session(path, flag, remedy)
+    try:
+        about = parse(session.get_modelmeta().custom_metadata_map[KEY])
+        check_graph(session, *shapes(about))
+    except (InputError, *files.DAMAGE_ERRORS) as error:
+        reason = "it has no description" if isinstance(error, KeyError) else error
+        raise InputError(f"--{flag} {path} is not usable ({reason}); {remedy}") from error
+    return session, about
 
 
 def check_graph(session: Any, inputs: Shapes, outputs: Shapes) -> None:

@@ -6,7 +6,6 @@ The file holds both networks in one graph, and a description: one JSON text.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -116,6 +115,15 @@ def is_source_filter(path: Path) -> bool:
         return False
 
 
+def _shapes(about: SourceFilterDescription) -> tuple[onnx_sessions.Shapes, onnx_sessions.Shapes]:
+    """Return the shapes of a vocoder's inputs and of its outputs."""
+    inputs = {VALUES: (None, conditioning.count_values(about.features)), EXCITATION: (None, 2)}
+    outputs: onnx_sessions.Shapes = {SAMPLES: (None,)}
+    if about.features.spectra == "log_mel":
+        outputs[PITCH] = (None, pitch_classes.COUNT + 1)
+    return inputs, outputs
+
+
 class ExportedSourceFilter(SourceFilterVocoder):
     """Source-filter vocoder of an ONNX file. Several threads may use it.
 
@@ -133,23 +141,10 @@ class ExportedSourceFilter(SourceFilterVocoder):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise InputError(f"--vocoder {path} is not there; {REMEDY}")
-        self._session = onnx_sessions.open_session(path, "vocoder", REMEDY)
-        try:
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.about = parse(metadata[onnx_sessions.KEY])
-            self.features, self.config = self.about.features, self.about.network
-            values = conditioning.count_values(self.features)
-            outputs: dict[str, tuple[Any, ...]] = {SAMPLES: (None,)}
-            if self.features.spectra == "log_mel":
-                outputs[PITCH] = (None, pitch_classes.COUNT + 1)
-            onnx_sessions.check_graph(
-                self._session, {VALUES: (None, values), EXCITATION: (None, 2)}, outputs
-            )
-        except (InputError, *files.DAMAGE_ERRORS) as error:
-            reason = "it has no description" if isinstance(error, KeyError) else error
-            raise InputError(f"--vocoder {path} is not usable ({reason}); {REMEDY}") from error
+        self._session, self.about = onnx_sessions.open_described(
+            path, "vocoder", REMEDY, parse, _shapes
+        )
+        self.features, self.config = self.about.features, self.about.network
 
     def score_pitch(self, values: np.ndarray) -> np.ndarray:
         """Return scores of the classes of F0, as `SourceFilterVocoder` does."""

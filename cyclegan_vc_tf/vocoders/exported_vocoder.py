@@ -110,19 +110,13 @@ class ExportedVocoder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise InputError(f"--vocoder_checkpoint {path} is not there; {REMEDY}")
-        self._session = onnx_sessions.open_session(path, "vocoder_checkpoint", REMEDY)
-        try:
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.about = parse(metadata[onnx_sessions.KEY])
-            bins = self.about.sizes.bins
-            onnx_sessions.check_graph(self._session, {INPUT: (None, bins)}, {OUTPUT: (None,)})
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            reason = "it has no description" if isinstance(error, KeyError) else error
-            raise InputError(
-                f"--vocoder_checkpoint {path} is not usable ({reason}); {REMEDY}"
-            ) from error
+        self._session, self.about = onnx_sessions.open_described(
+            path,
+            "vocoder_checkpoint",
+            REMEDY,
+            parse,
+            lambda about: ({INPUT: (None, about.sizes.bins)}, {OUTPUT: (None,)}),
+        )
 
     def synthesize(self, log_mel: np.ndarray) -> np.ndarray:
         """Synthesize samples, (frames · hop,) float32, from spectra, (frames, bins)."""

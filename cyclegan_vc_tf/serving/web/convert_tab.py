@@ -13,6 +13,21 @@ from cyclegan_vc_tf.system.errors import InputError, TrainingError
 F0_CHOICES = [("Map to the target speaker's range", "convert"), ("Keep", "keep")]
 
 
+def pitch_controls(tab: str) -> tuple[gr.Group, gr.Radio, gr.Slider]:
+    """Build the controls of F0; return their group, the map of F0, and the shift in semitones.
+
+    Args:
+        tab: Name of the tab, which begins the controls' element ids.
+    """
+    with gr.Group() as group:
+        f0 = gr.Radio(label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id=f"{tab}-f0")
+        semitones = gr.Slider(
+            label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5, value=0,
+            elem_id=f"{tab}-semitones",
+        )  # fmt: skip
+    return group, f0, semitones
+
+
 class ConvertTab:
     """Widgets of the tab and their handlers.
 
@@ -43,14 +58,7 @@ class ConvertTab:
         )
         self.direction = gr.Radio(label="Direction", choices=[], elem_id="convert-direction")
         self.vocoder = gr.Dropdown(label="Vocoder", choices=[], elem_id="convert-vocoder")
-        with gr.Group() as self.pitch:
-            self.f0 = gr.Radio(
-                label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id="convert-f0"
-            )
-            self.semitones = gr.Slider(
-                label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5,
-                value=0, elem_id="convert-semitones",
-            )  # fmt: skip
+        self.pitch, self.f0, self.semitones = pitch_controls("convert")
         self.adapt = gr.Checkbox(
             label="Adapt to another voice", info="For recordings of somebody else than the voice "
             "was trained with", elem_id="convert-adapt",

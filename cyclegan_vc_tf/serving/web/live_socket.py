@@ -194,13 +194,10 @@ def _open_stream(services: Services, choices: dict[str, Any]) -> Stream:
     Raises:
         InputError: The run or a choice is not usable.
     """
-    name, path, runs_dir = (
-        choices["run"],
-        services.runs.find(choices["run"]),
-        services.runs.runs_dir,
-    )
+    path, runs_dir = services.runs.find(choices["run"]), services.runs.runs_dir
     config = run_list.read_config(path)
-    if reason := vocoder_choices.live_refusal(name, config, runs_dir):
+    offered, _ = vocoder_choices.live_vocoder_choices(config, runs_dir)
+    if reason := vocoder_choices.live_refusal(choices["run"], offered):
         raise InputError(reason)
     vocoder = vocoder_choices.vocoder_settings(choices["vocoder"], config, runs_dir)
     voices = services.voices.load(path, **vocoder)

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from cyclegan_vc_tf.serving.web import live_markup, run_list, vocoder_choices
-from cyclegan_vc_tf.serving.web.convert_tab import F0_CHOICES
+from cyclegan_vc_tf.serving.web.convert_tab import pitch_controls
 from cyclegan_vc_tf.serving.web.services import Services, show_errors
 
 START_SCRIPT = "(...choices) => { window.liveConversion.start(choices); }"
@@ -40,14 +40,7 @@ class LiveTab:
         self.refusal = gr.HTML(elem_id="live-refusal", visible=False)
         self.direction = gr.Radio(label="Direction", choices=[], elem_id="live-direction")
         self.vocoder = gr.Dropdown(label="Vocoder", choices=[], elem_id="live-vocoder")
-        with gr.Group() as self.pitch:
-            self.f0 = gr.Radio(
-                label="F0 (pitch)", choices=F0_CHOICES, value="convert", elem_id="live-f0"
-            )
-            self.semitones = gr.Slider(
-                label="Semitones", info="Added after that", minimum=-12, maximum=12, step=0.5,
-                value=0, elem_id="live-semitones",
-            )  # fmt: skip
+        self.pitch, self.f0, self.semitones = pitch_controls("live")
         with gr.Accordion("More", open=False):
             self.buffer = gr.Slider(
                 label="Buffer, ms",
@@ -91,12 +84,10 @@ class LiveTab:
     @show_errors
     def show_run(self, name: str | None) -> tuple[Any, ...]:
         """Return directions, vocoders and pitch controls of a run, a refusal, and its rate."""
-        config, runs_dir = (
-            run_list.read_config(self.services.runs.find(name)),
-            self.services.runs.runs_dir,
-        )
-        reason = vocoder_choices.live_refusal(str(name), config, runs_dir)
-        choices, chosen = vocoder_choices.live_vocoder_choices(config, runs_dir)
+        runs = self.services.runs
+        config = run_list.read_config(runs.find(name))
+        choices, chosen = vocoder_choices.live_vocoder_choices(config, runs.runs_dir)
+        reason = vocoder_choices.live_refusal(str(name), choices)
         return (
             gr.update(choices=run_list.direction_labels(config), value="A2B"),
             gr.update(choices=choices, value=chosen or None, visible=bool(choices)),

@@ -59,15 +59,14 @@ def live_vocoder_choices(config: RunConfig, runs_dir: Path) -> tuple[list[tuple[
     return found, own if own in values else next(iter(values), "")
 
 
-def live_refusal(name: str, config: RunConfig, runs_dir: Path) -> str:
+def live_refusal(name: str, choices: list[tuple[str, str]]) -> str:
     """Return the reason why a run does not convert live; empty if it does.
 
     Args:
         name: Name of the run.
-        config: Settings of the run.
-        runs_dir: Folder of the runs, as for `vocoder_choices`.
+        choices: Its choices of `live_vocoder_choices`.
     """
-    if live_vocoder_choices(config, runs_dir)[0]:
+    if choices:
         return ""
     return (
         f"{name} converts log-mel spectra, and no vocoder for them that works live is here; choose "

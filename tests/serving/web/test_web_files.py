@@ -213,11 +213,11 @@ def test_vocoders_of_a_live_conversion(tmp_path: Path) -> None:
     assert offered(limited, tmp_path)[1] == "world"
     run = vc.preset("mask")
     assert offered(run, tmp_path) == ([], "")
-    assert "no vocoder for them" in vocoder_choices.live_refusal("mine", run, tmp_path)
+    assert "no vocoder for them" in vocoder_choices.live_refusal("mine", offered(run, tmp_path)[0])
     (tmp_path / "vocoders").mkdir()
     (tmp_path / "vocoders" / "good.npz").write_bytes(b"")
     assert offered(run, tmp_path)[1] == "melgan:good.npz"
-    assert vocoder_choices.live_refusal("mine", run, tmp_path) == ""
+    assert vocoder_choices.live_refusal("mine", offered(run, tmp_path)[0]) == ""
     demo = vc.preset("demo_mask")
     assert offered(demo, tmp_path)[1] == "melgan:good.npz"
     assert "pretrained:vocoder-demo" in [value for _, value in offered(demo, tmp_path)[0]]
