@@ -2,6 +2,7 @@
 
     python -m parity                             everything, about ten minutes
     python -m parity --quick                     without long trainings and mutants, four minutes
+    python -m parity --only=TEXT                 only cases that have this text in their names
     python -m parity --report=docs/notes/parity.md    also write a report
     python -m parity --save=living.json          also save the results, on the other stack
     python -m parity --report=FILE.md --beside=living.json    with a column of the other stack
@@ -35,6 +36,11 @@ def main() -> int:
         help="leave out full-width networks, long trainings and mutants",
     )
     parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        help="run only cases that have this text in their names; no traps, trainings or mutants",
+    )
+    parser.add_argument(
         "--no-mutants",
         dest="mutants",
         action="store_false",
@@ -64,6 +70,8 @@ def main() -> int:
         parser.error(f"{', '.join(missing)} not installed; run pip install -e '.[parity]'")
     if arguments.report and not (arguments.mutants or arguments.quick):
         parser.error("--no-mutants was given with --report; a report needs the mutants: leave one")
+    if arguments.only is not None and (arguments.report or arguments.save):
+        parser.error("--only was given with --report or --save, which need all cases: leave it out")
     for flag, path, suffix in (
         ("report", arguments.report, ".md"), ("save", arguments.save, ".json")
     ):  # fmt: skip
@@ -77,13 +85,17 @@ def main() -> int:
 
     try:
         beside = stack_results.load(arguments.beside) if arguments.beside else None
-        results = evidence.gather(quick=arguments.quick, mutants=arguments.mutants)
+        if arguments.only is not None:
+            results = evidence.gather_only(arguments.only)
+        else:
+            results = evidence.gather(quick=arguments.quick, mutants=arguments.mutants)
     except InputError as error:
         parser.error(str(error))
     print(report.case_table(results, "simple", beside), end="\n\n")
-    print(report.trap_table(results, "simple"), end="\n\n")
-    print(report.optimiser_table(results, "simple"), end="\n\n")
-    if not arguments.quick:
+    if arguments.only is None:
+        print(report.trap_table(results, "simple"), end="\n\n")
+        print(report.optimiser_table(results, "simple"), end="\n\n")
+    if arguments.only is None and not arguments.quick:
         print(report.convergence_table(results, "simple"), end="\n\n")
     failures = results.failures()
     if arguments.save:

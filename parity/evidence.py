@@ -1,12 +1,14 @@
 """Results of a run of the suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.system.progress import progress_bar
 from parity import demo
+from parity.cases.case import Case
 from parity.cases.catalogue import CASES
 from parity.cases.compare import Row, compare
 from parity.mutation import mutants as mutants_module
@@ -86,13 +88,7 @@ def gather(*, quick: bool, mutants: bool = True) -> Evidence:
     """
     # Missing results are reported before any work is done.
     study = {} if quick else convergence_module.load()
-    cases = [case for case in CASES if not (quick and case.slow)]
-    rows = [
-        row
-        for case in progress_bar(cases, desc="cases")
-        for dtype in case.dtypes
-        for row in compare(case, dtype)
-    ]
+    rows = _compare_all([case for case in CASES if not (quick and case.slow)])
     findings = [measure_trap(trap) for trap in progress_bar(TRAPS, desc="traps")]
     drifts = [drift for scale in (1.0, 1e-5) for drift in optimizers.measure_drifts(scale)]
     if quick:
@@ -122,3 +118,26 @@ def gather(*, quick: bool, mutants: bool = True) -> Evidence:
         {dtype: run() for dtype, run in progress_bar(runs.items(), desc="trajectories")},
         study,
     )
+
+
+def gather_only(text: str) -> Evidence:
+    """Run the cases that have a text in their names, and nothing else.
+
+    Raises:
+        InputError: No case has it.
+    """
+    cases = [case for case in CASES if text in case.name]
+    if not cases:
+        names = "; ".join(case.name for case in CASES)
+        raise InputError(f"--only is {text!r}; expected a text in the name of a case: {names}")
+    return Evidence(_compare_all(cases), [], [])
+
+
+def _compare_all(cases: Sequence[Case]) -> list[Row]:
+    """Compare cases in each of their types, with a progress bar."""
+    return [
+        row
+        for case in progress_bar(cases, desc="cases")
+        for dtype in case.dtypes
+        for row in compare(case, dtype)
+    ]

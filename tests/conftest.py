@@ -61,14 +61,20 @@ STACK_INDEPENDENT = {
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
+    "evaluation/test_comparison.py": "makes pages of runs; test_evaluating.py measures them",
+    "evaluation/test_recognizers.py": "runs a recognizer, which has no TensorFlow",
+    "inspection/": "reads and damages run folders; test_stacks.py reads runs of both",
     "interop/test_page.py": "drives a browser; test_exports.py runs the files of the page",
     "notebooks/": "starts Jupyter's kernels",
     "serving/web/": "drives a browser; the page calls the Python API, whose tests run",
+    "runs/test_resume_recordings.py": "compares names and hashes of recordings",
     "system/test_dask_cluster.py": "starts a cluster of processes without TensorFlow",
     "system/test_remote_files.py": "lists and reads files of a local server",
     "system/test_pool.py": "starts and kills processes that do not import TensorFlow",
     "system/test_scripts.py": "starts scripts that start processes",
     "system/test_signals.py": "sends signals to processes",
+    "training/test_workers.py": "starts, stops and kills workers; test_distribution.py "
+    "compares their steps",
     "test_architecture.py": "reads the sources",
     "test_packaging.py": "builds and installs packages",
 }

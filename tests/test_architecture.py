@@ -18,9 +18,9 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 
 ORDER = {
     "cyclegan_vc_tf": (
-        "__main__", "cli", "serving", "exchange", "exports", "evaluations", "api", "interop", "hub",
-        "inspection", "vocoder_training", "training", "evaluation", "conversion", "streaming",
-        "runs", "data", "vocoders", "models", "features", "audio", "config", "system",
+        "__main__", "cli", "serving", "exchange", "exports", "evaluations", "api", "interop",
+        "inspection", "vocoder_training", "training", "hub", "evaluation", "conversion",
+        "streaming", "runs", "data", "vocoders", "models", "features", "audio", "config", "system",
     ),
     "parity": (
         "__main__", "settings", "report", "stack_results", "pictures", "evidence", "traps",

@@ -165,6 +165,11 @@ class RunConfig:
                 "skip to refine; give --vtln_init too, or leave it out"
             )
         self.training.validate()
+        if self.training.has_teacher and self.augmentation != AugmentationConfig():
+            raise InputError(
+                "--teacher_run cannot be given with random variation of the crops (--augment_…): "
+                "the teacher's conversions would not fit them; leave one of them out"
+            )
         self.augmentation.validate(self.training.crop_frames)
         self.vocoder.validate(self.features.spectra)
         self.features.validate()

@@ -73,6 +73,20 @@ class TrainingConfig:
         minimum=0,
         maximum=100,
     )
+    teacher_run: str = setting(
+        "none",
+        "Run of the same two speakers, the same way round, which is the teacher: the generators "
+        "learn its conversions of the training recordings beside the paper's losses. A run folder "
+        "or pretrained:NAME; none means no teacher.",
+        choices=("none",),
+        or_folder=True,
+    )
+    teacher_weight: float = setting(
+        10.0,
+        "Weight of the absolute distance between a generator's output and the teacher's.",
+        minimum=0.0,
+        maximum=1e6,
+    )
     mask_fraction: float = setting(
         0.5,
         "Longest run of frames to fill in, as a fraction of a crop; variant mask alone.",
@@ -134,19 +148,29 @@ class TrainingConfig:
     )
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether the generators learn the conversions of another run."""
+        return self.teacher_run != "none"
+
+    @property
     def longest_mask(self) -> int:
         """Largest number of hidden frames in a crop."""
         return round(self.mask_fraction * self.crop_frames)
 
     def validate(self) -> None:
-        """Refuse a crop that the generators cannot halve and double.
+        """Refuse a crop that the generators cannot halve, and a weight without a teacher.
 
         Raises:
-            InputError: The crop is not a multiple of 4 frames.
+            InputError: The crop is not a multiple of 4 frames, or the weight has no effect.
         """
         if self.crop_frames % FRAME_MULTIPLE:
             raise InputError(
                 f"--crop_frames is {self.crop_frames}; expected a multiple of {FRAME_MULTIPLE}"
+            )
+        if not self.has_teacher and self.teacher_weight != type(self).teacher_weight:
+            raise InputError(
+                f"--teacher_weight is {self.teacher_weight}, and there is no teacher; give "
+                "--teacher_run too, or leave it out"
             )
 
 

@@ -1,6 +1,7 @@
 """Unpaired batches of random crops; a step's batch depends on the seed and the step alone."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,20 @@ from cyclegan_vc_tf.data.feature_store import FeatureStore
 from cyclegan_vc_tf.data.utterances import Utterance
 from cyclegan_vc_tf.features import normalization
 from cyclegan_vc_tf.features.normalization import Statistics
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a teacher makes of the recordings of a feature store.
+
+    Attributes:
+        spectra: Spectra after the teacher's conversion, (frames, bins) float32, rows as in the
+            store.
+        statistics: Statistics of the speaker that the teacher converts to.
+    """
+
+    spectra: np.ndarray
+    statistics: Statistics
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class Crops:
         seed: Seed of the run.
         speaker: 0 for A and 1 for B, which draw independently.
         augmentation: Changes applied to each crop, or None.
+        taught: The teacher's conversions of the same frames, or None without a teacher.
     """
 
     store: FeatureStore
@@ -37,6 +53,7 @@ class Crops:
     seed: int
     speaker: int
     augmentation: Augmentation | None = None
+    taught: Taught | None = None
 
     def place(self, visit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draw the utterance of a visit and the first frame of its crop.
@@ -76,6 +93,20 @@ class Crops:
         crop = normalization.normalize(self.augmentation.perturb(rows, rng), self.statistics)
         return self.augmentation.mask_frames(self._extend(crop), rng).astype(np.float32)
 
+    def read_taught(self, taught: Taught, index: int, first: int) -> np.ndarray:
+        """Read the teacher's conversion of one crop, normalised, (crop_frames, bins) float32.
+
+        Args:
+            taught: Conversions of the store.
+            index: Index into `utterances`.
+            first: First frame of the crop.
+        """
+        utterance = self.utterances[index]
+        begin = utterance.start + first
+        end = min(begin + self.crop_frames, utterance.start + utterance.frames)
+        rows = taught.spectra[begin:end]
+        return self._extend(normalization.normalize(rows, taught.statistics))
+
     def _extend(self, crop: np.ndarray) -> np.ndarray:
         """Extend a crop that is too short with copies of its last frame."""
         return np.pad(crop, ((0, self.crop_frames - len(crop)), (0, 0)), mode="edge")
@@ -88,6 +119,12 @@ class Crops:
         """Return the crop of one visit, (crop_frames, bins) float32, in a `tf.data` pipeline."""
         index, first = self.place(number)
         crop = tf.numpy_function(self.read, (index, first, number), tf.float32, stateful=False)
+        return tf.ensure_shape(crop, (self.crop_frames, len(self.statistics.mean)))
+
+    def visit_taught(self, number: tf.Tensor, taught: Taught) -> tf.Tensor:
+        """Return the teacher's conversion of the crop of one visit, (crop_frames, bins) float32."""
+        read = partial(self.read_taught, taught)
+        crop = tf.numpy_function(read, self.place(number), tf.float32, stateful=False)
         return tf.ensure_shape(crop, (self.crop_frames, len(self.statistics.mean)))
 
     def mask(self, number: tf.Tensor, longest: int) -> tf.Tensor:
@@ -129,15 +166,20 @@ def training_pairs(
 
     Returns:
         Dataset of pairs (batch, crop_frames, bins) float32, source and target drawn independently.
-        With masks, the masks of both follow, (batch, crop_frames, 1) float32.
+        With masks, the masks of both follow, (batch, crop_frames, 1) float32. With a teacher, its
+        conversions of both crops follow, (batch, crop_frames, bins) float32.
     """
 
     @tf.autograph.experimental.do_not_convert  # No control flow depends on a tensor.
     def make_example(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        crops = source.visit(number), target.visit(number)
-        if longest_mask is None:
-            return crops
-        return *crops, source.mask(number, longest_mask), target.mask(number, longest_mask)
+        sides = source, target
+        example = [side.visit(number) for side in sides]
+        if longest_mask is not None:
+            example += [side.mask(number, longest_mask) for side in sides]
+        example += [
+            side.visit_taught(number, side.taught) for side in sides if side.taught is not None
+        ]
+        return tuple(example)
 
     visits = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
     if rows is not None and len(rows) < batch_size:

@@ -11,6 +11,7 @@ FOLDER/card.md          model card: data, licence, settings, scores
 """
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def publish(run: RunFolder, step: int, output: Path, about: str) -> Path:
         )
     card = model_card(run, step, about, output.name)
     config = exported_model.without_paths(run.config)
+    if (vocoder := run.config.vocoder.vocoder).startswith(packaged_models.PREFIX):
+        # It comes with the package, too.
+        config = dataclasses.replace(
+            config, vocoder=dataclasses.replace(config.vocoder, vocoder=vocoder)
+        )
     no_recordings: dict[str, dict] = {speaker: {"training": {}} for speaker in SPEAKERS}
     moments = {
         direction: norm_statistics.find(run, direction, networks[f"generator_{direction}"], step)
@@ -100,8 +106,9 @@ def model_card(run: RunFolder, step: int, about: str, folder_name: str) -> str:
     variant = registry.VARIANTS[run.config.network.variant]
     defaults, flags = settings.to_flags(RunConfig()).splitlines(), []
     for line in settings.to_flags(run.config).splitlines():
-        name = line[2:].split("=")[0]
-        if line not in defaults and not name.endswith(("_dir", "_model", "transcripts")):
+        name, _, value = line[2:].partition("=")
+        is_folder = name.endswith(("_dir", "_model", "transcripts")) or value.startswith(os.sep)
+        if line not in defaults and not is_folder:
             flags.append(line)
     lines = [
         about.strip(), "", "## Settings", "",

@@ -15,6 +15,7 @@ from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import MetricsConfig, RunConfig, VocoderConfig
+from cyclegan_vc_tf.config.training import TrainingConfig
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.system import files, onnx_sessions
@@ -93,8 +94,14 @@ def without_paths(config: RunConfig) -> RunConfig:
 
     Users choose a vocoder themselves; the power limit is part of what was evaluated.
     """
+    defaults = TrainingConfig()
+    training = dataclasses.replace(
+        config.training,
+        teacher_run=defaults.teacher_run,
+        teacher_weight=defaults.teacher_weight,
+    )
     return dataclasses.replace(
-        config, corpus=CorpusConfig(), metrics=MetricsConfig(),
+        config, corpus=CorpusConfig(), metrics=MetricsConfig(), training=training,
         vocoder=VocoderConfig(limit_power=config.vocoder.limit_power),
     )  # fmt: skip
 

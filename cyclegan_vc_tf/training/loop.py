@@ -13,7 +13,7 @@ from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.system.errors import InputError, escaping
-from cyclegan_vc_tf.training import distribution, profiling
+from cyclegan_vc_tf.training import distribution, profiling, teacher
 from cyclegan_vc_tf.training.callbacks import Callback
 from cyclegan_vc_tf.training.session import Session
 from cyclegan_vc_tf.vocoders import selection
@@ -67,6 +67,7 @@ def train(
         run_files.check_free(run_dir)
     profiling.parse_profile_steps(config.training.profile_steps)
     selection.make_vocoder(config.features, config.vocoder)
+    teacher.check(run_dir, config)
     speakers = preparation.prepare(config.corpus, config.features)
     for speaker in speakers.values():
         say(speaker.describe(config.features))

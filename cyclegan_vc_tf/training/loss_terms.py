@@ -29,6 +29,7 @@ class StepTensors:
             Empty without an identity loss.
         linear: Real features through the linear skip of a generator, by direction. Empty without
             self-regularisation.
+        taught: Real features after the teacher's conversion, by direction. Empty without a teacher.
         real_scores: Scores of real features, by discriminator.
         fake_scores: Scores of fake or cycled features, by discriminator.
     """
@@ -38,6 +39,7 @@ class StepTensors:
     cycled: Mapping[str, tf.Tensor]
     identity: Mapping[str, tf.Tensor]
     linear: Mapping[str, tf.Tensor]
+    taught: Mapping[str, tf.Tensor]
     real_scores: Mapping[str, tf.Tensor]
     fake_scores: Mapping[str, tf.Tensor]
 
@@ -137,6 +139,16 @@ GENERATOR_LOSSES = (
             tensors.linear[direction], tensors.fake[Direction(direction).target]
         ),
         is_used=lambda config: config.training.self_regularization_weight > 0,
+    ),
+    # Not in the papers: examples from another run.
+    LossGroup(
+        "teacher",
+        tuple(Direction),
+        weight=lambda config, step: constant_weight(config.training.teacher_weight),
+        compute=lambda tensors, direction: losses.l1_loss(
+            tensors.taught[direction], tensors.fake[Direction(direction).target]
+        ),
+        is_used=lambda config: config.training.has_teacher,
     ),
 )
 """All losses of the generators, in the order in which they are summed."""

@@ -9,11 +9,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cyclegan_vc_tf.config import settings
-from cyclegan_vc_tf.config.directions import SPEAKERS
+from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.training import AugmentationConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.data.augmentation import Augmentation
-from cyclegan_vc_tf.data.dataset import Crops, training_pairs
+from cyclegan_vc_tf.data.dataset import Crops, Taught, training_pairs
 from cyclegan_vc_tf.data.speakers import Speaker
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import events as events_module
@@ -23,7 +23,7 @@ from cyclegan_vc_tf.system.errors import InputError, StopTraining
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
 from cyclegan_vc_tf.training import callbacks as built_in
-from cyclegan_vc_tf.training import linear_start, profiling, tensorboard
+from cyclegan_vc_tf.training import linear_start, profiling, teacher, tensorboard
 from cyclegan_vc_tf.training.callbacks import Callback, Schedule, StepReport
 from cyclegan_vc_tf.training.distribution import Distribution
 from cyclegan_vc_tf.training.feature_plots import FeaturePlots
@@ -128,6 +128,9 @@ class Session:
                 self.config.inca_iterations,
                 self.say,
             )
+        # Other workers wait for the chief's state.
+        if self.config.has_teacher and step < self.config.steps:
+            teacher.prepare(self.run.path, self.run.config, self.speakers)
         return step
 
     def _fit(self) -> None:
@@ -164,7 +167,10 @@ class Session:
             for batch in pairs:
                 logged = self.schedule.is_logged(self.step + 1)
                 with profiler.trace(self.step + 1):
-                    tensors, finite = self.trainer.train_step(*batch, norms=tf.constant(logged))
+                    tensors, finite = self.trainer.train_step(
+                        **dict(zip(self._input_names(), batch, strict=True)),
+                        norms=tf.constant(logged),
+                    )
                 self.step += 1
                 asked = asked or signalled.is_set() or self.stop.is_set()
                 stopped = self.replicas.any_worker(asked)
@@ -238,8 +244,7 @@ class Session:
         """Return the batches of all remaining steps."""
         config = self.config
         source, target = (self._crops(index) for index in range(len(SPEAKERS)))
-        masked = registry.VARIANTS[self.run.config.network.variant].masked
-        longest_mask = config.longest_mask if masked else None
+        longest_mask = config.longest_mask if self._is_masked else None
         pairs = training_pairs(
             source,
             target,
@@ -252,6 +257,24 @@ class Session:
         # Replicas copy their rows themselves.
         return pairs if self.replicas.strategy else self.device.prefetch(pairs)
 
+    @property
+    def _is_masked(self) -> bool:
+        return registry.VARIANTS[self.run.config.network.variant].masked
+
+    def _input_names(self) -> list[str]:
+        """Return the names of a batch's parts as arguments of a step."""
+        masks = ["mask_a", "mask_b"] if self._is_masked else []
+        taught = ["taught_a", "taught_b"] if self.config.has_teacher else []
+        return ["real_a", "real_b", *masks, *taught]
+
+    def _taught(self, index: int) -> Taught | None:
+        """Return the teacher's conversions of speaker A, index 0, or B, index 1."""
+        if not self.config.has_teacher:
+            return None
+        direction = tuple(Direction)[index]
+        spectra = teacher.load(self.run.path, direction, self.speakers[direction.source])
+        return Taught(spectra, self.run.statistics[direction.target])
+
     def _crops(self, index: int) -> Crops:
         """Return the crops of speaker A, index 0, or B, index 1."""
         name = SPEAKERS[index]
@@ -263,6 +286,7 @@ class Session:
             self.config.seed,
             index,
             self.augmentation,
+            self._taught(index),
         )
         if short := crops.short():
             folder = self.speakers[name].folder.name

@@ -76,6 +76,8 @@ class Trainer:
         real_b: tf.Tensor,
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
+        taught_a: tf.Tensor | None = None,
+        taught_b: tf.Tensor | None = None,
         *,
         norms: tf.Tensor | bool = True,
     ) -> tuple[Tensors, tf.Tensor]:
@@ -88,6 +90,9 @@ class Trainer:
             mask_a: Mask of A's frames, (batch, frames, 1). It is 0 where the generator has to
                 fill in a frame in the first conversion. Only masked variants take masks.
             mask_b: Mask of B's frames, (batch, frames, 1).
+            taught_a: A's features after the teacher's conversion to B, (batch, frames, bins), if
+                the run has a teacher.
+            taught_b: B's features after the teacher's conversion to A.
             norms: Whether to measure the norms of the gradients. This reads all gradients once
                 more. Norms that are not measured are reported as 0.
 
@@ -100,7 +105,7 @@ class Trainer:
         """
         return self.distribution.run(
             lambda *inputs: self._train_replica(*inputs, norms=norms),
-            (real_a, real_b, mask_a, mask_b),
+            (real_a, real_b, mask_a, mask_b, taught_a, taught_b),
         )
 
     def _train_replica(
@@ -109,6 +114,8 @@ class Trainer:
         real_b: tf.Tensor,
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
+        taught_a: tf.Tensor | None = None,
+        taught_b: tf.Tensor | None = None,
         *,
         norms: tf.Tensor | bool,
     ) -> tuple[Tensors, tf.Tensor]:
@@ -119,7 +126,9 @@ class Trainer:
         discriminator_variables = trainable_variables(self.discriminators)
         products = MatmulContext(self.config.training.precision)
         with products.in_use():
-            terms, discriminator_losses, scores = self.loss_terms(real_a, real_b, mask_a, mask_b)
+            terms, discriminator_losses, scores = self.loss_terms(
+                real_a, real_b, mask_a, mask_b, taught_a, taught_b
+            )
             generator_loss = sum_in_order(
                 [tf.cast(weights[groups[name]], loss.dtype) * loss for name, loss in terms.items()]
             )
@@ -162,6 +171,8 @@ class Trainer:
         real_b: tf.Tensor,
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
+        taught_a: tf.Tensor | None = None,
+        taught_b: tf.Tensor | None = None,
     ) -> tuple[Tensors, Tensors, Tensors]:
         """Compute the generators' loss terms, the discriminators' losses and their mean scores.
 
@@ -170,6 +181,8 @@ class Trainer:
             real_b: Normalised features of B, (batch, frames, bins).
             mask_a: Mask of A's frames, (batch, frames, 1), or none.
             mask_b: Mask of B's frames, (batch, frames, 1), or none.
+            taught_a: A's features after the teacher's conversion, (batch, frames, bins), or none.
+            taught_b: B's features after the teacher's conversion, (batch, frames, bins), or none.
 
         Returns:
             Three dictionaries of scalars, unweighted and averaged over the batch. In the step of a
@@ -178,7 +191,7 @@ class Trainer:
         Source: Kaneko and Kameoka, 2017, arXiv:1711.11293, equations 1 to 4; the second step,
             Kaneko et al., 2019, arXiv:1904.04631, section 3.1.
         """
-        tensors = self.forward(real_a, real_b, mask_a, mask_b)
+        tensors = self.forward(real_a, real_b, mask_a, mask_b, taught_a, taught_b)
         discriminator_losses = {
             f"discriminator_{name}": losses.discriminator_loss(
                 tensors.real_scores[name], tensors.fake_scores[name]
@@ -202,6 +215,8 @@ class Trainer:
         real_b: tf.Tensor,
         mask_a: tf.Tensor | None = None,
         mask_b: tf.Tensor | None = None,
+        taught_a: tf.Tensor | None = None,
+        taught_b: tf.Tensor | None = None,
     ) -> StepTensors:
         """Compute all generated features of a step, and the discriminators' scores.
 
@@ -210,6 +225,8 @@ class Trainer:
             real_b: Normalised features of B, (batch, frames, bins).
             mask_a: Mask of A's frames, (batch, frames, 1), or none.
             mask_b: Mask of B's frames, (batch, frames, 1), or none.
+            taught_a: A's features after the teacher's conversion, (batch, frames, bins), or none.
+            taught_b: B's features after the teacher's conversion, (batch, frames, bins), or none.
         """
         identities: Tensors = {}
         if loss_terms.is_group_used("identity", self.config):
@@ -243,12 +260,16 @@ class Trainer:
             for direction in Direction:
                 generator = self.generators[direction]
                 linear[direction] = linear_skip_output(generator, reals[direction.source])
+        taught: Tensors = {}
+        if taught_a is not None and taught_b is not None:
+            taught = {Direction.A2B: taught_a, Direction.B2A: taught_b}
         return StepTensors(
             real={"A": real_a, "B": real_b},
             fake={"A": fake_a, "B": fake_b},
             cycled={"A": cycled_a, "B": cycled_b},
             identity=identities,
             linear=linear,
+            taught=taught,
             real_scores=real_scores,
             fake_scores=fake_scores,
         )

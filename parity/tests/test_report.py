@@ -55,6 +55,32 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return command.main()
 
 
+def test_the_command_compares_a_part() -> None:
+    """In a process of its own, as it is typed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "parity", "--only=gated linear"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "gated linear unit" in done.stdout and "pixel" not in done.stdout
+    assert done.stdout.endswith("everything holds\n")
+
+
+def test_a_part_that_fails_or_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(evidence, "CASES", [WRONG])
+    assert run(monkeypatch, "--only=made") == 1
+    for flags, expected in (
+        (["--only=unmade"], "expected a text in the name of a case: made up"),
+        (["--only=made", "--save=all.json"], "which need all cases"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            run(monkeypatch, *flags)
+        assert ended.value.code == 2
+        assert expected in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("short")
 def test_a_report_of_everything(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture

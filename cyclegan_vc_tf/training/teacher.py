@@ -1,0 +1,171 @@
+"""Teacher of a training: another run of the same two speakers, whose conversions come first.
+
+Unpaired training has no examples of what a generator should return. A teacher makes them: speech
+that it converts is in time with its source, frame by frame. The teacher's conversions of all
+training recordings are kept in the run folder, so that a resumed training has the same ones:
+
+    RUN/teacher/A2B.npy     (frames, bins) float32, rows as in the feature store of speaker A
+    RUN/teacher/B2A.npy     the same for speaker B
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.conversion.voice_converter import VoiceConverter
+from cyclegan_vc_tf.data.speakers import Speaker
+from cyclegan_vc_tf.data.utterances import Utterance
+from cyclegan_vc_tf.features import frontend
+from cyclegan_vc_tf.hub import pretrained
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.system import files, packaged_models, remote_files
+from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.system.progress import progress_bar
+
+FOLDER = "teacher"
+"""Folder of a run with the teacher's conversions."""
+
+
+def check(run_dir: Path, config: RunConfig) -> None:
+    """Refuse a teacher that cannot teach; one that is not needed any more is not looked for.
+
+    Args:
+        run_dir: Run folder, which may not exist yet.
+        config: Settings of the run.
+
+    Raises:
+        InputError: The teacher is not a run, lacks a generator, or has a lower sample rate.
+    """
+    if config.training.has_teacher and not _is_ready(run_dir):
+        open_teacher(config)
+
+
+def open_teacher(config: RunConfig) -> VoiceConverter:
+    """Return the converter of a run's teacher, at its last checkpoint.
+
+    Raises:
+        InputError: The teacher is not a run, lacks a generator, or has a lower sample rate.
+    """
+    name = config.training.teacher_run
+    try:
+        is_packaged = name.startswith(packaged_models.PREFIX)
+        run = run_folder.open_run(pretrained.find(name) if is_packaged else Path(name))
+        teacher = VoiceConverter(run, run.pick("last"))
+    except InputError as error:
+        raise InputError(f"--teacher_run {name}: {error}") from error
+    if missing := set(Direction) - set(teacher.directions):
+        raise InputError(
+            f"--teacher_run {name} has no generator of {', '.join(sorted(missing))}; expected a "
+            "run with both directions"
+        )
+    own_rate_hz = config.features.sample_rate_hz
+    if teacher.sample_rate_hz < own_rate_hz:
+        raise InputError(
+            f"--teacher_run {name} has a sample rate of {teacher.sample_rate_hz} Hz; expected at "
+            f"least --sample_rate_hz, {own_rate_hz}"
+        )
+    return teacher
+
+
+def prepare(run_dir: Path, config: RunConfig, speakers: Mapping[str, Speaker]) -> None:
+    """Convert all training recordings with the teacher, unless the run folder has them already.
+
+    Args:
+        run_dir: Run folder.
+        config: Settings of the run.
+        speakers: Speakers "A" and "B" of the run.
+
+    Raises:
+        InputError: The teacher cannot be used, or a recording cannot be read any more.
+    """
+    if _is_ready(run_dir):
+        return
+    teacher = open_teacher(config)
+    with files.building(run_dir / FOLDER, replaces=True) as folder:
+        for direction in Direction:
+            converted = _convert_all(teacher, direction, speakers[direction.source], config)
+            np.save(folder / f"{direction}.npy", converted)
+
+
+def load(run_dir: Path, direction: Direction, speaker: Speaker) -> np.ndarray:
+    """Return the conversions of a speaker's recordings, (frames, bins) float32, memory-mapped.
+
+    Args:
+        run_dir: Run folder.
+        direction: Direction of the conversion.
+        speaker: Its source speaker.
+
+    Raises:
+        InputError: The file is damaged, or belongs to other recordings.
+    """
+    path, expected = run_dir / FOLDER / f"{direction}.npy", speaker.store.spectra.shape
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except files.DAMAGE_ERRORS as error:
+        raise InputError(f"{path} cannot be read ({error}); remove its folder") from error
+    if array.shape != expected or array.dtype != np.float32:
+        raise InputError(
+            f"{path} has {array.dtype} numbers of shape {array.shape}; expected float32 of shape "
+            f"{expected}; remove its folder"
+        )
+    return array
+
+
+def _is_ready(run_dir: Path) -> bool:
+    return (run_dir / FOLDER).is_dir()
+
+
+def _convert_all(
+    teacher: VoiceConverter, direction: Direction, speaker: Speaker, config: RunConfig
+) -> np.ndarray:
+    """Return the features of a speaker's converted training recordings, row by row of the store."""
+    rows = np.zeros(speaker.store.spectra.shape, np.float32)
+    recordings: dict[str, list[Utterance]] = {}
+    for utterance in speaker.training:
+        recordings.setdefault(utterance.recording.name, []).append(utterance)
+    convert = _converter(teacher, direction, config.features)
+    for name, utterances in progress_bar(recordings.items(), desc=f"Teacher {direction}"):
+        path = speaker.folder / name
+        try:
+            with remote_files.local_copy(path) as local:
+                samples, _ = audio_files.read_resampled(local, config.features.sample_rate_hz)
+        except (audio_files.AudioError, OSError) as error:
+            raise InputError(f"{path} cannot be converted by --teacher_run ({error})") from error
+        converted = convert(samples)
+        for utterance in utterances:
+            place = slice(utterance.start, utterance.start + utterance.frames)
+            rows[place] = _features_of(utterance, converted, config.features)
+    return rows
+
+
+def _converter(
+    teacher: VoiceConverter, direction: Direction, config: FeatureConfig
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the teacher's conversion of samples at the run's rate."""
+
+    def convert(samples: np.ndarray) -> np.ndarray:
+        with warnings.catch_warnings():
+            # The preparation has warned of recordings without an upper band.
+            warnings.simplefilter("ignore", UserWarning)
+            return teacher.convert(samples, config.sample_rate_hz, direction)
+
+    return convert
+
+
+def _features_of(utterance: Utterance, converted: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Return the spectra of an utterance of a converted recording, as many frames as it has."""
+    if utterance.piece is not None:
+        begin, end = (
+            round(time_s * config.sample_rate_hz) for time_s in (utterance.begin_s, utterance.end_s)
+        )
+        converted = converted[begin:end]
+    _, spectra = frontend.analyse_for_training(converted, config)
+    # A piece is resampled from its own beginning, and may have a sample more or less.
+    missing = max(utterance.frames - len(spectra), 0)
+    return np.pad(spectra, ((0, missing), (0, 0)), mode="edge")[: utterance.frames]
