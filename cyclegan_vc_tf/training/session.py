@@ -130,7 +130,7 @@ class Session:
             )
         # Other workers wait for the chief's state.
         if self.config.has_teacher and step < self.config.steps:
-            teacher.prepare(self.run.path, self.run.config, self.speakers)
+            teacher.prepare(self.run.path, self.run.config, self.speakers, self.say)
         return step
 
     def _fit(self) -> None:

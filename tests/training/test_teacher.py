@@ -71,6 +71,14 @@ def test_the_teacher_is_a_loss_with_its_weight(taught: Path) -> None:
         assert found["loss/generator", step] == pytest.approx(expected, rel=1e-4)
 
 
+def test_other_speakers_than_the_teachers_are_named(corpus: Path, tmp_path: Path) -> None:
+    student = ("--variant=mask", "--teacher_run=pretrained:vc1-demo", "--steps=1")
+    printed = finished_here(*flags(corpus, tmp_path, "student", *student))
+    for folder, side in (("low", "A"), ("high", "B")):
+        expected = f"warning: {folder} does not sound like speaker {side} of --teacher_run pretr"
+        assert expected in printed
+
+
 def test_a_resumed_run_needs_no_teacher_and_equals_an_unbroken_one(
     corpus: Path, taught: Path, tmp_path: Path
 ) -> None:
@@ -124,8 +132,13 @@ def test_pieces_of_a_long_recording_are_in_time(
     speakers = preparation.prepare(config.corpus, config.features)
     assert len(speakers["A"].training) >= 3
     unchanging = SimpleNamespace(convert=lambda samples, sample_rate_hz, direction: samples)
-    monkeypatch.setattr(teacher, "open_teacher", lambda config: unchanging)
-    teacher.prepare(tmp_path, config, speakers)
+    own = SimpleNamespace(
+        config=config, statistics={name: each.statistics for name, each in speakers.items()}
+    )
+    monkeypatch.setattr(teacher, "open_teacher", lambda config: (own, unchanging))
+    said: list[str] = []
+    teacher.prepare(tmp_path, config, speakers, said.append)
+    assert said == [], "the speakers are the teacher's"
     for direction in Direction:
         speaker = speakers[direction.source]
         rows = np.abs(teacher.load(tmp_path, direction, speaker) - speaker.store.spectra)
