@@ -37,6 +37,8 @@ PAGES = {
     "data/demo/README.md": "reference/demo_corpus.md",
     "cyclegan_vc_tf/hub/models/vc1-demo/card.md": "reference/pretrained.md",
     "cyclegan_vc_tf/hub/models/vc2-demo/card.md": "reference/pretrained.md",
+    "cyclegan_vc_tf/hub/models/vc3-demo/card.md": "reference/pretrained.md",
+    "cyclegan_vc_tf/hub/models/mask-demo/card.md": "reference/pretrained.md",
 }
 """Files of the repository that a page includes."""
 

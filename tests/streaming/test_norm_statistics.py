@@ -66,7 +66,7 @@ def test_without_recordings_they_run_along(run: run_folder.RunFolder) -> None:
         Stream.for_run(lost, Direction.B2A, config=StreamConfig(norms="fixed"))
 
 
-@pytest.mark.parametrize("name", ["vc1-demo", "vc2-demo"])
+@pytest.mark.parametrize("name", ["vc1-demo", "vc2-demo", "vc3-demo", "mask-demo"])
 def test_pretrained_models_have_them(name: str) -> None:
     run = run_folder.open_run(api.find_run(f"pretrained:{name}"))
     for direction in Direction:
