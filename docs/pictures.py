@@ -1,7 +1,7 @@
 """Make the pictures of the documents from run folders.
 
     python docs/pictures.py --run_dir=runs/demo
-    python docs/pictures.py --run_dir=runs/demo_mask --name=conversion-mask --notensorboard
+    python docs/pictures.py --run_dir=runs/demo_vc3 --name=conversion-vc3 --notensorboard
 
 `docs/images/conversion.png` is the last picture of a conversion in the run's event files.
 `docs/images/tensorboard.png` is a screenshot of TensorBoard. It needs Chromium on the PATH.
