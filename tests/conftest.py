@@ -35,10 +35,13 @@ SMALL_NETWORK = NetworkConfig(channels=4, residual_blocks=1)
 
 
 LONGEST = (
-    "test_end_to_end", "test_variants_end_to_end", "test_trajectories", "test_mutants",
-    "test_web_page", "test_web_live", "test_workers", "test_distribution", "test_determinism",
+    "test_web_page", "test_end_to_end", "test_variants_end_to_end", "test_web_live",
+    "test_determinism", "test_workers", "test_distribution", "test_trajectories", "test_mutants",
 )  # fmt: skip
-"""Files that take longest."""
+"""Files that take longest, in their order.
+
+Those of a browser mostly wait, and would leave the cores idle if they ran side by side.
+"""
 
 
 STACK_INDEPENDENT = {
@@ -103,7 +106,8 @@ def busy_session(request: pytest.FixtureRequest, worker_id: str) -> Iterator[Non
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files first: nobody is to wait for the last of them."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
     if not config.getoption("--living"):
         return
     tests = Path(__file__).parent

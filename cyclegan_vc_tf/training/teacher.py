@@ -115,8 +115,8 @@ def prepare(
             )
     with files.building(run_dir / FOLDER, replaces=True) as folder:
         for direction in Direction:
-            converted = _convert_all(teacher, direction, speakers[direction.source], config)
-            np.save(folder / f"{direction}.npy", converted)
+            path = folder / f"{direction}.npy"
+            _convert_all(teacher, direction, speakers[direction.source], config, path)
 
 
 def load(run_dir: Path, direction: Direction, speaker: Speaker) -> np.ndarray:
@@ -181,10 +181,15 @@ def _read(speaker: Speaker, name: str, sample_rate_hz: int) -> np.ndarray:
 
 
 def _convert_all(
-    teacher: VoiceConverter, direction: Direction, speaker: Speaker, config: RunConfig
-) -> np.ndarray:
-    """Return the features of a speaker's converted training recordings, row by row of the store."""
-    rows = np.zeros(speaker.store.spectra.shape, np.float32)
+    teacher: VoiceConverter, direction: Direction, speaker: Speaker, config: RunConfig, path: Path
+) -> None:
+    """Write the features of a speaker's converted training recordings, row by row of the store.
+
+    Raises:
+        InputError: A recording cannot be read any more, or the teacher returns NaN.
+    """
+    # In the file, for a large corpus does not fit into memory. Rows that are not written are zero.
+    rows = np.lib.format.open_memmap(path, "w+", np.float32, speaker.store.spectra.shape)
     recordings: dict[str, list[Utterance]] = {}
     for utterance in speaker.training:
         recordings.setdefault(utterance.recording.name, []).append(utterance)
@@ -192,11 +197,16 @@ def _convert_all(
     for name, utterances in progress_bar(
         recordings.items(), desc=f"Teacher {direction}", unit="file"
     ):
-        converted = convert(_read(speaker, name, config.features.sample_rate_hz))
+        try:
+            converted = convert(_read(speaker, name, config.features.sample_rate_hz))
+        except audio_files.AudioError as error:
+            raise InputError(
+                f"--teacher_run {config.training.teacher_run}: {speaker.folder / name} {error}"
+            ) from error
         for utterance in utterances:
             place = slice(utterance.start, utterance.start + utterance.frames)
             rows[place] = _features_of(utterance, converted, config.features)
-    return rows
+    rows.flush()
 
 
 def _converter(

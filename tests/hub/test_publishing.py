@@ -234,6 +234,10 @@ def test_the_command_in_a_model_s_card_evaluates_it(
     assert sorted(pretrained.MODELS_DIR.rglob("*")) == before, "the package stays as it is"
 
 
+def test_pretrained_models_are_in_the_order_of_their_papers() -> None:
+    assert pretrained.names() == ["vc1-demo", "vc2-demo", "vc3-demo", "mask-demo"]
+
+
 @pytest.mark.parametrize("name", pretrained.names())
 @pytest.mark.parametrize("direction", ["A2B", "B2A"])
 def test_a_pretrained_model_converts_to_the_target_voice(
