@@ -68,6 +68,7 @@ def tensors() -> StepTensors:
         cycled={"A": features(3.0), "B": features(14.0)},
         identity={"A": features(5.0), "B": features(16.0)},
         linear={"A2B": features(5.0), "B2A": features(9.0)},
+        taught={"A2B": features(15.0), "B2A": features(0.5)},
         real_scores={},
         fake_scores={
             "A": scores(0.5), "B": scores(0.0), "cycled_A": scores(2.0), "cycled_B": scores(-1.0)
@@ -76,7 +77,7 @@ def tensors() -> StepTensors:
 
 
 def test_each_term_compares_its_own_features() -> None:
-    config = change(PRESETS["vc2"], self_regularization_weight=1.0)
+    config = change(PRESETS["vc2"], self_regularization_weight=1.0, teacher_run="/a/run")
     terms = loss_terms.compute_terms(config, tensors())
     assert {name: tuple(loss.numpy()) for name, loss in terms.items()} == {
         # Squared distances of scores from 1: A2B makes fakes of B, scored 0.
@@ -86,6 +87,8 @@ def test_each_term_compares_its_own_features() -> None:
         "identity_A": (5.0, 5.0), "identity_B": (6.0, 6.0),
         # Squared: fakes of B, 12, from 5; fakes of A, 1, from 9.
         "regularization_A2B": (49.0, 49.0), "regularization_B2A": (64.0, 64.0),
+        # Fakes of B, 12, from 15; fakes of A, 1, from 0.5.
+        "teacher_A2B": (3.0, 3.0), "teacher_B2A": (0.5, 0.5),
     }  # fmt: skip
 
 
