@@ -141,7 +141,7 @@ class Session:
             events_module.purge_events(self.run.path, self.step or -1)
             self.run.evaluations.forget_after(self.step)
             self.run.versions.note(self.step)
-        pairs = self._batches()
+        pairs, names = self._batches(), self._input_names()
         with (
             stop_request() as signalled,
             closing(self._writer()) as writer,
@@ -168,7 +168,7 @@ class Session:
                 logged = self.schedule.is_logged(self.step + 1)
                 with profiler.trace(self.step + 1):
                     tensors, finite = self.trainer.train_step(
-                        **dict(zip(self._input_names(), batch, strict=True)),
+                        **dict(zip(names, batch, strict=True)),
                         norms=tf.constant(logged),
                     )
                 self.step += 1

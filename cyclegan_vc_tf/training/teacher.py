@@ -9,7 +9,7 @@ training recordings are kept in the run folder, so that a resumed training has t
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -159,11 +159,21 @@ def _distance(speaker: Speaker, statistics: Statistics, config: FeatureConfig) -
         Mean of |mean of the speaker - mean| / standard deviation.
     """
     rate_hz, spectra = config.sample_rate_hz, []
-    for utterance in vtln.pick_evenly(speaker.training, COMPARED_UTTERANCES):
-        samples = _cut(utterance, _read(speaker, utterance.recording.name, rate_hz), rate_hz)
-        spectra.append(frontend.analyse_for_training(samples, config)[1])
+    picked = vtln.pick_evenly(speaker.training, COMPARED_UTTERANCES)
+    for name, utterances in _by_recording(picked).items():
+        samples = _read(speaker, name, rate_hz)
+        pieces = (_cut(utterance, samples, rate_hz) for utterance in utterances)
+        spectra += [frontend.analyse_for_training(piece, config)[1] for piece in pieces]
     mean = np.concatenate(spectra).mean(axis=0)
     return float(np.mean(np.abs(mean - statistics.mean) / statistics.scale))
+
+
+def _by_recording(utterances: Iterable[Utterance]) -> dict[str, list[Utterance]]:
+    """Group utterances by their recording's name, so that each recording is read once."""
+    found: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        found.setdefault(utterance.recording.name, []).append(utterance)
+    return found
 
 
 def _read(speaker: Speaker, name: str, sample_rate_hz: int) -> np.ndarray:
@@ -190,15 +200,16 @@ def _convert_all(
     """
     # In the file, for a large corpus does not fit into memory. Rows that are not written are zero.
     rows = np.lib.format.open_memmap(path, "w+", np.float32, speaker.store.spectra.shape)
-    recordings: dict[str, list[Utterance]] = {}
-    for utterance in speaker.training:
-        recordings.setdefault(utterance.recording.name, []).append(utterance)
-    convert = _converter(teacher, direction, config.features)
     for name, utterances in progress_bar(
-        recordings.items(), desc=f"Teacher {direction}", unit="file"
+        _by_recording(speaker.training).items(), desc=f"Teacher {direction}", unit="file"
     ):
+        rate_hz = config.features.sample_rate_hz
+        samples = _read(speaker, name, rate_hz)
         try:
-            converted = convert(_read(speaker, name, config.features.sample_rate_hz))
+            with warnings.catch_warnings():
+                # The preparation has warned of recordings without an upper band.
+                warnings.simplefilter("ignore", UserWarning)
+                converted = teacher.convert(samples, rate_hz, direction)
         except audio_files.AudioError as error:
             raise InputError(
                 f"--teacher_run {config.training.teacher_run}: {speaker.folder / name} {error}"
@@ -207,20 +218,6 @@ def _convert_all(
             place = slice(utterance.start, utterance.start + utterance.frames)
             rows[place] = _features_of(utterance, converted, config.features)
     rows.flush()
-
-
-def _converter(
-    teacher: VoiceConverter, direction: Direction, config: FeatureConfig
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the teacher's conversion of samples at the run's rate."""
-
-    def convert(samples: np.ndarray) -> np.ndarray:
-        with warnings.catch_warnings():
-            # The preparation has warned of recordings without an upper band.
-            warnings.simplefilter("ignore", UserWarning)
-            return teacher.convert(samples, config.sample_rate_hz, direction)
-
-    return convert
 
 
 def _features_of(utterance: Utterance, converted: np.ndarray, config: FeatureConfig) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Tests of training pairs: crops of each step, counted and compared."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_vc_tf.data.dataset import Crops, training_pairs
+from cyclegan_vc_tf.data.dataset import Crops, Taught, training_pairs
 from cyclegan_vc_tf.features.normalization import Statistics
 
 UNIT = Statistics(np.zeros(2), np.ones(2), 5.0, 0.2)
@@ -177,3 +178,19 @@ def test_workers_read_the_rows_of_the_batch_that_one_would_read(longest_mask: in
             np.testing.assert_array_equal(
                 np.concatenate([share[step][number] for share in shares]), part
             )
+
+
+def test_taught_crops_are_of_the_same_frames_with_the_other_speakers_statistics() -> None:
+    other = Statistics(np.array([0.0, 3.0]), np.array([1.0, 2.0]), 5.0, 0.2)
+    lengths = [12, 8]
+    sides = []
+    for speaker in range(2):
+        one = crops(lengths, speaker, crop_frames=10)
+        converted = 100 + np.concatenate([one.store.spectra_of(each) for each in one.utterances])
+        sides.append(replace(one, taught=Taught(converted, other)))
+    for a, b, mask_a, mask_b, taught_a, taught_b in training_pairs(*sides, 2, 0, 6, longest_mask=3):
+        assert mask_a.shape == mask_b.shape == (2, 10, 1)
+        for crop, taught in ((a, taught_a), (b, taught_b)):
+            # Also where the last frame of the second utterance is repeated.
+            np.testing.assert_allclose(taught[..., 0], 100 + crop[..., 0], rtol=1e-6)
+            np.testing.assert_allclose(taught[..., 1], (97 + crop[..., 1]) / 2, rtol=1e-6)

@@ -15,10 +15,8 @@ import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.presets import PRESETS
-from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.data import preparation
 from cyclegan_vc_tf.features import log_mel
-from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.models.generators import generate
 from cyclegan_vc_tf.training import teacher
 from cyclegan_vc_tf.training.trainer import Trainer
@@ -96,7 +94,7 @@ def test_a_resumed_run_needs_no_teacher_and_equals_an_unbroken_one(
 
 @pytest.mark.usefixtures("without_graph")
 @pytest.mark.parametrize("variant", PRESETS)
-def test_the_loss_is_the_mean_absolute_distance(variant: str, small_config: RunConfig) -> None:
+def test_the_loss_is_the_mean_absolute_distance(variant: str) -> None:
     preset = PRESETS[variant]
     config = dataclasses.replace(
         preset,
@@ -198,21 +196,3 @@ def test_a_published_run_names_no_teacher_and_keeps_a_vocoder_of_the_package(
     assert not published.training.has_teacher
     card = (tmp_path / "published/card.md").read_text()
     assert "--vocoder=pretrained:vocoder-demo" in card and str(taught) not in card
-
-
-def test_statistics_of_the_other_speaker_normalise() -> None:
-    """Crops and conversions are of the same frames; each has its own speaker's statistics."""
-    from cyclegan_vc_tf.data.dataset import Crops, Taught, training_pairs
-
-    frames = np.stack([np.arange(20.0), np.zeros(20)], 1).astype(np.float32)
-    utterances = [SimpleNamespace(start=0, frames=12), SimpleNamespace(start=12, frames=8)]
-    store = SimpleNamespace(spectra_of=lambda each: frames[each.start : each.start + each.frames])
-    own = Statistics(np.zeros(2), np.ones(2), 5.0, 0.2)
-    other = Statistics(np.array([3.0, 0.0]), np.array([2.0, 1.0]), 5.0, 0.2)
-    conversions = Taught(100 + frames, other)
-    sides = [Crops(store, utterances, own, 10, 0, i, None, conversions) for i in range(2)]  # type: ignore[arg-type]
-    for a, b, mask_a, _, taught_a, taught_b in training_pairs(*sides, 2, 0, 6, longest_mask=3):
-        assert mask_a.shape == (2, 10, 1)
-        for crop, converted in ((a, taught_a), (b, taught_b)):
-            # Whatever the crop and however it is extended: (100 + frame - 3) / 2.
-            np.testing.assert_allclose(converted[..., 0], (97 + crop[..., 0]) / 2, rtol=1e-6)
