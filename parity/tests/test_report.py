@@ -63,6 +63,7 @@ def test_the_command_compares_a_part() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "gated linear unit" in done.stdout and "pixel" not in done.stdout
+    assert "wrong way" not in done.stdout and "optimiser" not in done.stdout, "no empty tables"
     assert done.stdout.endswith("everything holds\n")
 
 
