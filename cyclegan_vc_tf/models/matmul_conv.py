@@ -43,6 +43,16 @@ def is_matmul_faster(batch: int, axes: Sequence[Axis], channels_in: int, channel
     return large and rows <= min(MAX_ROWS, channels_out // CHANNELS_PER_ROW)
 
 
+def is_bfloat16_unsafe(axes: Sequence[Axis]) -> bool:
+    """Return whether oneDNN's convolution in bfloat16 may compute this shape from other memory.
+
+    Where the last axis has one output position and its stride is larger than 1, TensorFlow 2.21
+    returns wrong outputs, and 2.15 and 2.21 wrong gradients of the kernel, on processors with
+    bfloat16 instructions. See docs/notes/performance.md.
+    """
+    return axes[-1].windows == 1 and axes[-1].stride > 1
+
+
 def _batched_matmul(x: tf.Tensor, y: tf.Tensor, **adjoints: bool) -> tf.Tensor:
     """Multiply matrices as a batch of one, at these sizes up to 1.6 times as fast as `matmul`."""
     product = tf.raw_ops.BatchMatMulV2(x=x[tf.newaxis], y=y[tf.newaxis], **adjoints)
@@ -228,6 +238,7 @@ class _MatmulConvolution:
                 convolve, wide = partial(narrow_conv.convolve_to_few, axes=axes), True
             elif narrow_conv.has_few_inputs(kernel.shape):
                 convolve = partial(narrow_conv.convolve_from_few, axes=axes)
+            wide = wide or is_bfloat16_unsafe(axes)
         kernel = tf.convert_to_tensor(kernel)
         if context is None:
             return short_sums.convolve(convolve, inputs, kernel)

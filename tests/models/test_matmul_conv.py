@@ -164,6 +164,49 @@ def test_mixed_bfloat16_rounds_what_is_multiplied_and_nothing_else(
     np.testing.assert_allclose(of_kernel[0], expected, rtol=2**-7, atol=2**-7)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "kernel", "strides"),
+    [
+        ((6, 2), (6, 3), (1, 2)),
+        ((12, 1), (6, 2), (2, 2)),
+        ((8, 1), (5, 5), (1, 2)),
+        ((1,), (5,), (2,)),
+        ((6, 4), (6, 3), (1, 2)),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 24])
+def test_bfloat16_of_one_position_is_that_of_the_definition(
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    channels: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Outputs and gradients against TensorFlow's in float64, of numbers rounded by hand.
+
+    Where the last axis has one output, oneDNN's convolutions in bfloat16 read other memory.
+    """
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
+    positions = keras.Input((*sizes, channels))
+    convolve = Convolutions("network", 0, "same")
+    model = keras.Model(positions, convolve(positions, 16, kernel, strides, "one"))
+    batch = tf.constant(bfloat16(normal(1, *sizes, channels).numpy()))
+    weights = bfloat16(model.get_weights()[0])
+    for _ in range(3):
+        products = MatmulContext("mixed_bfloat16")
+        with products.in_use():
+            outputs = model(batch)
+            loss = tf.reduce_sum(outputs)
+        exact = tf.Variable(weights.astype(np.float64))
+        with tf.GradientTape() as tape:
+            theirs = tf.nn.convolution(tf.cast(batch, tf.float64), exact, strides, "SAME")
+            total = tf.reduce_sum(theirs)
+        np.testing.assert_allclose(outputs, theirs, rtol=0, atol=2**-7 * np.abs(theirs).max())
+        expected = tape.gradient(total, exact).numpy()
+        found = products.gradients(loss, model.trainable_variables)[0]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2**-7 * np.abs(expected).max())
+
+
 def test_float32_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "has_bfloat16", lambda: True)
     values = tf.constant([1.0 + 2**-20])
