@@ -78,7 +78,7 @@ def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
             sums = tf.reshape(upstream, (inputs.shape[0], *counts, *sizes, channels))
             # From the last axis on: its kernel then is the last axis before the channels.
             for number in reversed(range(len(axes))):
-                places = tf.unstack(sums, axis=1 + len(axes) + number)
+                places = move_axis(sums, 1 + len(axes) + number, 0)
                 sums = overlap_add(places, axes[number], 1 + number)
             return sums
 
@@ -87,40 +87,85 @@ def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
     return gather(inputs)
 
 
-def overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Tensor:
+def overlap_add(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
     """Add windows at the positions that they were taken from: the transpose of taking them.
 
     Args:
-        places: Values to add for each place in a window, (…, windows, …).
+        places: Values to add for each place in a window, (axis.kernel, …, windows, …).
         axis: Axis of the convolution.
-        number: Index of the axis in the tensors.
+        number: Index of the axis in the result.
 
     Returns:
-        (…, axis.size, …).
+        (…, axis.size, …), added from the first place to the last.
     """
-    # Place s · q + r of window w goes to position s · (w + q) + r: a sum for each r, interleaved.
+    # Place s · q + r of window w goes to position s · (w + q) + r: a sum over q, r interleaved.
     laps = -(-axis.kernel // axis.stride)
     missing = laps * axis.stride - axis.kernel
-    places = [*places, *[tf.zeros_like(places[0])] * missing]
-    phases = []
-    for phase in range(axis.stride):
-        total, *others = places[phase :: axis.stride]
-        for lap, shifted in enumerate(others, 1):
-            # Padding between two additions keeps their order: a plain chain of additions would
-            # become one AddN, whose order depends on thread timing.
-            total = pad_axis(total, number, 0, 1) + pad_axis(shifted, number, lap, 0)
-        phases.append(total)
+    padded = pad_axis(places, 0, 0, missing) if missing else places
+    shape = padded.shape.as_list()[1:]
+    padded = tf.reshape(padded, (laps, axis.stride, *shape))
+    phases = tf.reduce_sum(delay(padded, 2 + number), 0)
     length = (axis.windows + laps - 1) * axis.stride
-    shape = phases[0].shape.as_list()
-    sums = tf.reshape(
-        tf.stack(phases, number + 1) if axis.stride > 1 else phases[0],
-        (*shape[:number], length, *shape[number + 1 :]),
-    )
+    shape[number] = length
+    sums = tf.reshape(move_axis(phases, 0, number + 1), shape)
     front = axis.zeros[0]
     behind = max(0, front + axis.size - length)
-    begin, size = [0] * len(shape), [-1] * len(shape)
-    begin[number], size[number] = front, axis.size
-    return tf.slice(pad_axis(sums, number, 0, behind) if behind else sums, begin, size)
+    return cut_axis(pad_axis(sums, number, 0, behind) if behind else sums, number, front, axis.size)
+
+
+def delay(places: tf.Tensor, number: int) -> tf.Tensor:
+    """Move place k by k positions to the back of an axis, whose other positions are 0.
+
+    Args:
+        places: (places, …, positions, …), all sizes known.
+        number: Index of the axis.
+
+    Returns:
+        (places, …, positions + places - 1, …).
+    """
+    count = places.shape[0]
+    if count == 1:
+        return places
+    padded = pad_axis(places, number, 0, count - 1)
+    # In the order of memory: one position more behind each place moves all that follow.
+    size, step = math.prod(padded.shape[1:]), math.prod(padded.shape[number + 1 :])
+    rows = tf.pad(tf.reshape(padded, (count, size)), [(0, 0), (0, step)])
+    flat = tf.slice(tf.reshape(rows, (-1,)), [0], [count * size])
+    return tf.reshape(flat, padded.shape)
+
+
+def advance(places: tf.Tensor, number: int) -> tf.Tensor:
+    """Move place k by k positions to the front of an axis, which loses what all do not have.
+
+    Args:
+        places: (places, …, positions, …), all sizes known.
+        number: Index of the axis.
+
+    Returns:
+        (places, …, positions - places + 1, …).
+    """
+    count, positions = places.shape[0], places.shape[number]
+    if count == 1:
+        return places
+    # In the order of memory: rows that are a position longer each begin a position later.
+    size, step = math.prod(places.shape[1:]), math.prod(places.shape[number + 1 :])
+    flat = tf.pad(tf.reshape(places, (-1,)), [(0, count * step)])
+    rows = tf.slice(tf.reshape(flat, (count, size + step)), [0, 0], [count, size])
+    return cut_axis(tf.reshape(rows, places.shape), number, 0, positions - count + 1)
+
+
+def move_axis(tensor: tf.Tensor, source: int, target: int) -> tf.Tensor:
+    """Move one axis of a tensor to another index; the others keep their order."""
+    order = [number for number in range(len(tensor.shape)) if number != source]
+    order.insert(target, source)
+    return tensor if source == target else tf.transpose(tensor, order)
+
+
+def cut_axis(tensor: tf.Tensor, number: int, begin: int, count: int) -> tf.Tensor:
+    """Return `count` positions of one axis of a tensor from `begin` on."""
+    begins, counts = [0] * len(tensor.shape), [-1] * len(tensor.shape)
+    begins[number], counts[number] = begin, count
+    return tf.slice(tensor, begins, counts)
 
 
 def pad_axis(tensor: tf.Tensor, number: int, front: int, behind: int) -> tf.Tensor:

@@ -10,7 +10,7 @@ and `Conv2D`, which choose how a convolution is computed.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -121,7 +121,8 @@ class MatmulContext:
         self.device = device.current()
         self._rounds = precision == "mixed_bfloat16"
         self._narrow = self._rounds and self.device.has_bfloat16
-        self._tape = tf.GradientTape(persistent=True)
+        self._tapes: list[tf.GradientTape] = []
+        self._recording = ExitStack()
         self._matrices: dict[Any, tf.Tensor] = {}
         self._uses: dict[Any, list[tuple[tf.Tensor, tf.Tensor]]] = defaultdict(list)
 
@@ -130,10 +131,16 @@ class MatmulContext:
         """Apply this context to all convolutions in a `with` block, and record the block."""
         token = _CURRENT.set(self)
         try:
-            with self._tape:
+            with self._recording:
+                self._record()
                 yield
         finally:
             _CURRENT.reset(token)
+
+    def _record(self) -> None:
+        """Record what follows on one more tape."""
+        self._tapes.append(tf.GradientTape(persistent=True))
+        self._recording.enter_context(self._tapes[-1])
 
     def round_factor(self, tensor: tf.Tensor, wide: bool = False) -> tf.Tensor:
         """Round a factor of a product: to bfloat16, or to a float32 that holds a bfloat16.
@@ -165,7 +172,8 @@ class MatmulContext:
         rows = self.round_factor(rows)
         outputs = matmul(rows, self._matrices[key])
         # Nothing in front of a network's first layer is on the tape.
-        self._tape.watch(outputs)
+        for tape in self._tapes:
+            tape.watch(outputs)
         self._uses[key].append((rows, outputs))
         return self.widen(outputs)
 
@@ -174,17 +182,19 @@ class MatmulContext:
         return tf.cast(self.round_factor(outputs), tf.float32) if self._rounds else outputs
 
     def gradients(
-        self, loss: tf.Tensor, variables: Sequence[tf.Variable]
+        self, loss: tf.Tensor, variables: Sequence[tf.Variable], since_mark: bool = False
     ) -> list[tf.Tensor | None]:
         """Return the gradients of a loss; None for a variable that the loss does not depend on.
 
         Args:
             loss: Scalar that was computed inside this context.
             variables: Variables of the networks, kernels and others.
+            since_mark: Whether only what was computed after `mark` is differentiated.
         """
         variables = [plain(variable) for variable in variables]
         uses = [use for variable in variables for use in self._uses.get(variable.ref(), [])]
-        found = self._tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
+        tape = self._tapes[-1 if since_mark else 0]
+        found = tape.gradient(loss, [*variables, *(outputs for _, outputs in uses)])
         upstream = iter(found[len(variables) :])
         gradients = []
         for variable, gradient in zip(variables, found[: len(variables)], strict=True):
@@ -200,6 +210,18 @@ class MatmulContext:
 
 
 _CURRENT: ContextVar[MatmulContext | None] = ContextVar("matmul_context", default=None)
+
+
+def mark() -> None:
+    """Begin the part of a step whose gradients `MatmulContext.gradients` can take alone.
+
+    A tape makes the gradients of everything that a loss depends on, also of what comes before the
+    variables. In a graph, these are removed later, which takes as long as to make them. Outside a
+    context, the function does nothing.
+    """
+    context = _CURRENT.get()
+    if context is not None:
+        context._record()
 
 
 class _MatmulConvolution:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from cyclegan_vc_tf.models.conv_windows import Axis, overlap_add, pad_axis
-from cyclegan_vc_tf.models.ordered_sum import sum_in_order
+from cyclegan_vc_tf.models.conv_windows import Axis, advance, cut_axis, delay, overlap_add, pad_axis
 
 MAX_FEW_CHANNELS = 4
 """Largest number of channels that are few.
@@ -60,7 +59,7 @@ def convolve_to_few(inputs: tf.Tensor, kernel: tf.Tensor, axes: Sequence[Axis]) 
     planes = tf.matmul(narrow, tf.reshape(inputs, (-1, channels)), transpose_b=True)
     planes = tf.reshape(planes, (*window, few, batch, *sizes))
     for axis in axes:
-        planes = _add_shifted(tf.unstack(planes), axis, 1 + len(axes))
+        planes = _add_shifted(planes, axis, 1 + len(axes))
     return _channels_last(planes)
 
 
@@ -114,7 +113,7 @@ def gradient_of_few(kernel: tf.Tensor, upstream: tf.Tensor, axes: Sequence[Axis]
     )
     planes = tf.reshape(planes, (*window, few, batch, *counts))
     for axis in axes:
-        planes = overlap_add(tf.unstack(planes), axis, 1 + len(axes))
+        planes = overlap_add(planes, axis, 1 + len(axes))
     return _channels_last(planes)
 
 
@@ -123,40 +122,29 @@ def _widen(tensor: tf.Tensor) -> tf.Tensor:
     return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
 
 
-def _add_shifted(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Tensor:
-    """Add the values that each window takes of an axis: one from each place's tensor.
+def _add_shifted(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
+    """Add the values that each window takes of an axis: one from each place.
 
     Args:
-        places: Values for each place in a window, (…, axis.size, …).
+        places: Values for each place in a window, (axis.kernel, …, axis.size, …).
         axis: Axis of the convolution, with stride 1.
-        number: Index of the axis in the tensors.
+        number: Index of the axis in the result.
 
     Returns:
-        (…, axis.windows, …).
+        (…, axis.windows, …), added from the first place to the last.
     """
 
     @tf.custom_gradient
-    def add(*places: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        front, behind = axis.zeros
-        last = axis.kernel - 1
+    def add(places: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def spread(upstream: tf.Tensor) -> tf.Tensor:
+            # Place k of window w is position w + k, counted from the zeros in front.
+            repeated = tf.stack([upstream] * axis.kernel)
+            return cut_axis(delay(repeated, number + 1), number + 1, axis.zeros[0], axis.size)
 
-        def spread(upstream: tf.Tensor) -> list[tf.Tensor]:
-            # Place k of window w is position w + k - front.
-            padded = pad_axis(upstream, number, last - front, last - behind)
-            return [_cut(padded, number, last - k, axis.size) for k in range(axis.kernel)]
+        padded = pad_axis(places, number + 1, *axis.zeros)
+        return tf.reduce_sum(advance(padded, number + 1), 0), spread
 
-        padded = [pad_axis(each, number, front, behind) for each in places]
-        cut = [_cut(each, number, k, axis.windows) for k, each in enumerate(padded)]
-        return sum_in_order(cut), spread
-
-    return add(*places)
-
-
-def _cut(tensor: tf.Tensor, number: int, begin: int, count: int) -> tf.Tensor:
-    """Return `count` positions of one axis of a tensor from `begin` on."""
-    begins, counts = [0] * len(tensor.shape), [-1] * len(tensor.shape)
-    begins[number], counts[number] = begin, count
-    return tf.slice(tensor, begins, counts)
+    return add(places)
 
 
 def _channels_last(planes: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models import matmul_conv, registry
 from cyclegan_vc_tf.models.generators import generate, linear_skip_output
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
@@ -136,7 +136,9 @@ class Trainer:
         # Fakes do not depend on the discriminators' variables: with respect to these, one forward
         # pass serves both losses, as if the fakes were detached for the second.
         generator_gradients = products.gradients(generator_loss, generator_variables)
-        discriminator_gradients = products.gradients(discriminator_loss, discriminator_variables)
+        discriminator_gradients = products.gradients(
+            discriminator_loss, discriminator_variables, since_mark=True
+        )
         averages = {
             **add_prefix("loss", {**terms, **discriminator_losses}),
             "loss/generator": generator_loss,
@@ -252,6 +254,8 @@ class Trainer:
         }
         real_scores: Tensors = {}
         fake_scores: Tensors = {}
+        # The discriminators' gradients go no further back.
+        matmul_conv.mark()
         for name, discriminator in self.discriminators.items():
             both = discriminator(tf.concat([reals[name], scored[name]], 0), training=True)
             real_scores[name], fake_scores[name] = tf.split(both, 2)

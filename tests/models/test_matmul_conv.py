@@ -120,6 +120,24 @@ def test_a_variable_that_has_no_part_in_a_loss_has_no_gradient() -> None:
     assert not any(each is None for each in products.gradients(both_losses, both))
 
 
+@pytest.mark.parametrize("size", [1, 4], ids=["products", "no products"])
+def test_gradients_since_a_mark_go_no_further_back(size: int) -> None:
+    """Variables of what comes before have none; others have those of the whole, bit for bit."""
+    before, behind, products = network(), network(), MatmulContext()
+    batch = tf.cast(normal(size, 8, 32), tf.float32)
+    with products.in_use():
+        hidden = before(batch)
+        matmul_conv.mark()
+        loss = loss_of(behind, hidden)
+    whole = products.gradients(loss, behind.trainable_variables)
+    part = products.gradients(loss, behind.trainable_variables, since_mark=True)
+    for one, other in zip(whole, part, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not any(x is None for x in products.gradients(loss, before.trainable_variables))
+    found = products.gradients(loss, before.trainable_variables, since_mark=True)
+    assert [each is None for each in found] == [True] * 4
+
+
 def test_what_is_called_afterwards_is_the_tape_s_again() -> None:
     model, batch = network(), tf.cast(normal(1, 8, 32), tf.float32)
     with MatmulContext().in_use():

@@ -107,9 +107,9 @@ def gradient_operations(layer: Any, shape: tuple[int, ...]) -> set[str]:
     @tf.function
     def step(inputs: tf.Tensor) -> list[tf.Tensor]:
         with products.in_use():
-            products._tape.watch(inputs)
+            products._tapes[0].watch(inputs)
             loss = tf.reduce_sum(tf.square(layer(inputs)))
-        of_inputs = products._tape.gradient(loss, inputs)
+        of_inputs = products._tapes[0].gradient(loss, inputs)
         return [of_inputs, *products.gradients(loss, layer.trainable_variables)]
 
     return {node.op for node in optimized_nodes(step, normal(*shape, dtype=tf.float32))}
@@ -164,10 +164,10 @@ def test_mixed_bfloat16_rounds_factors_and_results_alone(
     kernel, _ = model.get_weights()
     products = MatmulContext("mixed_bfloat16")
     with products.in_use():
-        products._tape.watch(batch)
+        products._tapes[0].watch(batch)
         outputs = model(batch)
         loss = tf.reduce_sum(outputs * upstream)
-    of_batch = products._tape.gradient(loss, batch)
+    of_batch = products._tapes[0].gradient(loss, batch)
     of_kernel, _ = products.gradients(loss, model.trainable_variables)
     factors = [tf.constant(bfloat16(each)) for each in (batch, kernel)]
     with tf.GradientTape() as tape:

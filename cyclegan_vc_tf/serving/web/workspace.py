@@ -16,6 +16,9 @@ PREFIX = "cyclegan-vc-web-"
 
 LOCK = "lock"
 
+SWEEP_S = 5.0
+"""Time between two removals of what ended sessions have left."""
+
 
 class Workspace:
     """Temporary folder of one server, with a folder inside for each session.
@@ -41,6 +44,10 @@ class Workspace:
         self.cache.mkdir()
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
+        self._ended: set[Path] = set()
+        self._closed = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep, daemon=True, name="sweeper")
+        self._sweeper.start()
 
     def session_folder(self, session: str) -> Path:
         """Return the folder of a session; it is made if it does not exist.
@@ -50,6 +57,8 @@ class Workspace:
         """
         with self._lock:
             folder = self._path(session)
+            # A browser whose connection broke comes back with the session it had.
+            self._ended.discard(folder)
             folder.mkdir(parents=True, exist_ok=True)
             return folder
 
@@ -72,12 +81,24 @@ class Workspace:
         return folder
 
     def end_session(self, session: str) -> None:
-        """Remove the files of a session."""
+        """Remove the files of a session, and those that its unfinished work still writes."""
         with self._lock:
-            shutil.rmtree(self._path(session), ignore_errors=True)
+            self._ended.add(self._path(session))
+            self._remove_ended()
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(SWEEP_S):
+            with self._lock:
+                self._remove_ended()
+
+    def _remove_ended(self) -> None:
+        for folder in self._ended:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Remove all files."""
+        self._closed.set()
+        self._sweeper.join()
         shutil.rmtree(self.root, ignore_errors=True)
         self._held.close()
 

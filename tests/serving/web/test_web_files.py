@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import voice, write_voices
+from web_server import wait_until
 
 import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import av_files
@@ -94,6 +95,24 @@ def test_sessions_have_folders_that_end_with_them(tmp_path: Path) -> None:
     assert one.is_dir() and not two.exists()
     space.close()
     assert not space.root.exists()
+
+
+def test_what_work_writes_after_the_end_of_its_session_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that was being drawn when the page was closed; a session that comes back stays."""
+    monkeypatch.setattr(workspace, "SWEEP_S", 0.05)
+    space = Workspace(tmp_path)
+    ended, back = space.session_folder("one"), space.session_folder("two")
+    space.end_session("one")
+    space.end_session("two")
+    for folder in (ended, space.session_folder("two")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "picture.png").write_bytes(b"late")
+    wait_until(lambda: not ended.exists(), "the late picture is removed")
+    space.end_session("three")
+    assert (back / "picture.png").read_bytes() == b"late"
+    space.close()
 
 
 def test_folders_of_killed_servers_are_removed(tmp_path: Path) -> None:
