@@ -7,6 +7,8 @@ from functools import cached_property
 
 import tensorflow as tf
 
+from cyclegan_vc_tf.models.ordered_sum import sum_in_order
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -98,60 +100,22 @@ def overlap_add(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
     Returns:
         (…, axis.size, …), added from the first place to the last.
     """
-    # Place s · q + r of window w goes to position s · (w + q) + r: a sum over q, r interleaved.
+    # Place s · q + r of window w goes to position s · (w + q) + r: a sum for each r, interleaved.
     laps = -(-axis.kernel // axis.stride)
     missing = laps * axis.stride - axis.kernel
-    padded = pad_axis(places, 0, 0, missing) if missing else places
-    shape = padded.shape.as_list()[1:]
-    padded = tf.reshape(padded, (laps, axis.stride, *shape))
-    phases = tf.reduce_sum(delay(padded, 2 + number), 0)
+    shifted = tf.unstack(pad_axis(places, 0, 0, missing) if missing else places)
+    padded = [
+        pad_axis(place, number, index // axis.stride, laps - 1 - index // axis.stride)
+        for index, place in enumerate(shifted)
+    ]
+    phases = [sum_in_order(padded[phase :: axis.stride]) for phase in range(axis.stride)]
     length = (axis.windows + laps - 1) * axis.stride
+    shape = phases[0].shape.as_list()
     shape[number] = length
-    sums = tf.reshape(move_axis(phases, 0, number + 1), shape)
+    sums = tf.reshape(tf.stack(phases, number + 1), shape) if axis.stride > 1 else phases[0]
     front = axis.zeros[0]
     behind = max(0, front + axis.size - length)
     return cut_axis(pad_axis(sums, number, 0, behind) if behind else sums, number, front, axis.size)
-
-
-def delay(places: tf.Tensor, number: int) -> tf.Tensor:
-    """Move place k by k positions to the back of an axis, whose other positions are 0.
-
-    Args:
-        places: (places, …, positions, …), all sizes known.
-        number: Index of the axis.
-
-    Returns:
-        (places, …, positions + places - 1, …).
-    """
-    count = places.shape[0]
-    if count == 1:
-        return places
-    padded = pad_axis(places, number, 0, count - 1)
-    # In the order of memory: one position more behind each place moves all that follow.
-    size, step = math.prod(padded.shape[1:]), math.prod(padded.shape[number + 1 :])
-    rows = tf.pad(tf.reshape(padded, (count, size)), [(0, 0), (0, step)])
-    flat = tf.slice(tf.reshape(rows, (-1,)), [0], [count * size])
-    return tf.reshape(flat, padded.shape)
-
-
-def advance(places: tf.Tensor, number: int) -> tf.Tensor:
-    """Move place k by k positions to the front of an axis, which loses what all do not have.
-
-    Args:
-        places: (places, …, positions, …), all sizes known.
-        number: Index of the axis.
-
-    Returns:
-        (places, …, positions - places + 1, …).
-    """
-    count, positions = places.shape[0], places.shape[number]
-    if count == 1:
-        return places
-    # In the order of memory: rows that are a position longer each begin a position later.
-    size, step = math.prod(places.shape[1:]), math.prod(places.shape[number + 1 :])
-    flat = tf.pad(tf.reshape(places, (-1,)), [(0, count * step)])
-    rows = tf.slice(tf.reshape(flat, (count, size + step)), [0, 0], [count, size])
-    return cut_axis(tf.reshape(rows, places.shape), number, 0, positions - count + 1)
 
 
 def move_axis(tensor: tf.Tensor, source: int, target: int) -> tf.Tensor:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from cyclegan_vc_tf.models.conv_windows import Axis, advance, cut_axis, delay, overlap_add, pad_axis
+from cyclegan_vc_tf.models.conv_windows import Axis, cut_axis, overlap_add, pad_axis
+from cyclegan_vc_tf.models.ordered_sum import sum_in_order
 
 MAX_FEW_CHANNELS = 4
 """Largest number of channels that are few.
@@ -137,12 +138,15 @@ def _add_shifted(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
     @tf.custom_gradient
     def add(places: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def spread(upstream: tf.Tensor) -> tf.Tensor:
-            # Place k of window w is position w + k, counted from the zeros in front.
-            repeated = tf.stack([upstream] * axis.kernel)
-            return cut_axis(delay(repeated, number + 1), number + 1, axis.zeros[0], axis.size)
+            # Place k of window w is position w + k - front.
+            front, behind = (axis.kernel - 1 - zeros for zeros in axis.zeros)
+            padded = pad_axis(upstream, number, front, behind)
+            begins = reversed(range(axis.kernel))
+            return tf.stack([cut_axis(padded, number, begin, axis.size) for begin in begins])
 
-        padded = pad_axis(places, number + 1, *axis.zeros)
-        return tf.reduce_sum(advance(padded, number + 1), 0), spread
+        padded = tf.unstack(pad_axis(places, number + 1, *axis.zeros))
+        cut = [cut_axis(place, number, k, axis.windows) for k, place in enumerate(padded)]
+        return sum_in_order(cut), spread
 
     return add(places)
 

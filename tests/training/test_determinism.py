@@ -35,7 +35,7 @@ def every_loss(variant: str, precision: str = "float32", channels: int = 16) -> 
     has_skip = preset.features.spectra == "mel_cepstra"
     return replace(
         preset,
-        network=replace(preset.network, channels=channels, residual_blocks=2, vtln_init=has_skip),
+        network=replace(preset.network, channels=channels, residual_blocks=1, vtln_init=has_skip),
         training=replace(
             preset.training,
             crop_frames=FRAMES,
