@@ -4,8 +4,10 @@
     python -m benchmarks.step_profile --precision=mixed_bfloat16 --most=30
 
 The table, in Markdown, has milliseconds per step, summed over cores that work in parallel, and the
-number of operations per step. On a GPU it has the time and the number of the kernels that the
-operations start there. TensorFlow's profiler measures them, and slows them down a little.
+number of operations per step. Below it is the number of operations in the graph before TensorFlow
+optimises it: a training starts in time that grows with it. On a GPU the table has the time and the
+number of the kernels that the operations start there. TensorFlow's profiler measures them, and
+slows them down a little.
 """
 
 from collections import Counter
@@ -109,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"| operation | ms/step, of {total_ms:.0f} on {where} | {what}/step |\n|---|---|---|")
     for kind, (taken, count) in list(found.items())[: given.most]:
         print(f"| {kind} | {taken:.1f} | {count:.0f} |")
-    print(f"\nDevice: {facts['device']}. Machine: {machine.describe()}.")
+    print(f"\nThe graph has {facts['operations']:,} operations before TensorFlow optimises it.")
+    print(f"Device: {facts['device']}. Machine: {machine.describe()}.")
 
 
 if __name__ == "__main__":

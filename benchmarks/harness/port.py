@@ -22,7 +22,8 @@ def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], An
     """Return a function that makes an iteration as a training does, and facts about it.
 
     The function returns the scalars of the step by their names in TensorBoard. Features are
-    normally distributed. Facts are work, parameters, device and versions.
+    normally distributed. Facts are work, parameters, device and versions; without `jit` also the
+    number of operations in the step's graph before TensorFlow optimises it.
 
     Args:
         config: Settings of the run.
@@ -65,8 +66,17 @@ def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], An
         "generators": [model.count_params() for model in generators],
         "discriminators": [model.count_params() for model in discriminators],
     }
-    facts = {"work": vars(work), "parameters": parameters, "versions": versions}
-    return step, {**facts, "device": used.describe()}
+    facts: worker.Facts = {
+        "work": vars(work),
+        "parameters": parameters,
+        "versions": versions,
+        "device": used.describe(),
+    }
+    if not jit:
+        # The first step takes this graph.
+        graph = trainer.train_step.get_concrete_function(*inputs, norms=norms).graph
+        facts["operations"] = len(graph.get_operations())
+    return step, facts
 
 
 def peak_gpu_mb() -> float | None:
