@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LINE_COLUMNS = 100
-LABEL_COLUMNS = 16
+LABEL_COLUMNS = 17
 
 TOTAL_LOSSES = ("generator", "discriminator")
 
-LOSS_GROUPS = ("adversarial", "cycle", "identity", "regularization", "discriminator")
-"""Prefixes of the losses that share a line."""
+LOSS_GROUPS = ("adversarial", "cycle", "identity", "regularization", "teacher", "discriminator")
+"""Prefixes of the losses that share a line, in their order; others follow."""
 
 MAX_LISTED_STEPS = 8
 """Steps that a list of checkpoints or evaluations shows; of more, the last ones are shown."""
@@ -121,7 +121,8 @@ def _loss_lines(losses: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     lines = [("losses", f"at step {last} (change of their mean over the last tenth of all steps)")]
     totals = [f"{name} {_format_loss(losses[name])}" for name in TOTAL_LOSSES if name in losses]
     lines += [("  total", "  ".join(totals))] if totals else []
-    for group in LOSS_GROUPS:
+    prefixes = [name.partition("_")[0] for name in losses if name not in TOTAL_LOSSES]
+    for group in dict.fromkeys([*LOSS_GROUPS, *prefixes]):
         parts = [
             f"{name.removeprefix(f'{group}_')} {_format_loss(loss)}"
             for name, loss in losses.items()
