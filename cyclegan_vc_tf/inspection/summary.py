@@ -150,7 +150,7 @@ def _version_lines(facts: Mapping[str, Any]) -> list[Line]:
     lines = [("versions", text)]
     if last:
         others = f"; others before, from step {[*versions][-2]} on" if len(versions) > 1 else ""
-        unknown = f"; before {min(versions)}: not recorded" if min(versions) else ""
+        unknown = f"; before {min(versions)} not recorded" if min(versions) else ""
         lines.append(("", f"from step {last} on{others}{unknown}"))
     return lines
 
