@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LINE_COLUMNS = 100
-LABEL_COLUMNS = 17
+LABEL_COLUMNS = 16
 
 TOTAL_LOSSES = ("generator", "discriminator")
 
@@ -120,7 +120,7 @@ def _loss_lines(losses: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     last = max(loss["step"] for loss in losses.values())
     lines = [("losses", f"at step {last} (change of their mean over the last tenth of all steps)")]
     totals = [f"{name} {_format_loss(losses[name])}" for name in TOTAL_LOSSES if name in losses]
-    lines += [("  total", "  ".join(totals))] if totals else []
+    lines += [(" total", "  ".join(totals))] if totals else []
     prefixes = [name.partition("_")[0] for name in losses if name not in TOTAL_LOSSES]
     for group in dict.fromkeys([*LOSS_GROUPS, *prefixes]):
         parts = [
@@ -129,7 +129,7 @@ def _loss_lines(losses: Mapping[str, Mapping[str, Any]]) -> list[Line]:
             if name.startswith(f"{group}_")
         ]
         if parts:
-            lines.append((f"  {group}", "  ".join(parts)))
+            lines.append((f" {group}", "  ".join(parts)))
     return lines
 
 
@@ -150,7 +150,7 @@ def _version_lines(facts: Mapping[str, Any]) -> list[Line]:
     lines = [("versions", text)]
     if last:
         others = f"; others before, from step {[*versions][-2]} on" if len(versions) > 1 else ""
-        unknown = f"; before {min(versions)} not recorded" if min(versions) else ""
+        unknown = f"; before {min(versions)}: not recorded" if min(versions) else ""
         lines.append(("", f"from step {last} on{others}{unknown}"))
     return lines
 

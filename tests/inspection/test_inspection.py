@@ -95,14 +95,14 @@ def test_a_run_in_order_fits_a_screen(run: run_folder.RunFolder, tmp_path: Path)
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
     for expected_text in (
         "vc1 (Kaneko and Kameoka, 2017, arXiv:1711.11293)",
-        "speaker A        5 recordings, 1 held out, ",
+        "speaker A       5 recordings, 1 held out, ",
         "24 mel-cepstra per 5 ms, 16000 Hz; F0 by dio, 71 to 800 Hz",
         "4 of 4",
-        "  total          generator 6 (-50%)",
-        "  cycle          A 3 (+0%)",
-        "  identity       B 0.25",
+        " total          generator 6 (-50%)",
+        " cycle          A 3 (+0%)",
+        " identity       B 0.25",
         "of steps 3, 4; last 4",
-        "versions         not recorded",
+        "versions        not recorded",
     ):
         assert any(expected_text in line for line in lines), (expected_text, done.stdout)
     found = json.loads((tmp_path / "found.json").read_text())
@@ -355,8 +355,8 @@ def test_evaluations_and_versions_are_shown(run: run_folder.RunFolder) -> None:
         run.evaluations.add(step, {way: {"mcd_db": mcd_db} for way in ("A2B", "B2A")})
     run.versions.note(0)
     lines = inspected(run, status=0)
-    assert "evaluations      of steps 3, 4; MCD (dB) at step 4: A2B 7.25, B2A 7.25" in lines
-    assert "checkpoints      of steps 3, 4; last 4, best 3" in lines
+    assert "evaluations     of steps 3, 4; MCD (dB) at step 4: A2B 7.25, B2A 7.25" in lines
+    assert "checkpoints     of steps 3, 4; last 4, best 3" in lines
     [versions] = [line for line in lines if line.startswith("versions")]
     assert f"tensorflow {tf.__version__}, numpy {np.__version__}, python 3." in versions
     assert len(versions) < 100 and "…" not in versions
@@ -411,8 +411,8 @@ def test_published_runs_are_inspected_and_their_weights_read(
     by_name = run_here("inspect_run", "--run_dir=pretrained:low-high")
     assert (by_name.returncode, by_name.stdout.splitlines()) == (0, inspected(published, status=0))
     lines = inspected(published, status=0)
-    assert "steps            4 of 4, published" in lines
-    assert "corpus           no recordings" in lines
+    assert "steps           4 of 4, published" in lines
+    assert "corpus          no recordings" in lines
     assert any(line.startswith("versions") and "tensorflow" in line for line in lines)
     weights = published.path / "weights.npz"
     whole = weights.read_bytes()
@@ -429,7 +429,7 @@ def test_imported_runs_are_inspected(run: run_folder.RunFolder) -> None:
     nothing = {name: {"training": {}} for name in "AB"}
     (run.path / "corpus.json").write_text(json.dumps(nothing))
     lines = inspected(run, status=0)
-    assert "steps            4 of 4; imported at step 3 without discriminator_A" in lines
+    assert "steps           4 of 4; imported at step 3 without discriminator_A" in lines
 
 
 @pytest.mark.parametrize("variant", PRESETS)
@@ -466,7 +466,7 @@ def test_the_longest_facts_fit_too(variant: str) -> None:
         }
     )
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
-    assert "                 from step 400000 on; others before, from step 399000 on" in "\n".join(
+    assert "                from step 400000 on; others before, from step 399000 on" in "\n".join(
         lines
     )
     assert [line for line in lines if "cycled_B" in line and "…" not in line]
