@@ -127,7 +127,7 @@ def check_checkpoints(
 
     Args:
         checkpoints: Checkpoints of the run.
-        trainer: Trainer with the run's settings, built in the current graph. Without it, the
+        trainer: Trainer with the run's settings, of networks without values. Without it, the
             values' shapes and names are not checked.
         in_use: Whether a training may write or remove a checkpoint at this moment.
     """
@@ -275,11 +275,12 @@ def _restore_error(prefix: Path, trainer: Trainer | None) -> str:
         for name in shapes:
             reader.get_tensor(name)
         if trainer is not None:
-            # In a graph that is never run, this matches names and reads no values.
-            trainer.checkpoint.read(str(prefix)).expect_partial().assert_consumed()
             found = [tuple(shape) for name, shape in shapes.items() if name != OBJECT_GRAPH]
             if sorted(found) != variable_shapes(trainer):
                 return "it holds values of other shapes than the networks of the settings"
+            # Networks without values are matched by name. The reference stack reads the values.
+            with tf.init_scope():
+                trainer.checkpoint.read(str(prefix)).expect_partial().assert_consumed()
     except CHECKPOINT_ERRORS as error:
         return _reason(error)
     return ""

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.inspection import damage, summary
 from cyclegan_vc_tf.inspection.damage import Problem
-from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models import registry, stack
 from cyclegan_vc_tf.runs import events, run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
@@ -92,8 +91,8 @@ def inspect(path: Path) -> Inspection:
     if "corpus" in parts:
         facts["corpus"] = _corpus_facts(parts["corpus"])
         problems += damage.check_recordings(parts["corpus"], config)
-    # Networks in a graph that is never run take no memory.
-    with tf.Graph().as_default():
+    # Networks without values take no memory.
+    with stack.without_values():
         trainer = None
         if config is not None:
             try:

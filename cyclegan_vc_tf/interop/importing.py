@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.network import NetworkConfig
@@ -21,7 +20,7 @@ from cyclegan_vc_tf.interop import public_files, public_statistics, public_weigh
 from cyclegan_vc_tf.interop.public_files import PublicNetwork
 from cyclegan_vc_tf.interop.public_layouts import LAYOUTS, with_bins
 from cyclegan_vc_tf.interop.public_weights import NetworkWeights
-from cyclegan_vc_tf.models import registry
+from cyclegan_vc_tf.models import registry, stack
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -163,8 +162,8 @@ def _check_weights(
 ) -> None:
     """Refuse weights that do not fit the run's networks, before the networks take memory.
 
-    Inconsistent weights may imply widths that would fill the memory. Networks in a graph that is
-    never run take no memory.
+    Inconsistent weights may imply widths that would fill the memory. Networks without values
+    take no memory.
     """
     names = registry.network_names(config)
     for name, public in found.items():
@@ -172,7 +171,7 @@ def _check_weights(
             raise InputError(
                 f"--checkpoint {public.file} holds {name}, of which {layout} has none; leave it out"
             )
-    with tf.Graph().as_default():
+    with stack.without_values():
         for name, model in registry.build_networks(config, list(weights)).items():
             with _name_file(layout, found[name]):
                 public_weights.check_shapes(model, weights[name])

@@ -12,6 +12,7 @@ from cyclegan_vc_tf.config.directions import SPEAKERS, Direction
 from cyclegan_vc_tf.config.network import NetworkConfig
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.discriminators import vc1_discriminator, vc2_discriminator
 from cyclegan_vc_tf.models.generators import (
     mask_generator,
@@ -187,8 +188,8 @@ def _refuse_too_large(config: RunConfig) -> None:
     sizes = network.generator_kernel_sizes + network.discriminator_kernel_sizes
     if widest**2 * max(map(math.prod, sizes)) * (1 + network.residual_blocks) < UNCHECKED_WEIGHTS:
         return
-    # Networks in a graph that is never run take no memory.
-    with tf.Graph().as_default():
+    # Networks without values take no memory.
+    with stack.without_values():
         names = ("generator_A2B", "discriminator_A")
         count = sum(model.count_params() for model in build_networks(config, names).values())
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

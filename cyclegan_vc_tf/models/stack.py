@@ -11,17 +11,21 @@ The differences:
   need. See `plain`.
 - Checkpoints: Keras 3 names the parts of a model otherwise than Keras 2. See `make_checkpoint`.
 - Graph of layers: Keras 3 has other attributes. See `layers_before`.
+- Networks without values: Keras 2 is not safe in a plain graph. See `without_values`.
 - Legacy optimisers: Keras 3 has none. The parity suite compares them where they exist.
 
 Messages of TensorFlow's import are kept in `system.startup`, in one way on both stacks.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
+from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
 IS_REFERENCE = keras.__version__.startswith("2.")
 """Whether this is the reference stack."""
@@ -61,6 +65,33 @@ def plain(variable: Any) -> tf.Variable:
         variable: Variable of a Keras layer, or of TensorFlow.
     """
     return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Build networks in the block whose weights have shapes and no values.
+
+    They take no memory and cannot run. TensorFlow is not eager in the block.
+    """
+    if not IS_REFERENCE:
+        with tf.Graph().as_default():
+            yield
+        return
+    # In a plain graph, Keras 2 gives all classes of layers the base classes of TensorFlow 1, for
+    # every thread. A network that another thread builds or calls meanwhile fails.
+    with FuncGraph("without_values").as_default(), tf.variable_creator_scope(_declare):
+        yield
+
+
+def _declare(_: Callable, **options: Any) -> tf.Variable:
+    """Return a variable without a value; see `tf.variable_creator_scope`."""
+    value, shape, dtype = (options.get(name) for name in ("initial_value", "shape", "dtype"))
+    if shape is None or dtype is None:
+        value = tf.convert_to_tensor(value() if callable(value) else value, dtype)
+        shape, dtype = value.shape, value.dtype
+    return UninitializedVariable(
+        options.get("trainable"), name=options.get("name"), shape=shape, dtype=dtype
+    )
 
 
 def layers_before(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

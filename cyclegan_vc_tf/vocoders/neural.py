@@ -13,11 +13,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError
@@ -155,12 +155,12 @@ def _check_shapes(
 ) -> None:
     """Refuse sizes that the weights do not have, before the networks take memory.
 
-    Networks in a graph that is never run take no memory.
+    Networks without values take no memory.
 
     Raises:
         ValueError: A weight is missing or has another shape.
     """
-    with tf.Graph().as_default():
+    with stack.without_values():
         for name, network in build_networks(features, config, seed=0).items():
             for address, variable in addresses(network).items():
                 stored = arrays.get(f"{name}/{address}")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from conftest import REPOSITORY
 from network_summary import SUMMARY, summarize
 
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models import layers, matmul_conv, registry, stack
 from cyclegan_vc_tf.models.matmul_conv import Conv1D, Conv2D, MatmulContext
 from cyclegan_vc_tf.models.registry import VARIANTS
+from cyclegan_vc_tf.training.trainer import Trainer
 from cyclegan_vc_tf.vocoders import melgan
 
 
@@ -207,11 +210,14 @@ def test_every_layer_has_an_example() -> None:
     assert {kind.__name__ for kind in LAYERS} == set(EXAMPLES)
 
 
+def small_config(variant: str) -> RunConfig:
+    preset = PRESETS[variant]
+    return replace(preset, network=replace(preset.network, channels=2, residual_blocks=1))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_network_is_made_anew_of_its_settings(variant: str) -> None:
-    preset = PRESETS[variant]
-    config = replace(preset, network=replace(preset.network, channels=2, residual_blocks=1))
-    for name, network in registry.build_networks(config).items():
+    for name, network in registry.build_networks(small_config(variant)).items():
         again = keras.Model.from_config(network.get_config())
         again.set_weights(network.get_weights())
         given = [tf.constant(normal(1, 64, each.shape[-1])) for each in network.inputs]
@@ -227,6 +233,46 @@ def test_a_plain_variable_is_tensorflow_s() -> None:
     assert stack.plain(kernel) is kernel
     kernel.assign(tf.ones_like(kernel))
     np.testing.assert_array_equal(layer.get_weights()[0], np.ones((1, 2, 4)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_networks_without_values_have_the_shapes_of_others(variant: str) -> None:
+    config = small_config(variant)
+    expected = Trainer(config)
+    with stack.without_values():
+        found = Trainer(config)
+    for name, network in expected.networks.items():
+        shapes = [
+            [(stack.weight_name(each), tuple(each.shape)) for each in model.weights]
+            for model in (network, found.networks[name])
+        ]
+        assert shapes[0] == shapes[1]
+        assert network.count_params() == found.networks[name].count_params()
+
+
+def test_networks_without_values_take_no_memory() -> None:
+    """A kernel of 1 x 65,536 x 65,536 weights would take 17 GB."""
+    with stack.without_values():
+        features = keras.Input((8, 2**16))
+        model = keras.Model(features, Conv1D(2**16, 1, use_bias=False)(features))
+    assert model.count_params() == 2**32
+
+
+def test_other_threads_build_and_call_networks_beside_those_without_values() -> None:
+    """In a plain graph, Keras 2 gives all layers of the process the classes of TensorFlow 1."""
+    given = tf.constant(normal(1, 8, 3))
+
+    def build() -> keras.Model:
+        positions = keras.Input((None, 3))
+        return keras.Model(positions, Conv1D(4, 3, padding="same", name="one")(positions))
+
+    model = build()
+    expected = model(given).shape
+    with stack.without_values():
+        build()
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(model, given).result().shape == expected
+            assert other.submit(lambda: build()(given)).result().shape == expected
 
 
 def test_layers_before_a_layer_are_found() -> None:
