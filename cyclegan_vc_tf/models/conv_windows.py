@@ -80,7 +80,7 @@ def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
             sums = tf.reshape(upstream, (inputs.shape[0], *counts, *sizes, channels))
             # From the last axis on: its kernel then is the last axis before the channels.
             for number in reversed(range(len(axes))):
-                places = move_axis(sums, 1 + len(axes) + number, 0)
+                places = tf.unstack(sums, axis=1 + len(axes) + number)
                 sums = overlap_add(places, axes[number], 1 + number)
             return sums
 
@@ -89,13 +89,13 @@ def extract_windows(inputs: tf.Tensor, axes: Sequence[Axis]) -> tf.Tensor:
     return gather(inputs)
 
 
-def overlap_add(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
+def overlap_add(places: Sequence[tf.Tensor], axis: Axis, number: int) -> tf.Tensor:
     """Add windows at the positions that they were taken from: the transpose of taking them.
 
     Args:
-        places: Values to add for each place in a window, (axis.kernel, …, windows, …).
+        places: Values to add for each place in a window, (…, windows, …).
         axis: Axis of the convolution.
-        number: Index of the axis in the result.
+        number: Index of the axis in the tensors.
 
     Returns:
         (…, axis.size, …), added from the first place to the last.
@@ -103,10 +103,10 @@ def overlap_add(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
     # Place s · q + r of window w goes to position s · (w + q) + r: a sum for each r, interleaved.
     laps = -(-axis.kernel // axis.stride)
     missing = laps * axis.stride - axis.kernel
-    shifted = tf.unstack(pad_axis(places, 0, 0, missing) if missing else places)
+    places = [*places, *[tf.zeros_like(places[0])] * missing]
     padded = [
         pad_axis(place, number, index // axis.stride, laps - 1 - index // axis.stride)
-        for index, place in enumerate(shifted)
+        for index, place in enumerate(places)
     ]
     phases = [sum_in_order(padded[phase :: axis.stride]) for phase in range(axis.stride)]
     length = (axis.windows + laps - 1) * axis.stride
@@ -116,13 +116,6 @@ def overlap_add(places: tf.Tensor, axis: Axis, number: int) -> tf.Tensor:
     front = axis.zeros[0]
     behind = max(0, front + axis.size - length)
     return cut_axis(pad_axis(sums, number, 0, behind) if behind else sums, number, front, axis.size)
-
-
-def move_axis(tensor: tf.Tensor, source: int, target: int) -> tf.Tensor:
-    """Move one axis of a tensor to another index; the others keep their order."""
-    order = [number for number in range(len(tensor.shape)) if number != source]
-    order.insert(target, source)
-    return tensor if source == target else tf.transpose(tensor, order)
 
 
 def cut_axis(tensor: tf.Tensor, number: int, begin: int, count: int) -> tf.Tensor:

@@ -114,7 +114,7 @@ def gradient_of_few(kernel: tf.Tensor, upstream: tf.Tensor, axes: Sequence[Axis]
     )
     planes = tf.reshape(planes, (*window, few, batch, *counts))
     for axis in axes:
-        planes = overlap_add(planes, axis, 1 + len(axes))
+        planes = overlap_add(tf.unstack(planes), axis, 1 + len(axes))
     return _channels_last(planes)
 
 

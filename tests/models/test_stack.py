@@ -210,14 +210,14 @@ def test_every_layer_has_an_example() -> None:
     assert {kind.__name__ for kind in LAYERS} == set(EXAMPLES)
 
 
-def small_config(variant: str) -> RunConfig:
+def small_run(variant: str) -> RunConfig:
     preset = PRESETS[variant]
     return replace(preset, network=replace(preset.network, channels=2, residual_blocks=1))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_network_is_made_anew_of_its_settings(variant: str) -> None:
-    for name, network in registry.build_networks(small_config(variant)).items():
+    for name, network in registry.build_networks(small_run(variant)).items():
         again = keras.Model.from_config(network.get_config())
         again.set_weights(network.get_weights())
         given = [tf.constant(normal(1, 64, each.shape[-1])) for each in network.inputs]
@@ -237,7 +237,7 @@ def test_a_plain_variable_is_tensorflow_s() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_networks_without_values_have_the_shapes_of_others(variant: str) -> None:
-    config = small_config(variant)
+    config = small_run(variant)
     expected = Trainer(config)
     with stack.without_values():
         found = Trainer(config)

@@ -42,6 +42,7 @@ class Workspace:
         self._held.enter_context(files.locked(self.root / LOCK, wait=True))
         self.cache = self.root / "files"
         self.cache.mkdir()
+        self._sessions = self.cache / "sessions"
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._ended: set[Path] = set()
@@ -92,7 +93,8 @@ class Workspace:
                 self._remove_ended()
 
     def _remove_ended(self) -> None:
-        for folder in self._ended:
+        # Those that exist: a server may have had thousands of sessions.
+        for folder in self._ended.intersection(self._sessions.glob("*")):
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
@@ -104,7 +106,7 @@ class Workspace:
 
     def _path(self, session: str) -> Path:
         name = hashlib.blake2b(session.encode(errors="replace"), key=self._key).hexdigest()
-        return self.cache / "sessions" / name[:40]
+        return self._sessions / name[:40]
 
 
 def remove_abandoned(parent: Path) -> None:
