@@ -33,21 +33,38 @@ def raise_on_signals() -> None:
     _install(dict.fromkeys(_current_handlers(), stop))
 
 
+class StopRequest:
+    """Whether somebody has asked the process to stop.
+
+    Nothing here takes a lock. An event of `threading` takes one while it is set and while somebody
+    waits for it, and a handler that interrupts this waits for the lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        """Return whether a request was made."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Make the request."""
+        self._is_set = True
+
+
 @contextmanager
-def stop_request() -> Iterator[threading.Event]:
-    """Yield an event that the first request to stop sets.
+def stop_request() -> Iterator[StopRequest]:
+    """Yield what the first request to stop sets.
 
     A second Ctrl-C or SIGTERM acts as before this block. Another SIGHUP does nothing: the shell
     and the system may both report the closed terminal.
     """
-    stop, before = threading.Event(), _current_handlers()
-    requests: list[int] = []
+    stop, before = StopRequest(), _current_handlers()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        # An event locks itself while it is set: a handler that interrupts this one must not.
-        if requests:
+        # Another request may interrupt this handler.
+        if stop.is_set():
             return
-        requests.append(number)
         stop.set()
         _leave_closed_terminal()
         _install({number: each for number, each in before.items() if number != signal.SIGHUP})

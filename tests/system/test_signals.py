@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,6 @@ def test_a_closed_terminal_is_reported_twice_without_harm(first: signal.Signals)
 def test_a_request_that_interrupts_the_handler_of_another_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Setting an event takes a lock, for which an interrupted handler would wait for ever."""
     monkeypatch.setattr(
         signals, "_leave_closed_terminal", lambda: signal.raise_signal(signal.SIGHUP)
     )
@@ -113,19 +113,26 @@ if sys.stdout.isatty():
 signals.raise_on_signals()
 with signals.stop_request() as stop:
     print("begun", flush=True)
-    stop.wait(60)
+    end = time.monotonic() + 60
+    while not stop.is_set() and time.monotonic() < end:
+        time.sleep(0.01)
     print("stopped", flush=True)
     print("stopped", file=sys.stderr, flush=True)
 Path(sys.argv[1]).write_text(f"saved {stop.is_set()}")
 """
 
 
-def start(output: int, errors: int, path: Path) -> subprocess.Popen:
-    """Start the script as the leader of a session, which writes `path` when it was stopped."""
-    return subprocess.Popen(
+@contextmanager
+def start(output: int, errors: int, path: Path) -> Iterator[subprocess.Popen]:
+    """Run the script as the leader of a session, which writes `path` when it was stopped."""
+    with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, path], stdout=output, stderr=errors, text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, start_new_session=True,
-    )  # fmt: skip
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_output_to_a_closed_terminal_is_discarded(tmp_path: Path) -> None:
