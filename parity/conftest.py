@@ -37,6 +37,11 @@ else:
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: both frameworks often compute with one of them."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder: `pytest -m parity` runs them, `-m "not parity"` the others."""
     for item in items:

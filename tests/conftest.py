@@ -1,6 +1,7 @@
 """What several tests need: quiet TensorFlow, small settings, small made-up voices."""
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -83,7 +84,10 @@ STACK_INDEPENDENT = {
     "system/test_pool.py": "starts and kills processes that do not import TensorFlow",
     "system/test_scripts.py": "starts scripts that start processes",
     "system/test_signals.py": "sends signals to processes",
+    "training/test_callbacks.py": "calls functions of Python before and after steps",
     "training/test_feature_plots.py": "draws features with matplotlib",
+    "training/test_teacher.py": "converts recordings and computes their features, as conversion/ "
+    "and features/ do on both stacks",
     "training/test_workers.py": "starts, stops and kills workers; test_distribution.py "
     "compares their steps",
     "test_architecture.py": "reads the sources",
@@ -91,6 +95,16 @@ STACK_INDEPENDENT = {
 }
 """Files and folders of tests that `--living` leaves out, with the reason why each is slow or says
 nothing about the stack. The reference stack runs all of them."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: tests of pages, servers and commands mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay until the end, out of each collection of garbage."""
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
