@@ -28,6 +28,7 @@ def run(
         main: Does the work and returns the exit status.
     """
     startup.quiet_tensorflow()
+    startup.hide_optional_packages()
     program = Path(sys.argv[0]).name
     values = _define_all(define)
     if {"-h", "--help", "--helpfull"} & set(sys.argv[1:]):

@@ -18,6 +18,15 @@ FEW_OBJECTS = 10_000
 Python 3.12 excludes some hundred itself.
 """
 
+OPTIONAL_PACKAGES = ("boto3", "IPython", "pandas", "scipy")
+"""Packages that Keras and TensorBoard import where they are installed, and no command needs there.
+
+They take up to a third of the time of TensorFlow's import.
+"""
+
+_hidden = {"matplotlib", "sklearn"}
+"""Packages that TensorFlow's import does not find."""
+
 _importing = threading.Lock()
 """Lock of the one thread that imports TensorFlow; the error stream belongs to all threads."""
 
@@ -29,6 +38,15 @@ def quiet_tensorflow() -> None:
     no effect once TensorFlow is imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def hide_optional_packages() -> None:
+    """Hide `OPTIONAL_PACKAGES` from a later import of TensorFlow.
+
+    This is for commands. In a process of somebody else, Keras may be asked for what it does with
+    these packages, such as to train with a table of pandas.
+    """
+    _hidden.update(OPTIONAL_PACKAGES)
 
 
 @contextmanager
@@ -53,7 +71,7 @@ def _import_tensorflow() -> None:
             "TensorFlow is not installed, and ONNX files alone are converted without it; expected "
             "a file of python -m cyclegan_vc_tf export --format=onnx, or install cyclegan-vc-tf"
         )
-    with _keep_messages(), _hide_packages("matplotlib", "sklearn"):
+    with _keep_messages(), _hide_packages(*_hidden):
         import tensorflow  # noqa: F401
 
 
@@ -97,8 +115,8 @@ class _Hidden(MetaPathFinder):
 def _hide_packages(*packages: str) -> Iterator[None]:
     """Make packages not importable in the block for this thread, unless they are imported already.
 
-    Keras 3 imports these two where they are installed, for functions that are not used here. That
-    takes two thirds as long as TensorFlow's own import.
+    Keras imports some packages where they are installed, for functions that are not used here. For
+    Keras 3, matplotlib and scikit-learn take two thirds as long as TensorFlow's own import.
     """
     finder = _Hidden(packages)
     sys.meta_path.insert(0, finder)

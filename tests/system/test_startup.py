@@ -95,6 +95,23 @@ def test_tensorflow_is_imported_in_silence_and_alone() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "still there\n", 0)
 
 
+def test_a_command_imports_no_package_that_it_does_not_need() -> None:
+    """Keras and TensorBoard import these where they are installed; a script finds them later."""
+    code = (
+        "import sys\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "startup.hide_optional_packages()\n"
+        "with startup.fast_import():\n"
+        "    import tensorflow\n"
+        "print({'scipy', 'pandas', 'boto3', 'IPython'} & set(sys.modules))\n"
+        "import scipy.signal, pandas\n"
+    )
+    done = run_code(code)
+    assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "", 0)
+    plain = run_code(code.replace("startup.hide_optional_packages()\n", ""))
+    assert "scipy" in plain.stdout
+
+
 def test_messages_of_a_failed_import_are_shown(capfd: pytest.CaptureFixture) -> None:
     def fail() -> None:
         with startup._keep_messages():
