@@ -136,7 +136,11 @@ def test_the_step_is_the_textbook_step(crops: Crops) -> None:
         keras.backend.set_floatx("float32")
 
 
-def test_discriminators_wait_for_their_first_step(crops: Crops) -> None:
+def test_discriminators_wait_for_their_first_step(
+    crops: Crops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a graph, which would take most of the time.
+    monkeypatch.setattr(VocoderTrainer, "_train", VocoderTrainer._train.python_function)
     trainer = VocoderTrainer(SMALL)
     judges = list(trainer.discriminators.values())
     before = [model.get_weights() for model in judges]
