@@ -54,15 +54,21 @@ class Row:
         )
 
 
-def compare(case: Case, dtype: str) -> list[Row]:
+def compare(case: Case, dtype: str, tolerances: Mapping[str, float] | None = None) -> list[Row]:
     """Compare both sides of a case on all of its shapes.
+
+    Args:
+        case: Case.
+        dtype: Type to compute in.
+        tolerances: Tolerances of a training by kind, if they are known; its nudged repetitions take
+            most of the time. By default they are measured.
 
     Returns:
         A row for the outputs, and one each for gradients and zero gradients if it has them.
     """
     found: dict[str, list[Row]] = {}
     for shapes in case.shapes:
-        for row in _rows(case, dtype, shapes):
+        for row in _rows(case, dtype, shapes, tolerances):
             found.setdefault(row.kind, []).append(row)
     return [_worst(rows) for rows in found.values()]
 
@@ -120,14 +126,18 @@ def nudge_tolerances(
     return {kind: count_roundings(terms) * effect for kind, effect in effects.items()}
 
 
-def _rows(case: Case, dtype: str, shapes: tuple[Shape, ...]) -> Iterator[Row]:
+def _rows(
+    case: Case,
+    dtype: str,
+    shapes: tuple[Shape, ...],
+    tolerances: Mapping[str, float] | None,
+) -> Iterator[Row]:
     """Yield a row for each quantity."""
     rng = np.random.default_rng(zlib.crc32(f"{case.name} {shapes}".encode()))
     inputs = [case.draw(rng, shape).astype(dtype) for shape in shapes]
     with precision("float32" if dtype == "int64" else dtype):
         quantities = list(case.pair.quantities(inputs, rng))
-        tolerances = {}
-        if case.nudged:
+        if tolerances is None and case.nudged:
             nudged = [case.nudged(*inputs, nudge_seed=seed) for seed in range(NUDGES)]
             # Losses and gradients sum over the examples, frames and bins of a speaker.
             tolerances = nudge_tolerances(quantities, nudged, math.prod(shapes[0][2:]))
@@ -135,7 +145,7 @@ def _rows(case: Case, dtype: str, shapes: tuple[Shape, ...]) -> Iterator[Row]:
     for quantity in quantities:
         kind = _kind(quantity)
         absolute, relative = difference(quantity.ours, quantity.twin)
-        allowed = tolerances.get(kind, tolerance(dtype, network=case.network, kind=kind))
+        allowed = (tolerances or {}).get(kind, tolerance(dtype, network=case.network, kind=kind))
         weight = quantity.name.removeprefix("gradient of ")
         if kind == "gradient" and re.fullmatch(case.zero_gradients, weight):
             kind = "zero gradient"
