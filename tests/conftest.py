@@ -66,10 +66,12 @@ STACK_INDEPENDENT = {
     "docs/": "reads documents",
     "end_to_end/test_odd_names.py": "starts commands in folders with odd names",
     "end_to_end/test_read_only_user.py": "starts commands as another user",
+    "end_to_end/test_variants_end_to_end.py::test_a_flag_file_of_a_training": "prepares, without steps",
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
-    "evaluation/test_comparison.py": "makes pages of runs; test_evaluating.py measures them",
+    "evaluation/test_comparison.py": "makes pages of runs; test_api.py evaluates one",
+    "evaluation/test_evaluating.py": "measures conversions with NumPy; test_api.py evaluates one",
     "evaluation/test_report.py": "writes tables and pages of measurements",
     "evaluation/test_recognizers.py": "runs a recognizer, which has no TensorFlow",
     "hub/test_publishing.py": "packs and opens run folders; test_stacks.py reads runs of both",
@@ -77,6 +79,7 @@ STACK_INDEPENDENT = {
     "interop/test_page.py": "drives a browser; test_exports.py runs the files of the page",
     "notebooks/": "starts Jupyter's kernels",
     "serving/web/": "drives a browser; the page calls the Python API, whose tests run",
+    "runs/test_evaluation_history.py": "keeps scores and the best checkpoint",
     "runs/test_resume_recordings.py": "compares names and hashes of recordings",
     "streaming/test_adapted_stream.py": "scales features with NumPy; test_stream.py converts them",
     "system/test_dask_cluster.py": "starts a cluster of processes without TensorFlow",
@@ -85,15 +88,19 @@ STACK_INDEPENDENT = {
     "system/test_scripts.py": "starts scripts that start processes",
     "system/test_signals.py": "sends signals to processes",
     "training/test_callbacks.py": "calls functions of Python before and after steps",
+    "training/test_determinism.py::test_two_trainings_are_the_same_beside_busy_processes": "trains beside load; single steps are compared beside it on both stacks",
     "training/test_feature_plots.py": "draws features with matplotlib",
     "training/test_teacher.py": "converts recordings and computes their features, as conversion/ "
     "and features/ do on both stacks",
     "training/test_workers.py": "starts, stops and kills workers; test_distribution.py "
     "compares their steps",
+    "vocoder_training/test_train_vocoder.py": "starts and stops trainings; "
+    "test_vocoder_trainer.py trains and repeats one",
     "test_architecture.py": "reads the sources",
+    "test_lite.py": "installs and runs a package that has no TensorFlow",
     "test_packaging.py": "builds and installs packages",
 }
-"""Files and folders of tests that `--living` leaves out, with the reason why each is slow or says
+"""Folders, files and tests that `--living` leaves out, with the reason why each is slow or says
 nothing about the stack. The reference stack runs all of them."""
 
 
@@ -137,7 +144,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if item.path.is_relative_to(tests)
-        and item.path.relative_to(tests).as_posix().startswith(tuple(STACK_INDEPENDENT))
+        and item.nodeid.removeprefix("tests/").startswith(tuple(STACK_INDEPENDENT))
     ]
     config.hook.pytest_deselected(items=independent)
     items[:] = [item for item in items if item not in set(independent)]

@@ -206,6 +206,7 @@ def test_flags_of_a_run_resume_and_repeat_it(corpus: Path, reference: Path, tmp_
     assert before == {path: path.stat().st_mtime_ns for path in reference.rglob("*.index")}
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_run_and_its_recordings(tmp_path: Path) -> None:
     """Changed recordings are refused; a finished run no longer needs them."""
     for name, f0_hz in (("low", 110.0), ("high", 210.0)):
@@ -239,6 +240,7 @@ def test_a_run_and_its_recordings(tmp_path: Path) -> None:
     assert "All 2 steps of this run are done" in finished_here(*command, "--steps=2")
 
 
+@pytest.mark.usefixtures("without_graph")
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(
     corpus: Path, tmp_path: Path
 ) -> None:

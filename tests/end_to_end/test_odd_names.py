@@ -24,6 +24,7 @@ def place_voices(new: Path, folder: Path, f0_hz: float) -> Path:
     return write_voices(new, f0_hz, 4).rename(folder)
 
 
+@pytest.mark.usefixtures("without_graph")
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_whole_way_from_folders_with_odd_names(tmp_path: Path, kind: str) -> None:
     """Sources, features and outputs have the name; so has the run, where TensorFlow can open it."""

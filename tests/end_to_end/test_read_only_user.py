@@ -20,6 +20,9 @@ CAPABILITY = "+dac_read_search"
 DRIVER = """
 import sys
 import cyclegan_vc_tf as vc
+from cyclegan_vc_tf.training.trainer import Trainer
+# A graph would take longer than the steps.
+Trainer.train_step = Trainer.train_step.python_function
 corpus, work = sys.argv[1:]
 small = dict(
     source_dir=f"{corpus}/low", target_dir=f"{corpus}/high", features_dir=f"{work}/features",
