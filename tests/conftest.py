@@ -66,7 +66,7 @@ STACK_INDEPENDENT = {
     "docs/": "reads documents",
     "end_to_end/test_odd_names.py": "starts commands in folders with odd names",
     "end_to_end/test_read_only_user.py": "starts commands as another user",
-    "end_to_end/test_variants_end_to_end.py::test_a_flag_file_of_a_training": "prepares, without steps",
+    "end_to_end/test_variants_end_to_end.py::test_a_flag_file_of_a_training": "prepares only",
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
@@ -88,7 +88,8 @@ STACK_INDEPENDENT = {
     "system/test_scripts.py": "starts scripts that start processes",
     "system/test_signals.py": "sends signals to processes",
     "training/test_callbacks.py": "calls functions of Python before and after steps",
-    "training/test_determinism.py::test_two_trainings_are_the_same_beside_busy_processes": "trains beside load; single steps are compared beside it on both stacks",
+    "training/test_determinism.py::test_two_trainings_are": "trains beside load, as the steps of "
+    "the same file",
     "training/test_feature_plots.py": "draws features with matplotlib",
     "training/test_teacher.py": "converts recordings and computes their features, as conversion/ "
     "and features/ do on both stacks",
