@@ -110,6 +110,15 @@ def test_a_command_imports_no_package_that_it_does_not_need() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("set()\n", "", 0)
     plain = run_code(code.replace("startup.hide_optional_packages()\n", ""))
     assert "scipy" in plain.stdout
+    command = (
+        "import atexit, sys\n"
+        "from cyclegan_vc_tf.cli import train\n"
+        "from cyclegan_vc_tf.system import startup\n"
+        "atexit.register(lambda: print(set(startup.OPTIONAL_PACKAGES) <= startup._hidden))\n"
+        "sys.argv = ['train.py', '--help']\n"
+        "train.main()\n"
+    )
+    assert run_code(command).stdout.endswith("\nTrue\n")
 
 
 def test_messages_of_a_failed_import_are_shown(capfd: pytest.CaptureFixture) -> None:
