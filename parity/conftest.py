@@ -37,9 +37,16 @@ else:
 """
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more process than cores: both frameworks often compute with one of them."""
-    return (os.cpu_count() or 1) + 1
+def pytest_configure() -> None:
+    """Let torch use one thread in each of several processes.
+
+    Its threads wait for each other without sleeping. Where there are more of them than cores, that
+    doubles the processor time.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
