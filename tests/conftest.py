@@ -231,6 +231,13 @@ def busy_processes(count: int = 4) -> Iterator[None]:
             process.wait()
 
 
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Two busy processes beside a test."""
+    with busy_processes(2):
+        yield
+
+
 def run_command(*arguments: str | Path, timeout_s: float = 600) -> subprocess.CompletedProcess:
     """Runs Python with these arguments, from the repository's top, in a process of its own."""
     return subprocess.run(

@@ -137,7 +137,8 @@ def _rows(
     inputs = [case.draw(rng, shape).astype(dtype) for shape in shapes]
     with precision("float32" if dtype == "int64" else dtype):
         quantities = list(case.pair.quantities(inputs, rng))
-        if tolerances is None and case.nudged:
+        tolerances = tolerances or {}
+        if not tolerances and case.nudged:
             nudged = [case.nudged(*inputs, nudge_seed=seed) for seed in range(NUDGES)]
             # Losses and gradients sum over the examples, frames and bins of a speaker.
             tolerances = nudge_tolerances(quantities, nudged, math.prod(shapes[0][2:]))
@@ -145,7 +146,7 @@ def _rows(
     for quantity in quantities:
         kind = _kind(quantity)
         absolute, relative = difference(quantity.ours, quantity.twin)
-        allowed = (tolerances or {}).get(kind, tolerance(dtype, network=case.network, kind=kind))
+        allowed = tolerances.get(kind, tolerance(dtype, network=case.network, kind=kind))
         weight = quantity.name.removeprefix("gradient of ")
         if kind == "gradient" and re.fullmatch(case.zero_gradients, weight):
             kind = "zero gradient"

@@ -149,7 +149,11 @@ def test_a_killed_training_resumes_bit_for_bit(
     reference: Path,
     tmp_path: Path,
     moment: Callable[[Path, Path], bool],
+    request: pytest.FixtureRequest,
 ) -> None:
+    # One case of each kind runs beside busy processes; `--busy` is for all of them.
+    if moment is between_two_checkpoints:
+        request.getfixturevalue("busy")
     run_dir, features_dir = tmp_path / "run", reference.parent / "features"
     if moment is during_preparation:
         features_dir = tmp_path / "features"
@@ -171,7 +175,10 @@ def test_a_training_that_is_asked_to_stop_saves_and_resumes_bit_for_bit(
     reference: Path,
     tmp_path: Path,
     number: signal.Signals,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if number is signal.SIGTERM:
+        request.getfixturevalue("busy")
     run_dir, features_dir = tmp_path / "run", reference.parent / "features"
     command = small_training(corpus, run_dir, features_dir, "--checkpoint_every=1000")
     stopped = stop_at(before_the_first_checkpoint, command, (run_dir, features_dir), number)

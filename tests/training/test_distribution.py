@@ -58,17 +58,18 @@ def assert_equal_steps(found: Values, expected: Values, tolerance: float) -> Non
 
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory: pytest.TempPathFactory) -> Values:
-    """vc1 on 1 and 2 devices of one process.
+    """vc1 on 1, 2 and 4 devices of one process.
 
     Other variants take most of a minute of processor time each; the script trains them too.
     """
     file = tmp_path_factory.mktemp("steps") / "steps.npz"
-    return run_script(file, "--variants=vc1", "--devices=1,2")
+    return run_script(file, "--variants=vc1", "--devices=1,2,4")
 
 
-def test_the_steps_of_two_devices_are_those_of_one(one_device: Values) -> None:
+@pytest.mark.parametrize("devices", [2, 4])
+def test_the_steps_of_several_devices_are_those_of_one(devices: int, one_device: Values) -> None:
     """20 steps in float64, with every loss."""
-    found = select(one_device, "vc1/2/")
+    found = select(one_device, f"vc1/{devices}/")
     assert_equal_steps(found, select(one_device, "vc1/1/"), 1e-12)
 
 
