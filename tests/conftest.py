@@ -69,6 +69,8 @@ STACK_INDEPENDENT = {
     "end_to_end/test_variants_end_to_end.py::test_a_flag_file_of_a_training": "prepares only",
     "end_to_end/test_end_to_end.py": "minutes of trainings that are killed and resumed; "
     "test_stacks.py resumes runs of both stacks",
+    "end_to_end/test_variants_end_to_end.py::test_a_variant_from_recordings_to_converted_speech"
+    "[vc": "starts the commands that mask starts; models/ and training/ compute all variants",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
     "evaluation/test_comparison.py": "makes pages of runs; test_api.py evaluates one",
     "evaluation/test_evaluating.py": "measures conversions with NumPy; test_api.py evaluates one",

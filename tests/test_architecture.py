@@ -219,7 +219,7 @@ def test_a_question_for_the_stack_is_seen(line: str) -> None:
 
 def test_what_the_living_stack_leaves_out_exists() -> None:
     for name in STACK_INDEPENDENT:
-        file, _, test = name.partition("::")
+        file, _, test = name.partition("[")[0].partition("::")
         path = REPOSITORY / "tests" / file
         assert path.exists() and (not test or f"def {test}" in path.read_text("utf-8")), name
 

@@ -6,12 +6,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_vc_tf.models import stack
+
 NORM_EPSILON = 1e-5
 """Epsilon of `ChannelNormalization`."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class ChannelNormalization(keras.layers.Layer):
+class ChannelNormalization(stack.Layer):
     """Layer normalisation over the channels of each frame, with a gradient that adds in one order.
 
     y = gamma · x̂ + beta, x̂ = (x - mean) / sqrt(variance + 1e-5). With means over the channels of a
@@ -64,7 +66,7 @@ class ChannelNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class CausalDepthwiseConv1D(keras.layers.Layer):
+class CausalDepthwiseConv1D(stack.Layer):
     """Convolution of each channel with its own kernel, over a frame and the frames before it.
 
     y[t] = Σ_i kernel[i] · x[t - size + 1 + i], with zeros before the first frame, and no bias.

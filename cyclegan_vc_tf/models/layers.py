@@ -19,7 +19,7 @@ without_autograph = tf.autograph.experimental.do_not_convert
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class GatedLinearUnit(keras.layers.Layer):
+class GatedLinearUnit(stack.Layer):
     """Gated linear unit: value · sigmoid(gate), where the value is the first half of the channels.
 
     Input shape: (batch, …, channels), an even number of channels.
@@ -51,7 +51,7 @@ def gate(kind: str, name: str) -> keras.layers.Layer:
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class PixelShuffle1D(keras.layers.Layer):
+class PixelShuffle1D(stack.Layer):
     """Pixel shuffle in one dimension: channels become frames, two per input frame.
 
     Channel `j * channels // 2 + k` of frame `w` becomes channel `k` of frame `2 * w + j`:
@@ -92,7 +92,7 @@ class PixelShuffle1D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class PixelShuffle2D(keras.layers.Layer):
+class PixelShuffle2D(stack.Layer):
     """Pixel shuffle in two dimensions: channels become bins and frames, four per position.
 
     `tf.nn.depth_to_space`: channel `(2 * i + j) * channels // 4 + k` of bin h and frame w becomes
@@ -115,7 +115,7 @@ class PixelShuffle2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class NearestResize(keras.layers.Layer):
+class NearestResize(stack.Layer):
     """Nearest-neighbour resize of the first input to the positions of the second.
 
     Centres lie at half pixels, as in `tf.image.resize`: 16 of 64 frames are 2, 6, 10, …
@@ -148,7 +148,7 @@ class NearestResize(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class BinsByFrames(keras.layers.Layer):
+class BinsByFrames(stack.Layer):
     """Swap bins and frames, once per layer that takes the result.
 
     Where three or more layers take the output, gradients of separate outputs are added in one
@@ -181,7 +181,7 @@ class BinsByFrames(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class MaskFrames(keras.layers.Layer):
+class MaskFrames(stack.Layer):
     """Mask of frames: returns (x · m, m) as two channels.
 
     Input shape: a pair of features x, (batch, frames, bins), and a mask m, (batch, frames, 1). The

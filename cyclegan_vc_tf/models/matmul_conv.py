@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.models import narrow_conv, short_sums
 from cyclegan_vc_tf.models.conv_windows import Axis, conv_axes, extract_windows
-from cyclegan_vc_tf.models.stack import plain
+from cyclegan_vc_tf.models.stack import ShapesByRule, plain
 from cyclegan_vc_tf.system import device
 
 MAX_ROWS = 400
@@ -269,10 +269,10 @@ class _MatmulConvolution:
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class Conv1D(_MatmulConvolution, keras.layers.Conv1D):
+class Conv1D(_MatmulConvolution, ShapesByRule, keras.layers.Conv1D):
     """Keras convolution over frames, computed as one matrix product where it is faster."""
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class Conv2D(_MatmulConvolution, keras.layers.Conv2D):
+class Conv2D(_MatmulConvolution, ShapesByRule, keras.layers.Conv2D):
     """Keras convolution over bins and frames, computed as one matrix product where it is faster."""

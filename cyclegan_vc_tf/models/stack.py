@@ -11,6 +11,7 @@ The differences:
   need. See `plain`.
 - Checkpoints: Keras 3 names the parts of a model otherwise than Keras 2. See `make_checkpoint`.
 - Graph of layers: Keras 3 has other attributes. See `layers_before`.
+- Shapes of outputs: Keras 3 asks a layer for them, Keras 2 runs it. See `ShapesByRule`.
 - Networks without values: Keras 2 is not safe in a plain graph. See `without_values`.
 - Legacy optimisers: Keras 3 has none. The parity suite compares them where they exist.
 
@@ -36,13 +37,55 @@ NAME = "reference" if IS_REFERENCE else "living"
 HAS_LEGACY_OPTIMIZERS = IS_REFERENCE
 """Whether `keras.optimizers.legacy` has optimisers."""
 
+
+class ShapesByRule:
+    """Mixin of layers that say by `compute_output_shape` what shapes their outputs have.
+
+    Keras 3 asks them. Keras 2 runs each layer in a graph of its own, whenever a network is built:
+    half of the time that this takes. With the mixin it asks them too. A layer without a rule of
+    its own is called a second time by Keras 2, which leaves a wrong connection in the network.
+    """
+
+    if IS_REFERENCE:
+
+        def _infer_output_signature(
+            self, inputs: Any, args: tuple, kwargs: dict[str, Any], input_masks: Any
+        ) -> Any:
+            """Return the symbolic outputs of symbolic inputs, and make the layer's weights."""
+            masks = [mask for mask in tf.nest.flatten(input_masks) if mask is not None]
+            layer: Any = super()
+            if masks or args or kwargs or not tf.executing_eagerly():
+                return layer._infer_output_signature(inputs, args, kwargs, input_masks)
+            with tf.name_scope(layer._name_scope()):
+                layer._maybe_build(inputs)
+            layer._set_save_spec(inputs, args, kwargs)
+            found = self.compute_output_shape(  # type: ignore[attr-defined]
+                tf.nest.map_structure(lambda tensor: tuple(tensor.shape), inputs)
+            )
+            kind = type(tf.nest.flatten(inputs)[0])
+            dtype = self.compute_dtype  # type: ignore[attr-defined]
+            shapes = found if isinstance(found, list) else [found]
+            outputs = [kind(tf.TensorSpec(shape, dtype)) for shape in shapes]
+            return outputs if isinstance(found, list) else outputs[0]
+
+
+class Layer(ShapesByRule, keras.layers.Layer):
+    """Layer of this package. It defines `compute_output_shape`."""
+
+
 if IS_REFERENCE:
     with warnings.catch_warnings():
         # Addons warns of its end of life at import; the living stack does without it.
         warnings.filterwarnings("ignore", "(?s).*TensorFlow Addons .TFA. has ended", UserWarning)
         import tensorflow_addons as tfa
 
-    InstanceNormalization = tfa.layers.InstanceNormalization
+    class InstanceNormalization(ShapesByRule, tfa.layers.InstanceNormalization):
+        """Instance normalisation of TensorFlow Addons, which has no rule for its shape."""
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            """Return the shape of the input."""
+            return input_shape
+
 else:
 
     class InstanceNormalization(keras.layers.GroupNormalization):  # type: ignore[no-redef]

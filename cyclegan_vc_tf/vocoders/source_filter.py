@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig, hop_samples
+from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.frame_layers import CausalDepthwiseConv1D, ChannelNormalization
 from cyclegan_vc_tf.models.layers import Convolutions, without_autograph
 from cyclegan_vc_tf.models.matmul_conv import Conv1D
@@ -46,7 +47,7 @@ def gelu(inputs: tf.Tensor) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable("cyclegan_vc_tf")
-class SourceFilter(keras.layers.Layer):
+class SourceFilter(stack.Layer):
     """Filters of a frame, applied to the short-time spectra of pulses and noise.
 
     S = exp(a) · exp(i · p) · E_pulses + exp(b) · E_noise for each frame and bin, with log

@@ -225,6 +225,23 @@ def test_a_network_is_made_anew_of_its_settings(variant: str) -> None:
         np.testing.assert_array_equal(network(given), again(given), err_msg=name)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_symbolic_outputs_have_the_shapes_and_types_of_computed_ones(variant: str) -> None:
+    """Networks are built from what layers say of their outputs; this is what they compute."""
+    config = replace(
+        PRESETS[variant], network=replace(PRESETS[variant].network, channels=4, residual_blocks=1)
+    )
+    for network in registry.build_networks(config).values():
+        symbolic = [tensor for layer in network.layers for tensor in tf.nest.flatten(layer.output)]
+        every_layer = keras.Model(network.inputs, symbolic)
+        widths = [tensor.shape[-1] for tensor in network.inputs]
+        computed = every_layer([normal(2, 32, width) for width in widths])
+        for expected, found in zip(symbolic, tf.nest.flatten(computed), strict=True):
+            assert tf.TensorShape(expected.shape).is_compatible_with(found.shape), expected
+            assert expected.shape[-1] == found.shape[-1]
+            assert tf.as_dtype(expected.dtype) == found.dtype, expected
+
+
 def test_a_plain_variable_is_tensorflow_s() -> None:
     layer = Conv1D(4, 1)
     layer.build((None, None, 2))
