@@ -96,8 +96,9 @@ class TrainingConfig:
     precision: str = setting(
         "float32",
         "Number format of the networks' products: float32, or mixed_bfloat16, which is faster on a "
-        "processor or GPU that multiplies bfloat16 and keeps weights, sums and norms in float32.",
-        choices=("float32", "mixed_bfloat16"),
+        "processor or GPU that multiplies bfloat16 and keeps weights, sums and norms in float32; "
+        "auto is mixed_bfloat16 if the machine that begins the training multiplies bfloat16.",
+        choices=("float32", "mixed_bfloat16", "auto"),
     )
     seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     deterministic: bool = setting(

@@ -111,7 +111,8 @@ class MatmulContext:
     Args:
         precision: "float32", or "mixed_bfloat16": factors are rounded to bfloat16, and so are the
             products, which are summed in float32. A device without bfloat16 multiplies the rounded
-            numbers in float32. Weights and their gradients are float32.
+            numbers in float32. Weights and their gradients are float32. "auto" is the faster one
+            on the device.
 
     Attributes:
         device: Device that computes the convolutions.
@@ -119,7 +120,7 @@ class MatmulContext:
 
     def __init__(self, precision: str = "float32") -> None:
         self.device = device.current()
-        self._rounds = precision == "mixed_bfloat16"
+        self._rounds = self.device.choose_precision(precision) == "mixed_bfloat16"
         self._narrow = self._rounds and self.device.has_bfloat16
         self._tapes: list[tf.GradientTape] = []
         self._recording = ExitStack()

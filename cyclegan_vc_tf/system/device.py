@@ -78,6 +78,12 @@ class Device:
             return processor.has_bfloat16()
         return self.capability is not None and self.capability >= MIN_BFLOAT16_CAPABILITY
 
+    def choose_precision(self, precision: str) -> str:
+        """Return the faster precision for "auto", and any other precision as it is."""
+        if precision != "auto":
+            return precision
+        return "mixed_bfloat16" if self.has_bfloat16 else "float32"
+
     def prefetch(self, batches: "tf.data.Dataset") -> "tf.data.Dataset":
         """Return a dataset that copies its batches to a GPU ahead of their use.
 
