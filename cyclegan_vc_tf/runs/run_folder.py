@@ -33,7 +33,7 @@ from cyclegan_vc_tf.runs import run_files
 from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.evaluation_history import EvaluationHistory
 from cyclegan_vc_tf.runs.versions import Versions
-from cyclegan_vc_tf.system import files
+from cyclegan_vc_tf.system import device, files
 from cyclegan_vc_tf.system.errors import InputError
 
 CONVERTED_FILE = "converted/step.txt"
@@ -217,7 +217,7 @@ def create_run(
 
     Args:
         path: Path of the run folder.
-        config: Settings of the run.
+        config: Settings of the run. The precision "auto" is decided by this machine, for good.
         statistics: Statistics of the speakers "A" and "B".
         corpus: Table of the run's recordings.
         fill: Writes further initial files into the folder that it is given.
@@ -225,6 +225,8 @@ def create_run(
     Raises:
         InputError: `path` exists and is not an empty folder, or another process creates it.
     """
+    precision = device.current().choose_precision(config.training.precision)
+    config = replace(config, training=replace(config.training, precision=precision))
     with run_files.creating(path) as partial:
         run_files.write_all(partial, path, config, statistics, corpus)
         fill(partial)

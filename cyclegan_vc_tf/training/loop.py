@@ -13,7 +13,6 @@ from cyclegan_vc_tf.data.speakers import recordings_table
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.runs import run_files, run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
-from cyclegan_vc_tf.system import device
 from cyclegan_vc_tf.system.errors import InputError, escaping
 from cyclegan_vc_tf.training import distribution, profiling, teacher
 from cyclegan_vc_tf.training.callbacks import Callback
@@ -58,7 +57,7 @@ def train(
                 f"--run_dir {run_dir} is a published run, which converts but cannot be trained "
                 "further; expected another run folder"
             )
-        config = _decide_precision(config, run.config.training.precision)
+        config = _take_precision(config, run)
         run_folder.check_resume_settings(run, config)
         if run.is_converted(config.training.steps):
             say(f"All {config.training.steps} steps of this run are done.")
@@ -68,11 +67,6 @@ def train(
     plan = distribution.plan(config.training)
     if not resumed and plan.is_chief:
         run_files.check_free(run_dir)
-        precision = device.current().choose_precision(config.training.precision)
-        if config.training.precision == "auto":
-            does = "multiplies" if precision == "mixed_bfloat16" else "does not multiply"
-            say(f"--precision=auto chose {precision}: this machine {does} bfloat16.")
-        config = _decide_precision(config, precision)
     profiling.parse_profile_steps(config.training.profile_steps)
     selection.make_vocoder(config.features, config.vocoder)
     teacher.check(run_dir, config)
@@ -88,6 +82,11 @@ def train(
     if not resumed:
         statistics = {name: speaker.statistics for name, speaker in speakers.items()}
         run = run_folder.create_run(run_dir, config, statistics, corpus)
+        if config.training.precision == "auto":
+            chosen = run.config.training.precision
+            does = "multiplies" if chosen == "mixed_bfloat16" else "does not multiply"
+            say(f"--precision=auto chose {chosen}: this machine {does} bfloat16.")
+            config = _take_precision(config, run)
     else:
         run_folder.check_resume_recordings(run, corpus)
     with run.lock() as alone:
@@ -107,11 +106,13 @@ def train(
             return Session(run, speakers, say, callbacks, stop, replicas).run_to_end()
 
 
-def _decide_precision(config: RunConfig, precision: str) -> RunConfig:
-    """Return settings with a precision in place of "auto"."""
+def _take_precision(config: RunConfig, run: RunFolder) -> RunConfig:
+    """Return settings with the run's precision in place of "auto"."""
     if config.training.precision != "auto":
         return config
-    return replace(config, training=replace(config.training, precision=precision))
+    return replace(
+        config, training=replace(config.training, precision=run.config.training.precision)
+    )
 
 
 def _join(run_dir: Path, config: RunConfig, corpus: Mapping[str, Any]) -> RunFolder:
@@ -129,7 +130,7 @@ def _join(run_dir: Path, config: RunConfig, corpus: Mapping[str, Any]) -> RunFol
         run = run_folder.open_run(run_dir)
     except InputError as error:
         raise InputError(f"{error}; all workers need the chief's --run_dir") from error
-    config = _decide_precision(config, run.config.training.precision)
+    config = _take_precision(config, run)
     if different := settings.worker_differences(run.config, config):
         raise InputError(
             f"this worker has other settings than the chief: {'; '.join(different)}; give all "

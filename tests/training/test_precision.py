@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import steps_without_graph
 
 from cyclegan_vc_tf.config.corpus import CorpusConfig
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.models.matmul_conv import MatmulContext
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system import device, processor
@@ -43,6 +45,20 @@ def test_a_step_rounds_where_the_machine_is_faster(
 ) -> None:
     monkeypatch.setattr(processor, "has_bfloat16", lambda: has)
     assert MatmulContext("auto")._rounds == (chosen == "mixed_bfloat16")
+
+
+@pytest.mark.parametrize(("has", "chosen"), CHOSEN)
+def test_a_run_that_is_not_trained_yet_keeps_it_too(
+    has: bool, chosen: str, small_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An imported checkpoint, for example."""
+    monkeypatch.setattr(processor, "has_bfloat16", lambda: has)
+    bins = np.ones(small_config.features.bins)
+    statistics = {name: Statistics(bins, bins, 5.0, 0.2) for name in "AB"}
+    config = replace(small_config, training=replace(small_config.training, precision="auto"))
+    recordings = {name: {"training": {"a.wav": "00"}} for name in "AB"}
+    run = run_folder.create_run(tmp_path / "run", config, statistics, recordings)
+    assert run.config.training.precision == chosen
 
 
 @pytest.mark.parametrize(("has", "chosen"), CHOSEN)
