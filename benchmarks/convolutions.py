@@ -17,9 +17,10 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import machine, port, sizes
+from benchmarks.harness import machine, sizes
 from benchmarks.harness.cpu_rates import cpu_s, product_flop_s
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.training import PRECISIONS
 from cyclegan_vc_tf.system import device, processor
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     flags = sizes.parser("convolutions", __doc__)
     flags.add_argument("--variant", choices=PRESETS, default="mask")
-    flags.add_argument("--precision", choices=port.PRECISIONS, default="float32")
+    flags.add_argument("--precision", choices=PRECISIONS, default="float32")
     flags.add_argument(
         "--layer", action="append", help="measure only the layer of this name; repeatable"
     )

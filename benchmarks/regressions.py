@@ -21,12 +21,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import machine, port, sizes, worker
+from benchmarks.harness import machine, sizes, worker
 from benchmarks.harness.machine import Rates
 from benchmarks.harness.work import Work
 from benchmarks.harness.worker import Worker
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.config.training import PRECISIONS
 from cyclegan_vc_tf.system import files
 
 BOUNDS = Path(__file__).with_suffix(".json")
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for variant in given.only or PRESETS:
         # The best rate counts, as the fastest step does.
         rates = rates.best_of(measure_rates())
-        for precision in port.PRECISIONS:
+        for precision in PRECISIONS:
             name = f"{variant}, {precision}"
             measured[name] = limit_ratio(half_width(variant, precision), rates)
             known = None if given.record else bounds.get(name)

@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.harness import port, sizes, turns, worker
 from benchmarks.harness.worker import Worker
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.training import PRECISIONS
 from cyclegan_vc_tf.system import files
 
 SERVE = "serve"
@@ -101,7 +102,7 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
         "--variant", choices=PRESETS, action="append", help="measure only this variant; repeatable"
     )
     parser.add_argument(
-        "--precision", choices=port.PRECISIONS, action="append",
+        "--precision", choices=PRECISIONS, action="append",
         help="measure only this precision; repeatable",
     )  # fmt: skip
     parser.add_argument(
@@ -126,7 +127,7 @@ def main() -> None:
     print("| CPU s, median (ratio) |" + "".join(f" {name} |" for name in given.python))
     print("|---|" + "---|" * len(given.python))
     for variant in given.variant or PRESETS:
-        for precision in given.precision or port.PRECISIONS:
+        for precision in given.precision or PRECISIONS:
             what = f"{variant}, {precision}, per step"
             results[what], versions = measure_steps(given.python, variant, precision, given.rounds)
             print(format_row(what, results[what]), flush=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.harness import machine, port, sizes
 from benchmarks.harness.worker import WARM_UP
+from cyclegan_vc_tf.config.training import PRECISIONS
 from cyclegan_vc_tf.system import device
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     flags = sizes.parser("step_profile", __doc__)
     sizes.add_flags(flags)
-    flags.add_argument("--precision", choices=port.PRECISIONS, default="float32")
+    flags.add_argument("--precision", choices=PRECISIONS, default="float32")
     flags.add_argument("--most", type=sizes.whole(), default=12, help="number of kinds to print")
     given = flags.parse_args(arguments)
     step, facts = port.training_step(sizes.to_config(given, given.precision))

@@ -16,6 +16,7 @@ from datetime import date
 from benchmarks.harness import machine, port, sizes
 from benchmarks.harness.worker import WARM_UP, timed
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.training import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def main(given: Sequence[str] | None = None) -> None:
         "--variant", choices=PRESETS, action="append", help="measure only this variant; repeatable"
     )
     parser.add_argument("--steps", type=sizes.whole(), default=7, help="number of steps to measure")
-    parser.add_argument("--precision", choices=port.PRECISIONS, default="float32")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument(
         "--jit", action="store_true", help="let XLA compile the step, which no training does"
     )

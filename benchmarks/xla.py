@@ -20,6 +20,7 @@ from datetime import date
 from benchmarks.harness import machine, port, sizes
 from benchmarks.harness.worker import REPOSITORY
 from cyclegan_vc_tf.config.presets import PRESETS
+from cyclegan_vc_tf.config.training import PRECISIONS
 
 SERVE = "serve"
 """First argument of the process that makes steps."""
@@ -108,7 +109,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--channels", type=sizes.whole(), default=0, help="width (default: the paper's)"
     )
-    parser.add_argument("--precision", choices=port.PRECISIONS, default="float32")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--steps", type=sizes.whole(), default=5, help="steps behind the first")
     parser.add_argument(
         "--limit_s", type=float, default=600.0, help="time of a process, in seconds"

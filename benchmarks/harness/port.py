@@ -8,14 +8,12 @@ import numpy as np
 
 from benchmarks.harness import sizes, worker
 from cyclegan_vc_tf.config.run import RunConfig
-from cyclegan_vc_tf.config.training import TrainingConfig
+from cyclegan_vc_tf.config.training import PRECISIONS
 from cyclegan_vc_tf.models import registry
 from cyclegan_vc_tf.system import device
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-PRECISIONS = TrainingConfig.__dataclass_fields__["precision"].metadata["choices"]
 
 
 def training_step(config: RunConfig, jit: bool = False) -> tuple[Callable[[], Any], worker.Facts]:

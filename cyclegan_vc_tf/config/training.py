@@ -6,6 +6,9 @@ from cyclegan_vc_tf.config.network import FRAME_MULTIPLE
 from cyclegan_vc_tf.config.settings import setting
 from cyclegan_vc_tf.system.errors import InputError
 
+PRECISIONS = ("float32", "mixed_bfloat16")
+"""Number formats of the networks' products."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -98,7 +101,7 @@ class TrainingConfig:
         "Number format of the networks' products: float32, or mixed_bfloat16, which is faster on a "
         "processor or GPU that multiplies bfloat16 and keeps weights, sums and norms in float32; "
         "auto is mixed_bfloat16 if the machine that begins the training multiplies bfloat16.",
-        choices=("float32", "mixed_bfloat16", "auto"),
+        choices=(*PRECISIONS, "auto"),
     )
     seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     deterministic: bool = setting(

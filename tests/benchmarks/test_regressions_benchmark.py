@@ -12,6 +12,7 @@ from benchmarks.harness.machine import Rates
 from benchmarks.harness.work import Work
 from cyclegan_vc_tf.config.presets import PRESETS
 from cyclegan_vc_tf.config.run import RunConfig
+from cyclegan_vc_tf.config.training import PRECISIONS
 
 
 @pytest.fixture
@@ -66,11 +67,7 @@ def test_a_kind_of_processor_without_bounds_is_refused(
 
 
 def test_the_file_has_bounds_of_known_steps_above_their_ratios() -> None:
-    names = {
-        f"{variant}, {precision}"
-        for variant in PRESETS
-        for precision in regressions.port.PRECISIONS
-    }
+    names = {f"{variant}, {precision}" for variant in PRESETS for precision in PRECISIONS}
     for kind, found in json.loads(regressions.BOUNDS.read_text()).items():
         assert found and set(found) <= names, kind
         for name, each in found.items():

@@ -93,7 +93,7 @@ class _Course:
         self.inodes: dict[Path, int] = {}
         self._loaders: list[Any] = []
         self._points: dict[str, dict[int, float]] = {}
-        self._samples: dict[str, Sample] = {}
+        self._samples = _Samples()
 
     def update(self, paths: Mapping[Path, int]) -> None:
         """Read new events of files, which are given with their inodes."""
@@ -121,7 +121,7 @@ class _Course:
         last = max((max(curve) for curve in points.values()), default=0)
         speeds = points.get("speed/steps_per_second", {})
         speed = speeds[max(speeds)] if speeds else 0.0
-        return TrainingView(last, steps, speed, losses, dict(sorted(self._samples.items())))
+        return TrainingView(last, steps, speed, losses, self._samples.arrived())
 
     def _add(self, value: Any, step: int) -> None:
         plugin = value.metadata.plugin_data.plugin_name
@@ -130,7 +130,47 @@ class _Course:
 
             self._points.setdefault(value.tag, {})[step] = float(tf.make_ndarray(value.tensor))
         elif plugin in ("audio", "images"):
-            _add_sample(self._samples, value, plugin, step)
+            self._samples.add(value, plugin, step)
+
+
+class _Samples:
+    """Held-out samples of a training.
+
+    A training writes a recording's sounds, draws its spectrograms, and writes these. A sample has
+    arrived with its spectrograms; without them, when the training goes on to the next recording.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: dict[str, Sample] = {}
+        self._name, self._arriving = "", Sample(0)
+
+    def arrived(self) -> dict[str, Sample]:
+        """Return the latest sample of each recording, sorted by name."""
+        return dict(sorted(self._arrived.items()))
+
+    def add(self, value: Any, plugin: str, step: int) -> None:
+        """Add a sound or picture of a held-out recording; a later step replaces an earlier one."""
+        name, _, kind = value.tag.rpartition("/")
+        if not name.startswith(("A2B/", "B2A/")):
+            return
+        if (name, step) != (self._name, self._arriving.step):
+            self._show()
+            self._name, self._arriving = name, Sample(step)
+        strings = value.tensor.string_val
+        if plugin == "audio":
+            # Pairs of a sound and its label.
+            self._arriving.sounds[kind] = bytes(strings[0])
+        else:
+            # Width, height, then the picture.
+            self._arriving.pictures[kind] = bytes(strings[2])
+        if "spectrograms" in self._arriving.pictures:
+            self._show()
+
+    def _show(self) -> None:
+        """Copy what arrived of the current sample: others read it while more arrives."""
+        if self._name:
+            sounds, pictures = dict(self._arriving.sounds), dict(self._arriving.pictures)
+            self._arrived[self._name] = Sample(self._arriving.step, sounds, pictures)
 
 
 def write_sample(sample: Sample, folder: Path) -> dict[str, Path]:
@@ -142,22 +182,6 @@ def write_sample(sample: Sample, folder: Path) -> dict[str, Path]:
             with files.replacing(paths[kind]) as partial:
                 partial.write_bytes(content)
     return paths
-
-
-def _add_sample(samples: dict[str, Sample], value: Any, plugin: str, step: int) -> None:
-    """Add a sound or picture of a held-out recording; a later step replaces an earlier one."""
-    name, _, kind = value.tag.rpartition("/")
-    if not name.startswith(("A2B/", "B2A/")):
-        return
-    if name not in samples or samples[name].step != step:
-        samples[name] = Sample(step)
-    strings = value.tensor.string_val
-    if plugin == "audio":
-        # Pairs of a sound and its label.
-        samples[name].sounds[kind] = bytes(strings[0])
-    else:
-        # Width, height, then the picture.
-        samples[name].pictures[kind] = bytes(strings[2])
 
 
 def _read_steps(run_dir: Path) -> int:

@@ -205,6 +205,32 @@ def test_the_course_of_a_training_is_read_from_its_events(tmp_path: Path) -> Non
     assert EventReader().read(tmp_path / "missing") == TrainingView()
 
 
+def test_a_sample_is_shown_with_its_spectrograms(tmp_path: Path) -> None:
+    """A look between the sounds and the picture of a step finds the step before."""
+    reader, tone = EventReader(), np.zeros((1, 800, 1), np.float32)
+    picture = np.zeros((1, 4, 6, 3), np.uint8)
+    with tf.summary.create_file_writer(str(tmp_path)).as_default() as writer:
+
+        def look() -> dict[str, tuple[int, set[str]]]:
+            writer.flush()
+            samples = reader.read(tmp_path).samples
+            return {name: (each.step, set(each.pictures)) for name, each in samples.items()}
+
+        tf.summary.audio("A2B/a/source", tone, 16_000, 10)
+        assert look() == {}
+        tf.summary.image("A2B/a/spectrograms", picture, 10)
+        assert look() == {"A2B/a": (10, {"spectrograms"})}
+        tf.summary.image("A2B/a/f0", picture, 10)
+        assert look() == {"A2B/a": (10, {"spectrograms", "f0"})}
+        tf.summary.audio("A2B/a/source", tone, 16_000, 20)
+        assert look() == {"A2B/a": (10, {"spectrograms", "f0"})}
+        # Its spectrograms could not be drawn: the training goes on to the next one.
+        tf.summary.audio("B2A/b/source", tone, 16_000, 20)
+        assert look() == {"A2B/a": (20, set())}
+        tf.summary.image("B2A/b/spectrograms", picture, 20)
+        assert look() == {"A2B/a": (20, set()), "B2A/b": (20, {"spectrograms"})}
+
+
 def test_long_curves_keep_their_ends() -> None:
     curve = {step: float(step) for step in range(1, 12_346)}
     steps, values = training_view._thin(curve)
