@@ -349,7 +349,9 @@ def test_signals_of_a_terminal_reach_a_worker_by_its_parent_alone(
         assert worker_of(parent, tmp_path, "went on") == worker
         parent.send_signal(signal.SIGINT)
         output, errors = parent.communicate(timeout=120)
-    assert (output, errors) == ("stopped set()\n", "")
+    # What starts the tests may block signals, and processes inherit that.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert (output, errors) == (f"stopped {blocked}\n", "")
     assert not is_running(worker)
 
 
