@@ -1,9 +1,6 @@
 """The end of `cyclegan_vc_tf web` while threads of TensorBoard read event files."""
 
-import subprocess
-import sys
-
-from conftest import REPOSITORY
+from conftest import run_command
 
 SCRIPT = """
 import atexit, sys, threading
@@ -29,11 +26,5 @@ web.main()
 
 def test_threads_inside_tensorflow_do_not_abort_the_end() -> None:
     """Python's finalization would end the threads; C++ would then end the process by SIGABRT."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_command("-c", SCRIPT)
     assert (done.returncode, done.stdout) == (0, "served\ncleaned up\n"), done.stderr
