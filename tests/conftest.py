@@ -29,8 +29,9 @@ from cyclegan_vc_tf.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).parents[1]
 
-# As many threads as a training has, so that what runs in this process equals it bit for bit.
+# Threads and graphs of a training, so that what runs in this process equals it bit for bit.
 processor.set_thread_pools()
+processor.choose_graph_optimizers()
 
 SMALL_NETWORK = NetworkConfig(channels=4, residual_blocks=1)
 

@@ -12,6 +12,15 @@ _MALLOC_OPTIONS = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), 
 _LOCK_USED_PAGES = 1 | 2 | 4
 """MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of Linux's mlockall (mman.h)."""
 
+_LEFT_OUT_OPTIMIZERS = (
+    "constant_folding", "function_optimization", "implementation_selector", "layout_optimizer",
+    "loop_optimization", "remapping", "scoped_allocator_optimization", "shape_optimization",
+)  # fmt: skip
+"""Parts of TensorFlow's graph optimizer that make no step faster on a CPU.
+
+Its parts "arithmetic_optimization" and "dependency_optimization" do, and stay.
+"""
+
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 """Names of instruction sets that multiply bfloat16; other processors emulate it slowly."""
 
@@ -20,6 +29,7 @@ def configure_process() -> None:
     """Configure this process for fast training; call it before TensorFlow does anything."""
     keep_memory()
     set_thread_pools()
+    choose_graph_optimizers()
 
 
 def read_cpuinfo(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
@@ -77,6 +87,17 @@ def set_thread_pools() -> None:
     with suppress(RuntimeError):
         tf.config.threading.set_inter_op_parallelism_threads(2)
         tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def choose_graph_optimizers() -> None:
+    """Let TensorFlow's graph optimizer, Grappler, do only what makes steps faster on a CPU.
+
+    All of its parts together take up to half of the time before the first step. Functions that
+    TensorFlow has optimized already stay as they are.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(_LEFT_OUT_OPTIMIZERS, False))
 
 
 def use_one_thread() -> None:

@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags.add_argument("--precision", default="float32")
     flags.add_argument("--nudge", action="store_true")
     given = flags.parse_args(arguments)
-    processor.set_thread_pools()
+    processor.configure_process()
     keras.backend.set_floatx(given.dtype)
     found = {}
     for variant in given.variants.split(","):
