@@ -5,6 +5,7 @@
 | convolutions | matrix products where these are faster | plain Keras convolutions (cuDNN) |
 | mixed_bfloat16 | bfloat16 if /proc/cpuinfo names it | compute capability 8.0 or higher |
 | threads, allocator | set for two cores | left as they are |
+| graph optimizer | two parts that make steps faster | left as it is |
 | memory of the device | - | grows as needed |
 | batches | stay in the host's memory | are copied ahead of the steps |
 

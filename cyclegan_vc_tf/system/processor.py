@@ -12,7 +12,7 @@ _MALLOC_OPTIONS = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), 
 _LOCK_USED_PAGES = 1 | 2 | 4
 """MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of Linux's mlockall (mman.h)."""
 
-_LEFT_OUT_OPTIMIZERS = (
+LEFT_OUT_OPTIMIZERS = (
     "constant_folding", "function_optimization", "implementation_selector", "layout_optimizer",
     "loop_optimization", "remapping", "scoped_allocator_optimization", "shape_optimization",
 )  # fmt: skip
@@ -97,7 +97,7 @@ def choose_graph_optimizers() -> None:
     """
     import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(_LEFT_OUT_OPTIMIZERS, False))
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(LEFT_OUT_OPTIMIZERS, False))
 
 
 def use_one_thread() -> None:

@@ -17,6 +17,7 @@ from cyclegan_vc_tf.training import loss_terms, losses
 from cyclegan_vc_tf.training.distribution import ONE_DEVICE, Distribution
 from cyclegan_vc_tf.training.loss_terms import StepTensors
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
+from cyclegan_vc_tf.training.tracing import without_tracebacks
 
 Tensors = dict[str, tf.Tensor]
 
@@ -108,6 +109,7 @@ class Trainer:
             (real_a, real_b, mask_a, mask_b, taught_a, taught_b),
         )
 
+    @without_tracebacks()
     def _train_replica(
         self,
         real_a: tf.Tensor,

@@ -12,6 +12,7 @@ from cyclegan_vc_tf.models.ordered_sum import fan_out, sum_in_order
 from cyclegan_vc_tf.models.stack import make_checkpoint
 from cyclegan_vc_tf.training.losses import least_squares_loss
 from cyclegan_vc_tf.training.optimizer import Adam, linear_decay
+from cyclegan_vc_tf.training.tracing import without_tracebacks
 from cyclegan_vc_tf.training.trainer import find_nonfinite, trainable_variables
 from cyclegan_vc_tf.vocoder_training import waveform_losses as losses
 from cyclegan_vc_tf.vocoder_training.examples import Batch
@@ -80,6 +81,7 @@ class VocoderTrainer:
         return self._train(*tensors, is_adversarial=is_adversarial)
 
     @tf.function(autograph=False)
+    @without_tracebacks()
     def _train(
         self,
         values: tf.Tensor,

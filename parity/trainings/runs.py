@@ -12,6 +12,7 @@ from torch import nn
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.models.torch_weights import to_state
+from cyclegan_vc_tf.system import device, processor
 from cyclegan_vc_tf.training import losses
 from cyclegan_vc_tf.training.trainer import Trainer
 from parity.companion import train_step
@@ -31,6 +32,9 @@ class TensorFlowRun:
     """A training by this project's own trainer."""
 
     def __init__(self, config: RunConfig) -> None:
+        if device.current().gpu is None:
+            # As a training does.
+            processor.choose_graph_optimizers()
         self.trainer = Trainer(config)
 
     def step(self, batch: Batch) -> Losses:
