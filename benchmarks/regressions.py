@@ -7,7 +7,8 @@
 A ratio is the processor time of a training step over its limit: its floating-point operations at
 the rate of a large matrix product, and Adam's traffic at the rate of a copy. Both rates are
 measured in this run, per processor second, so that other processes change a ratio little. Networks
-have half of the papers' channels. The fastest of several steps counts.
+have half of the papers' channels. The fastest of several steps counts, and a ratio above its bound
+is measured again.
 
 Bounds are in benchmarks/regressions.json, by kind of processor: its widest bfloat16 instructions,
 or none. The exit status is 1 if a ratio is above its bound, and 2 for wrong flags or a kind of
@@ -41,6 +42,9 @@ Ratios of one code differ by up to a tenth on a busy machine.
 
 STEPS = 3
 """Steps per measurement, after those that warm up."""
+
+REPEATS = 2
+"""Further measurements of a ratio that is above its bound; the lowest counts."""
 
 
 def kind_of_processor() -> str:
@@ -129,8 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rates = rates.best_of(measure_rates())
         for precision in PRECISIONS:
             name = f"{variant}, {precision}"
-            measured[name] = limit_ratio(half_width(variant, precision), rates)
+            config = half_width(variant, precision)
+            measured[name] = limit_ratio(config, rates)
             known = None if given.record else bounds.get(name)
+            for _ in range(REPEATS):
+                if known is not None and measured[name] > known:
+                    # Noise passes, and a slower step stays.
+                    measured[name] = min(measured[name], limit_ratio(config, rates))
             print(format_row(name, measured[name], known), flush=True)
     print(f"\nMachine: {machine.describe()}. {date.today().isoformat()}.")
     if given.record:

@@ -1,6 +1,7 @@
 """`python -m benchmarks.regressions`: ratios, bounds and refusals, with made-up times."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,27 @@ def test_a_slower_step_is_noticed(bounds: Path, capsys: pytest.CaptureFixture) -
         regressions.main(["--only=vc1"])
     assert ended.value.code == 1
     assert "| vc1, mixed_bfloat16 | 3.00 | 2.90 | slower |" in capsys.readouterr().out
+
+
+def test_noise_passes(
+    bounds: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step is measured at twice its time first: it is measured again, with no bound once."""
+    regressions.main(["--only=vc1", "--record"])
+    usual, measured = regressions.measure_step, Counter[str]()
+
+    def disturbed(config: RunConfig) -> tuple[float, Work]:
+        measured[config.training.precision] += 1
+        taken_s, work = usual(config)
+        return (2 if measured[config.training.precision] == 1 else 1) * taken_s, work
+
+    monkeypatch.setattr(regressions, "measure_step", disturbed)
+    regressions.main(["--only=vc1"])
+    assert "| vc1, float32 | 2.00 | 2.40 | holds |" in capsys.readouterr().out
+    assert set(measured.values()) == {2}
+    measured.clear()
+    regressions.main(["--only=vc1", "--record"])
+    assert set(measured.values()) == {1}
 
 
 def test_recording_a_variant_keeps_the_bounds_of_others(bounds: Path) -> None:
