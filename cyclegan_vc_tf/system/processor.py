@@ -92,8 +92,8 @@ def set_thread_pools() -> None:
 def choose_graph_optimizers() -> None:
     """Let TensorFlow's graph optimizer, Grappler, do only what makes steps faster on a CPU.
 
-    All of its parts together take up to half of the time before the first step. Functions that
-    TensorFlow has optimized already stay as they are.
+    All of its parts together take up to half of the time before the first step. The choice holds
+    for all functions that this process calls from then on.
     """
     import tensorflow as tf
 
