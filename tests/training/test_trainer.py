@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections import Counter
 
 import keras
 import numpy as np
@@ -297,8 +296,8 @@ def test_gradients_of_the_discriminators_are_traced_from_the_fakes_on(
 
     marked = operations()
     # To read the Python stack for each of them would take a sixth of the trace.
-    tracebacks = Counter(str(each.traceback[-1]) for each in marked)
-    assert tracebacks.most_common(1)[0][1] > 0.95 * len(marked)
+    names = {frame.name for each in marked for frame in each.traceback}
+    assert "_train_replica" not in names and "loss_terms" not in names and "inner" in names
     monkeypatch.setattr(matmul_conv, "mark", lambda: None)
     assert len(marked) < 0.95 * len(operations())
 
