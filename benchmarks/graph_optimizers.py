@@ -16,23 +16,21 @@ from datetime import date
 from benchmarks.harness import machine, port, sizes
 from cyclegan_vc_tf.config.run import RunConfig
 from cyclegan_vc_tf.config.training import PRECISIONS
-from cyclegan_vc_tf.system.processor import LEFT_OUT_OPTIMIZERS
+from cyclegan_vc_tf.system import processor
 
 KINDS = {"all parts": True, "parts of a training": False}
-"""Whether TensorFlow uses the parts that a training leaves out, by row of the table."""
+"""Whether TensorFlow uses all parts, by row of the table."""
 
 
-def process_s(step: Callable[[], object], uses_all: bool) -> float:
+def process_s(step: Callable[[], object], all_parts: bool) -> float:
     """Return the processor seconds of a step.
 
     Args:
         step: Function that makes a step.
-        uses_all: Whether TensorFlow uses the parts that a training leaves out.
+        all_parts: Whether TensorFlow uses all parts.
     """
-    import tensorflow as tf
-
     # A call of a function has the options of its moment, and each set of options its own graph.
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(LEFT_OUT_OPTIMIZERS, uses_all))
+    processor.choose_graph_optimizers(all_parts)
     begin_s = time.process_time()
     step()
     return time.process_time() - begin_s

@@ -12,7 +12,7 @@ _MALLOC_OPTIONS = {"trim threshold": (-1, 2**31 - 1), "mapped blocks": (-4, 0), 
 _LOCK_USED_PAGES = 1 | 2 | 4
 """MCL_CURRENT, MCL_FUTURE and MCL_ONFAULT of Linux's mlockall (mman.h)."""
 
-LEFT_OUT_OPTIMIZERS = (
+_LEFT_OUT_OPTIMIZERS = (
     "constant_folding", "function_optimization", "implementation_selector", "layout_optimizer",
     "loop_optimization", "remapping", "scoped_allocator_optimization", "shape_optimization",
 )  # fmt: skip
@@ -89,15 +89,18 @@ def set_thread_pools() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def choose_graph_optimizers() -> None:
+def choose_graph_optimizers(all_parts: bool = False) -> None:
     """Let TensorFlow's graph optimizer, Grappler, do only what makes steps faster on a CPU.
 
     All of its parts together take up to half of the time before the first step. The choice holds
     for all functions that this process calls from then on.
+
+    Args:
+        all_parts: Whether Grappler uses all of its parts, as by default.
     """
     import tensorflow as tf
 
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(LEFT_OUT_OPTIMIZERS, False))
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(_LEFT_OUT_OPTIMIZERS, all_parts))
 
 
 def use_one_thread() -> None:

@@ -8,9 +8,12 @@ from cyclegan_vc_tf.system import processor
 
 
 def test_steps_take_turns_with_all_parts_and_with_few(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
-    """Each first step is followed by steps in turns; the process keeps a training's options."""
+    """Each first step is followed by steps in turns."""
+    request.addfinalizer(processor.choose_graph_optimizers)
     options = tf.config.optimizer.get_experimental_options
     calls: list[tuple[int, bool]] = []
     made: list[object] = []
@@ -28,4 +31,3 @@ def test_steps_take_turns_with_all_parts_and_with_few(
     assert head == "| Grappler | first step, CPU s | step, CPU s |"
     assert [row.split(" | ")[0] for row in rows[1:3]] == ["| all parts", "| parts of a training"]
     assert "2 channels, medians of 1 and 2." in rows[-1]
-    processor.choose_graph_optimizers()

@@ -51,7 +51,7 @@ def test_a_slower_step_is_noticed(bounds: Path, capsys: pytest.CaptureFixture) -
 def test_noise_passes(
     bounds: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each step is measured at twice its time first: it is measured again, with no bound once."""
+    """The first time of each step is twice too long. A recording measures each step once."""
     regressions.main(["--only=vc1", "--record"])
     usual, measured = regressions.measure_step, Counter[str]()
 
