@@ -231,10 +231,11 @@ class InstanceNormalization(stack.InstanceNormalization):
         def normalize(inputs: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, Callable]:
             gamma, beta = self._split_weights(weights)
             mean, variance = short_sums.moments(inputs, positions)
-            outputs = tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, self.epsilon)
+            inverse = tf.math.rsqrt(variance + self.epsilon)
+            scale = inverse if gamma is None else inverse * gamma
+            offset = -mean * scale if beta is None else beta - mean * scale
 
             def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
-                inverse = tf.math.rsqrt(variance + self.epsilon)
                 normalized = (inputs - mean) * inverse
                 sums = tf.reduce_sum(upstream, positions, keepdims=True)
                 products = tf.reduce_sum(upstream * normalized, positions, keepdims=True)
@@ -244,16 +245,16 @@ class InstanceNormalization(stack.InstanceNormalization):
                 else:
                     count = tf.cast(tf.reduce_prod(tf.shape(inputs)[1:-1]), inputs.dtype)
                 centred = upstream - sums / count - normalized * (products / count)
-                scale = inverse if gamma is None else inverse * gamma
                 found = [scale * centred]
-                channels = (-1,)
+                # Only the batch is left to add: the positions are one.
+                rest = [0, *positions]
                 if gamma is not None:
-                    found.append(tf.reshape(tf.reduce_sum(products, 0), channels))
+                    found.append(tf.reduce_sum(products, rest))
                 if beta is not None:
-                    found.append(tf.reshape(tf.reduce_sum(sums, 0), channels))
+                    found.append(tf.reduce_sum(sums, rest))
                 return found
 
-            return outputs, gradients
+            return inputs * scale + offset, gradients
 
         return normalize(inputs, *map(tf.convert_to_tensor, weights))
 

@@ -37,7 +37,9 @@ def short_sums(*, convolutions: bool = True) -> Iterator[None]:
 def moments(inputs: tf.Tensor, positions: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Return mean and biased variance over some axes, which are kept."""
     if "means" not in _DIVIDED.get():
-        return tf.nn.moments(inputs, positions, keepdims=True)
+        mean = tf.reduce_mean(inputs, positions, keepdims=True)
+        deviations = tf.math.squared_difference(inputs, mean)
+        return mean, tf.reduce_mean(deviations, positions, keepdims=True)
 
     def average(values: tf.Tensor) -> tf.Tensor:
         for axis in positions:

@@ -155,10 +155,13 @@ class Trainer:
             discriminator_gradients, discriminator_variables, rates["discriminator"]
         )
         self.step.assign_add(1)
+        gradients = {
+            "gradient_norm/generator": generator_gradients,
+            "gradient_norm/discriminator": discriminator_gradients,
+        }
         report = {
             **averages,
-            "gradient_norm/generator": global_norm_if(norms, generator_gradients),
-            "gradient_norm/discriminator": global_norm_if(norms, discriminator_gradients),
+            **global_norms_if(norms, gradients),
             **add_prefix("learning_rate", rates),
             **add_prefix("weight", weights),
         }
@@ -326,11 +329,14 @@ def find_nonfinite(models: Iterable[keras.Model]) -> str:
     return ""
 
 
-def global_norm_if(measured: tf.Tensor | bool, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Return the norm of all gradients together, or 0 where it is not to be measured."""
-    zero = tf.zeros((), gradients[0].dtype)
+def global_norms_if(
+    measured: tf.Tensor | bool, gradients: Mapping[str, Sequence[tf.Tensor]]
+) -> Tensors:
+    """Return the norm of each group of gradients, or 0 where it is not to be measured."""
     return tf.cond(
-        tf.convert_to_tensor(measured), lambda: tf.linalg.global_norm(gradients), lambda: zero
+        tf.convert_to_tensor(measured),
+        lambda: {name: tf.linalg.global_norm(group) for name, group in gradients.items()},
+        lambda: {name: tf.zeros((), group[0].dtype) for name, group in gradients.items()},
     )
 
 
