@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from bfloat16_instructions import NATIVE
 from optimized_graphs import optimized_nodes
 
 from cyclegan_vc_tf.models import narrow_conv
@@ -149,7 +150,7 @@ def bfloat16(values: Any) -> np.ndarray:
     return tf.cast(tf.cast(values, tf.bfloat16), tf.float64).numpy()
 
 
-@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("native", NATIVE)
 @pytest.mark.parametrize(("channels_in", "channels_out"), [(32, 1), (1, 32)])
 def test_mixed_bfloat16_rounds_factors_and_results_alone(
     native: bool, channels_in: int, channels_out: int, monkeypatch: pytest.MonkeyPatch
