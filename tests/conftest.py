@@ -113,6 +113,19 @@ STACK_INDEPENDENT = {
 nothing about the stack. The reference stack runs all of them."""
 
 
+def is_stack_independent(name: str) -> bool:
+    """Return whether `--living` leaves out a test or a whole path, named from the repository."""
+    return name.removeprefix("tests/").startswith(tuple(STACK_INDEPENDENT))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import files that are left out, and what they need."""
+    if not config.getoption("--living"):
+        return None
+    folder = "/" if collection_path.is_dir() else ""
+    return is_stack_independent(collection_path.relative_to(REPOSITORY).as_posix() + folder) or None
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One more process than cores: tests of pages, servers and commands mostly wait."""
     return (os.cpu_count() or 1) + 1
@@ -153,13 +166,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
     if not config.getoption("--living"):
         return
-    tests = Path(__file__).parent
-    independent = [
-        item
-        for item in items
-        if item.path.is_relative_to(tests)
-        and item.nodeid.removeprefix("tests/").startswith(tuple(STACK_INDEPENDENT))
-    ]
+    independent = [item for item in items if is_stack_independent(item.nodeid)]
     config.hook.pytest_deselected(items=independent)
     items[:] = [item for item in items if item not in set(independent)]
 
@@ -232,9 +239,23 @@ BUSY_LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pas
 """Script that takes all the time it can get, and ends when the tests end."""
 
 
+def missing_load() -> int:
+    """Return the number of busy processes that load every core, and one more, beside a test.
+
+    Pytest's other workers are such processes too. At least one is started in any case.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    return max(1, (os.cpu_count() or 1) + 1 - (workers - 1))
+
+
 @contextlib.contextmanager
-def busy_processes(count: int = 4) -> Iterator[None]:
-    """Run busy processes beside the block, which compete with it for the cores."""
+def busy_processes(count: int | None = None) -> Iterator[None]:
+    """Run busy processes beside the block, which compete with it for the cores.
+
+    Args:
+        count: Number of processes; by default as many as `missing_load` says.
+    """
+    count = missing_load() if count is None else count
     running = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP]) for _ in range(count)]
     try:
         yield
@@ -246,8 +267,8 @@ def busy_processes(count: int = 4) -> Iterator[None]:
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """Two busy processes beside a test."""
-    with busy_processes(2):
+    """Busy processes beside a test; see `missing_load`."""
+    with busy_processes():
         yield
 
 
