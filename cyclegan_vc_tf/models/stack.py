@@ -54,7 +54,7 @@ class ShapesByRule:
             """Return the symbolic outputs of symbolic inputs, and make the layer's weights."""
             masks = [mask for mask in tf.nest.flatten(input_masks) if mask is not None]
             layer: Any = super()
-            if masks or args or kwargs or not tf.executing_eagerly():
+            if masks or args or kwargs:
                 return layer._infer_output_signature(inputs, args, kwargs, input_masks)
             with tf.name_scope(layer._name_scope()):
                 layer._maybe_build(inputs)
