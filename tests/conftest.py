@@ -72,6 +72,8 @@ STACK_INDEPENDENT = {
     "test_stacks.py resumes runs of both stacks",
     "end_to_end/test_variants_end_to_end.py::test_a_variant_from_recordings_to_converted_speech"
     "[": "starts commands, as test_stacks.py does; models/ and training/ compute all variants",
+    "end_to_end/test_variants_end_to_end.py::test_a_resumed_mask_training": "resumes a run, as "
+    "test_stacks.py does; test_dataset.py draws masks by seed and step",
     "fuzzing/": "damages files at random, which the project's own checks refuse",
     "evaluation/test_comparison.py": "makes pages of runs; test_api.py evaluates one",
     "evaluation/test_evaluating.py": "measures conversions with NumPy; test_api.py evaluates one",
@@ -104,7 +106,8 @@ STACK_INDEPENDENT = {
     "compares their steps",
     "vocoder_training/test_train_vocoder.py": "starts and stops trainings; "
     "test_vocoder_trainer.py trains and repeats one",
-    "test_api.py::test_the_examples_of_a_page_run": "follows pages of the documentation",
+    "test_api.py::test_the_examples": "follows docstrings and pages of the documentation; the "
+    "file's other tests call the same functions",
     "test_architecture.py": "reads the sources",
     "test_lite.py": "installs and runs a package that has no TensorFlow",
     "test_packaging.py": "builds and installs packages",

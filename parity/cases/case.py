@@ -1,6 +1,6 @@
 """A case of the parity suite."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -32,8 +32,9 @@ class Case:
             that they add. The computed gradient is rounding alone.
         draw: Function that makes an input of a given shape.
         slow: Whether a quick run leaves the case out.
-        nudged: This project's side with `nudge_seed`, from weights that are one rounding away.
-            Tolerances of a training are derived from its effect: many steps magnify every rounding.
+        nudged: Function of the inputs and of seeds. It returns results of this project's side, then
+            for each seed those from weights that are one rounding away. Tolerances of a training
+            are derived from their difference: many steps magnify every rounding.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Case:
         rng.standard_normal(shape)
     )
     slow: bool = False
-    nudged: Callable[..., Mapping[str, np.ndarray]] | None = None
+    nudged: Callable[..., Sequence[Mapping[str, np.ndarray]]] | None = None
 
 
 def single_input(*shapes: Shape) -> tuple[tuple[Shape, ...], ...]:

@@ -108,7 +108,7 @@ VALUES = [
             single_input((4, 2, 1, 16, 24)) if traced else single_input((4, 2, 3, 20, 24)),
             network=True,
             slow=traced,
-            nudged=partial(twins.train_steps, "vc1", traced=traced),
+            nudged=partial(twins.nudged_steps, "vc1"),
         )
         for traced in (False, True)
     ),
@@ -120,7 +120,7 @@ VALUES = [
             single_input((4, 2, 2, 16, 22)),
             network=True,
             dtypes=F64,
-            nudged=partial(twins.train_steps, variant),
+            nudged=partial(twins.nudged_steps, variant),
         )
         for variant in PRESETS
         if variant != "vc1"

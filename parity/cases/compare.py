@@ -104,7 +104,7 @@ def zero_gradient_size(quantity: Quantity, by_name: Mapping[str, Quantity]) -> t
 
 
 def nudge_tolerances(
-    quantities: Sequence[Quantity], nudged: Sequence[Mapping[str, np.ndarray]], terms: int
+    plain: Mapping[str, np.ndarray], nudged: Sequence[Mapping[str, np.ndarray]], terms: int
 ) -> dict[str, float]:
     """Return tolerances by kind for a training, in which many steps magnify every rounding.
 
@@ -113,15 +113,15 @@ def nudge_tolerances(
     `count_roundings(terms)`.
 
     Args:
-        quantities: Results of the plain training.
-        nudged: Results of each nudged training, by name of the quantity.
+        plain: Results of the plain training, by name of the quantity.
+        nudged: Results of each nudged training.
         terms: Terms of the longest sum in a step.
     """
     effects: dict[str, float] = {}
     for result in nudged:
-        for quantity in quantities:
-            _, relative = difference(result[quantity.name], quantity.ours)
-            kind = _kind(quantity)
+        for name, value in plain.items():
+            _, relative = difference(result[name], value)
+            kind = _kind(name)
             effects[kind] = max(effects.get(kind, 0.0), relative)
     return {kind: count_roundings(terms) * effect for kind, effect in effects.items()}
 
@@ -139,12 +139,12 @@ def _rows(
         quantities = list(case.pair.quantities(inputs, rng))
         tolerances = tolerances or {}
         if not tolerances and case.nudged:
-            nudged = [case.nudged(*inputs, nudge_seed=seed) for seed in range(NUDGES)]
+            plain, *nudged = case.nudged(*inputs, seeds=range(NUDGES))
             # Losses and gradients sum over the examples, frames and bins of a speaker.
-            tolerances = nudge_tolerances(quantities, nudged, math.prod(shapes[0][2:]))
+            tolerances = nudge_tolerances(plain, nudged, math.prod(shapes[0][2:]))
     by_name = {quantity.name: quantity for quantity in quantities}
     for quantity in quantities:
-        kind = _kind(quantity)
+        kind = _kind(quantity.name)
         absolute, relative = difference(quantity.ours, quantity.twin)
         allowed = tolerances.get(kind, tolerance(dtype, network=case.network, kind=kind))
         weight = quantity.name.removeprefix("gradient of ")
@@ -160,8 +160,8 @@ def _largest(values: np.ndarray) -> float:
     return float(np.max(np.abs(values), initial=0.0))
 
 
-def _kind(quantity: Quantity) -> str:
-    return "output" if quantity.name.startswith("output") else "gradient"
+def _kind(name: str) -> str:
+    return "output" if name.startswith("output") else "gradient"
 
 
 def _worst(rows: list[Row]) -> Row:

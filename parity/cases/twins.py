@@ -1,7 +1,7 @@
 """Functions without gradients and training steps, as this project and as torch compute them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -34,6 +34,8 @@ from parity.trainings.runs import TensorFlowRun, TorchRun, match, match_runs, nu
 Shape = tuple[int, ...]
 
 Array = TypeVar("Array", np.ndarray, Tensor)
+
+Results = dict[str, np.ndarray]
 
 SMALL = NetworkConfig(channels=4, residual_blocks=2)
 
@@ -203,41 +205,60 @@ def make_masks(variant: str, pair: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple((pair[..., :1] > -0.5).astype(pair.dtype)) if variant == "mask" else ()
 
 
-def train_steps(
-    variant: str, batches: np.ndarray, *, traced: bool = False, nudge_seed: int | None = None
-) -> dict[str, np.ndarray]:
+def train_steps(variant: str, batches: np.ndarray, *, traced: bool = False) -> Results:
     """Make training steps with this project's trainer.
 
     Args:
         variant: Variant of the network.
         batches: Features, (steps, speakers, batch, frames, bins).
         traced: Whether the step is traced, as in a training.
-        nudge_seed: Seed of a nudge by one rounding of all initial weights; None for no nudge.
 
     Returns:
         Losses and rates over the steps, as outputs. In float64 also the final weights, as
         gradients. In float32 four digits would remain of biases, whose initial value is zero.
     """
-    config = short_training(variant, batches.dtype.name)
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(not traced)
     try:
-        run = TensorFlowRun(config)
-        if nudge_seed is not None:
-            nudge(run, nudge_seed)
-        rates, reports = [], []
-        for pair in batches:
-            rates.append([float(rate) for rate in run.trainer.learning_rates().values()])
-            reports.append(run.step((*pair, *make_masks(variant, pair))))
+        return _steps_of(TensorFlowRun(short_training(variant, batches.dtype.name)), batches)
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+def nudged_steps(variant: str, batches: np.ndarray, seeds: Iterable[int]) -> list[Results]:
+    """Make the steps of `train_steps`, and again from weights that are one rounding away.
+
+    Args:
+        variant: Variant of the network.
+        batches: Features, (steps, speakers, batch, frames, bins).
+        seeds: Seed of each nudge of all initial weights.
+
+    Returns:
+        Results without a nudge, then those of each seed. All take the same graph.
+    """
+    run = TensorFlowRun(short_training(variant, batches.dtype.name))
+    initial = run.state()
+    found = [_steps_of(run, batches)]
+    for seed in seeds:
+        run.restore(initial)
+        nudge(run, seed)
+        found.append(_steps_of(run, batches))
+    return found
+
+
+def _steps_of(run: TensorFlowRun, batches: np.ndarray) -> Results:
+    """Make steps with a run; see `train_steps`."""
+    network, rates, reports = run.trainer.config.network, [], []
+    for pair in batches:
+        rates.append([float(rate) for rate in run.trainer.learning_rates().values()])
+        reports.append(run.step((*pair, *make_masks(network.variant, pair))))
     found = {
         f"output {name}": np.array([report[name] for report in reports]) for name in reports[0]
     }
     found["output rates"] = np.array(rates)
     if batches.dtype == np.float64:
         for name, model in run.networks().items():
-            found |= trained_weights(config.network, name, to_state(model))
+            found |= trained_weights(network, name, to_state(model))
     return found
 
 

@@ -11,7 +11,6 @@ from cyclegan_vc_tf.models.stack import layers_before
 from parity import tolerances
 from parity.cases.compare import NUDGES, nudge_tolerances
 from parity.cases.network_cases import discriminator, generator
-from parity.cases.pairs import Quantity
 from parity.tolerances import CONFIDENCE, UNIT_ROUNDOFF, count_roundings, tolerance
 
 
@@ -80,10 +79,8 @@ def test_orders_of_summation_differ_by_less(dtype: str, terms: int) -> None:
 
 
 def test_a_trainings_tolerance_is_the_largest_effect_of_a_nudge_times_the_roundings() -> None:
-    def quantity(name: str, value: float) -> Quantity:
-        return Quantity(name, np.array([value, 0.0]), np.array([value, 0.0]))
-
-    plain = [quantity("output a", 2.0), quantity("output b", 1.0), quantity("gradient of c", 4.0)]
+    values = {"output a": 2.0, "output b": 1.0, "gradient of c": 4.0}
+    plain = {name: np.array([value, 0.0]) for name, value in values.items()}
     nudged = [
         {"output a": np.array([2.0, 2e-15]), "output b": np.array([1.0, 3e-15]),
          "gradient of c": np.array([4.0, 0.0])},
