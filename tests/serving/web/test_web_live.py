@@ -321,7 +321,8 @@ def test_permission_login_and_secure_origin(
 ) -> None:
     """A page for other machines: with a password, and without https from elsewhere."""
     own = WebServer(tmp_path, "--host=0.0.0.0", "--auth=anna:secret").start()
-    browser = launch(playwright, spoken, "--host-resolver-rules=MAP elsewhere.example 127.0.0.1")
+    elsewhere = "--host-resolver-rules=MAP elsewhere.example 127.0.0.1"
+    browser = launch(playwright, spoken, elsewhere, asks=True)
     try:
         assert handshake(own, own.address.rstrip("/")) == 403
         for host, sentence in (

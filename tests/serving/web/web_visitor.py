@@ -15,16 +15,17 @@ ALLOWED = "--use-fake-ui-for-media-stream"
 """Flag of Chromium that allows every page the microphone."""
 
 
-def launch(playwright: Playwright, spoken: Path, *flags: str) -> Browser:
+def launch(playwright: Playwright, spoken: Path, *flags: str, asks: bool = False) -> Browser:
     """Start Chromium without a user's profile, with a microphone that plays a recording.
 
     Args:
         playwright: Playwright.
         spoken: Recording, which is repeated.
         flags: Further flags; by default the microphone is allowed.
+        asks: Whether it has to be a browser that asks its user for permissions.
     """
     return playwright.chromium.launch(
-        executable_path=browser_path(),
+        executable_path=browser_path(asks),
         args=[
             *FLAGS,
             "--use-fake-device-for-media-stream",
