@@ -29,9 +29,13 @@ def train_vocoder(values: flags.FlagValues) -> int:
     with startup.fast_import():
         from cyclegan_vc_tf.runs import run_files
         from cyclegan_vc_tf.system import device
-        from cyclegan_vc_tf.vocoder_training import loop, run
+        from cyclegan_vc_tf.vocoder_training import initial, loop, run
 
-    base = run.open_run(run_dir).config if run_files.exists(run_dir) else VocoderRunConfig()
+    if run_files.exists(run_dir):
+        base = run.open_run(run_dir).config
+    else:
+        given = settings.from_flags(VocoderRunConfig, values, VocoderRunConfig())
+        base = initial.default_settings(given.schedule.initial_vocoder)
     config = settings.from_flags(VocoderRunConfig, values, base)
     device.configure_training()
     try:

@@ -34,6 +34,27 @@ class RecordingsConfig:
         minimum=0.0,
         maximum=0.9,
     )
+    cycle_run: str = setting(
+        "none",
+        "Run of train.py whose generators convert the recordings to the other voice and back. The "
+        "vocoder learns to make the recordings from these spectra too. --audio_dir has to name the "
+        "folder of speaker A and that of speaker B, in this order. A run folder or "
+        "pretrained:NAME; none means natural spectra alone.",
+        choices=("none",),
+        or_folder=True,
+    )
+    cycle_fraction: float = setting(
+        0.5,
+        "Fraction of the crops whose spectra were converted there and back by --cycle_run.",
+        minimum=0.0,
+        maximum=1.0,
+        resumable=True,
+    )
+
+    @property
+    def has_cycles(self) -> bool:
+        """Whether the vocoder learns from spectra that a run converted there and back."""
+        return self.cycle_run != "none"
 
 
 @dataclass(frozen=True)
@@ -136,6 +157,13 @@ class VocoderScheduleConfig:
         6.0, "Largest random change of a crop's level, up or down, in dB.", minimum=0.0,
         maximum=40.0,
     )  # fmt: skip
+    initial_vocoder: str = setting(
+        "none",
+        "Vocoder whose weights the training begins with. Features and sizes of the networks are "
+        "its own. The folder of a trained vocoder or pretrained:NAME; none means random weights.",
+        choices=("none",),
+        or_folder=True,
+    )
     seed: int = setting(0, "Seed of all random numbers.", minimum=0, maximum=2**31 - 1)
     log_every: int = setting(
         50, "Steps between two entries of losses in TensorBoard.", minimum=1, resumable=True
@@ -156,6 +184,11 @@ class VocoderScheduleConfig:
         minimum=1,
         resumable=True,
     )
+
+    @property
+    def has_initial_vocoder(self) -> bool:
+        """Whether the training begins with the weights of another vocoder."""
+        return self.initial_vocoder != "none"
 
 
 @dataclass(frozen=True)
@@ -190,6 +223,11 @@ class VocoderRunConfig:
             )
         if not self.recordings.audio_dir:
             raise InputError("--audio_dir is not given; expected a folder of recordings")
+        if self.recordings.has_cycles and len(self.recordings.audio_dir) != 2:
+            raise InputError(
+                f"--audio_dir names {len(self.recordings.audio_dir)} folders; expected that of "
+                "speaker A and that of speaker B of --cycle_run"
+            )
 
 
 def hop_samples(config: FeatureConfig) -> int:

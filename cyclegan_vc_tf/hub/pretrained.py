@@ -20,7 +20,10 @@ def names() -> list[str]:
 
 
 def find(text: str) -> Path:
-    """Return the run folder of `pretrained:NAME`.
+    """Return the folder of a run.
+
+    Args:
+        text: Path of the folder, or "pretrained:NAME".
 
     Raises:
         InputError: The package has no model with this name.

@@ -17,16 +17,18 @@ def names(models_dir: Path) -> list[str]:
 
 
 def find(models_dir: Path, text: str, kind: str) -> Path:
-    """Return the folder of `pretrained:NAME`.
+    """Return the folder of a model.
 
     Args:
         models_dir: Folder of the package with one folder per model.
-        text: "pretrained:" and the name.
+        text: "pretrained:" and the name; or the path of a folder.
         kind: What the model is, for the error.
 
     Raises:
         InputError: The package has no model with this name.
     """
+    if not text.startswith(PREFIX):
+        return Path(text)
     name = text.removeprefix(PREFIX)
     if name not in names(models_dir):
         raise InputError(

@@ -34,12 +34,14 @@ class Recording:
         samples: Waveform at the features' rate, (frames · hop,) float32; zeros fill the last hop.
         values: Values per frame that the vocoder takes, (frames, values) float32.
         f0_hz: F0 at the middle of each frame's hop, (frames,); 0 where unvoiced.
+        cycle: `values` after a conversion to another voice and back; None without one.
     """
 
     path: Path
     samples: np.ndarray
     values: np.ndarray
     f0_hz: np.ndarray
+    cycle: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ class Crops:
     def batch(self, step: int) -> Batch:
         """Return the crops of a step, counted from 0."""
         schedule, config = self.config.schedule, self.config.features
+        fraction = self.config.recordings.cycle_fraction
         random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((schedule.seed, step))))
         crops = []
         for number in random.choice(len(self.shares), schedule.batch_size, p=self.shares):
@@ -201,9 +204,11 @@ class Crops:
             first = int(random.integers(len(recording.values) - schedule.crop_frames + 1))
             last = first + schedule.crop_frames
             gain = 10 ** (random.uniform(-1, 1) * schedule.gain_db / 20)
-            f0_hz = recording.f0_hz[first:last]
+            f0_hz, values = recording.f0_hz[first:last], recording.values
+            if recording.cycle is not None and random.random() < fraction:
+                values = recording.cycle
             crops.append((
-                conditioning.scale_values(recording.values[first:last], gain, config),
+                conditioning.scale_values(values[first:last], gain, config),
                 pitch_classes.targets(f0_hz),
                 excite(f0_hz, self.hop, config.sample_rate_hz, random),
                 (gain * recording.samples[first * self.hop : last * self.hop]).astype(np.float32),
@@ -217,9 +222,11 @@ def _lengthen(recording: Recording, frames: int, hop: int) -> Recording:
     missing = frames - len(recording.values)
     if missing <= 0:
         return recording
+    cycle, repeated = recording.cycle, ((0, missing), (0, 0))
     return replace(
         recording,
         samples=np.pad(recording.samples, (0, missing * hop)),
-        values=np.pad(recording.values, ((0, missing), (0, 0)), mode="edge"),
+        values=np.pad(recording.values, repeated, mode="edge"),
+        cycle=None if cycle is None else np.pad(cycle, repeated, mode="edge"),
         f0_hz=np.pad(recording.f0_hz, (0, missing)),
     )

@@ -16,7 +16,7 @@ from cyclegan_vc_tf.system.errors import InputError, TrainingError, escaping
 from cyclegan_vc_tf.system.progress import Throughput, progress_bar
 from cyclegan_vc_tf.system.signals import stop_request
 from cyclegan_vc_tf.training import tensorboard
-from cyclegan_vc_tf.vocoder_training import examples, run
+from cyclegan_vc_tf.vocoder_training import cycles, examples, initial, run
 from cyclegan_vc_tf.vocoder_training.examples import Crops, Recording
 from cyclegan_vc_tf.vocoder_training.run import VocoderRun
 from cyclegan_vc_tf.vocoder_training.samples import write_samples
@@ -53,13 +53,14 @@ def train(run_dir: Path, config: VocoderRunConfig, say: Callable[[str], None] = 
     found = run.open_run(run_dir) if resumed else None
     if found is None:
         run_files.check_free(run_dir)
+    cycles.check(run_dir, config)
     training_paths, held_out_paths = examples.find_recordings(config.recordings)
     hashes = {
         "training": examples.hash_recordings(training_paths),
         "held_out": examples.hash_recordings(held_out_paths),
     }
     if found is None:
-        found = run.create_run(run_dir, config, hashes)
+        found = run.create_run(run_dir, config, hashes, initial.load(config))
     with found.lock() as alone:
         if not alone:
             raise InputError(f"--run_dir {run_dir} is in use by another training; stop it first")
@@ -76,6 +77,8 @@ def train(run_dir: Path, config: VocoderRunConfig, say: Callable[[str], None] = 
         training = _load("training", training_paths, config, say)
         if not training:
             raise InputError("--audio_dir has no usable recording; expected recordings of speech")
+        if config.recordings.has_cycles:
+            training = cycles.add_cycles(run_dir, config, training, say)
         count = config.schedule.sample_recordings
         held_out = _load("held-out", _spread(held_out_paths, count), config, say)
         return _fit(found, training, held_out, say)
@@ -108,10 +111,17 @@ def _fit(
 ) -> bool:
     """Train the remaining steps; return whether the last one was reached."""
     config, schedule = found.config, found.config.schedule
-    mean, std = examples.statistics(training)
-    crops = Crops(training, config, mean, std)
     trainer = VocoderTrainer(config)
     step = found.checkpoints.last_step()
+    if schedule.has_initial_vocoder:
+        # The run folder has it, or what a training has made of it.
+        began_with = neural.load(found.path)
+        mean, std = began_with.mean, began_with.std
+        for name, network in trainer.networks.items():
+            network.set_weights(began_with.networks[name].get_weights())
+    else:
+        mean, std = examples.statistics(training)
+    crops = Crops(training, config, mean, std)
     if step:
         found.checkpoints.restore(trainer.checkpoint, step, whole=True)
         say(f"Resuming {found.path} at step {step}.")

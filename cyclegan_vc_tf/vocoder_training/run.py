@@ -3,7 +3,9 @@
 RUN/config.json             all settings
 RUN/flags.txt               all settings as a flag file
 RUN/recordings.json         hashes of training and held-out recordings
-RUN/vocoder.json, .npz      the vocoder as of the last checkpoint; see `vocoders.neural`
+RUN/vocoder.json, .npz      the vocoder as of the last checkpoint; see `vocoders.neural`. Before
+                            the first one, the vocoder that the training begins with, if any
+RUN/cycles.npy              spectra of --cycle_run; see `cycles`
 RUN/checkpoints/            ckpt-STEP.index and ckpt-STEP.data-…
 RUN/versions.json           versions of the software that trained the run, by step
 RUN/events.out.tfevents.*   event files for TensorBoard
@@ -21,6 +23,8 @@ from cyclegan_vc_tf.runs.checkpoints import Checkpoints
 from cyclegan_vc_tf.runs.versions import Versions
 from cyclegan_vc_tf.system import files
 from cyclegan_vc_tf.system.errors import InputError, join_names
+from cyclegan_vc_tf.vocoders import neural
+from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 RECORDINGS = "recordings.json"
 
@@ -55,19 +59,24 @@ class VocoderRun:
         return files.locked(self.path / run_files.LOCK, wait=False)
 
 
-def create_run(path: Path, config: VocoderRunConfig, hashes: Hashes) -> VocoderRun:
+def create_run(
+    path: Path, config: VocoderRunConfig, hashes: Hashes, initial: NeuralVocoder | None
+) -> VocoderRun:
     """Create a run folder, completely or not at all.
 
     Args:
         path: Path of the run folder.
         config: Settings of the run.
         hashes: Hashes of the recordings.
+        initial: Vocoder that the training begins with; None for random weights.
 
     Raises:
         InputError: `path` exists and is not an empty folder, or another process creates it.
     """
     with run_files.creating(path) as partial:
         files.write_json(partial / RECORDINGS, hashes)
+        if initial is not None:
+            neural.save(partial, initial)
         run_files.write_config(partial, path, config)
     return VocoderRun(path, config)
 

@@ -14,19 +14,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.models import stack
 from cyclegan_vc_tf.models.torch_weights import addresses
 from cyclegan_vc_tf.system import array_archives, device, files
 from cyclegan_vc_tf.system.errors import InputError
-from cyclegan_vc_tf.vocoders import conditioning, source_filter
+from cyclegan_vc_tf.vocoders import conditioning, source_filter, vocoder_folders
 from cyclegan_vc_tf.vocoders.source_filter_vocoder import SourceFilterVocoder
-from cyclegan_vc_tf.vocoders.vocoder_folders import SETTINGS, WEIGHTS
-
-FORMAT = 1
-"""Format number of the files; it rises when their content changes."""
+from cyclegan_vc_tf.vocoders.vocoder_folders import FORMAT, SETTINGS, WEIGHTS
 
 
 def build_networks(
@@ -123,11 +119,7 @@ def load(folder: Path) -> NeuralVocoder:
             "python -m cyclegan_vc_tf train_vocoder"
         )
     try:
-        description = files.read_json(folder / SETTINGS)
-        if description["format"] != FORMAT:
-            raise ValueError(f"it has format {description['format']!r:.20}; expected {FORMAT}")
-        features = settings.from_dict(FeatureConfig, description["features"])
-        config = settings.from_dict(VocoderNetworkConfig, description["network"])
+        features, config = vocoder_folders.read_settings(folder)
         with array_archives.open_arrays(folder / WEIGHTS) as stored:
             arrays = dict(stored)
         _check_shapes(features, config, arrays)

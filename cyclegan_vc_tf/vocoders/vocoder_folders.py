@@ -4,10 +4,14 @@ from pathlib import Path
 
 from cyclegan_vc_tf.config import settings
 from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.system import files, packaged_models
 from cyclegan_vc_tf.system.errors import InputError
 
 SETTINGS, WEIGHTS = "vocoder.json", "vocoder.npz"
+
+FORMAT = 1
+"""Format number of the files; it rises when their content changes."""
 
 MODELS_DIR = Path(__file__).parent / "models"
 
@@ -29,8 +33,6 @@ def find(text: str) -> Path:
     Raises:
         InputError: The package has no vocoder with this name.
     """
-    if not text.startswith(packaged_models.PREFIX):
-        return Path(text)
     return packaged_models.find(MODELS_DIR, text, "vocoder")
 
 
@@ -39,13 +41,28 @@ def holds_vocoder(folder: Path) -> bool:
     return (folder / SETTINGS).is_file() and (folder / WEIGHTS).is_file()
 
 
+def read_settings(folder: Path) -> tuple[FeatureConfig, VocoderNetworkConfig]:
+    """Read the settings of a vocoder: its features, and the sizes of its networks.
+
+    Raises:
+        InputError: This version does not know a setting. Other damage raises one of
+            `files.DAMAGE_ERRORS`.
+    """
+    description = files.read_json(folder / SETTINGS)
+    if description["format"] != FORMAT:
+        raise ValueError(f"it has format {description['format']!r:.20}; expected {FORMAT}")
+    return (
+        settings.from_dict(FeatureConfig, description["features"]),
+        settings.from_dict(VocoderNetworkConfig, description["network"]),
+    )
+
+
 def fits(folder: Path, config: FeatureConfig) -> bool:
     """Return whether a folder holds a vocoder of the features of an analysis."""
     if not holds_vocoder(folder):
         return False
     try:
-        data = files.read_json(folder / SETTINGS)["features"]
-        return not list_differences(settings.from_dict(FeatureConfig, data), config)
+        return not list_differences(read_settings(folder)[0], config)
     except (InputError, *files.DAMAGE_ERRORS):
         return False
 
