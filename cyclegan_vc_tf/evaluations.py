@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclegan_vc_tf.api import find_run
 from cyclegan_vc_tf.config import overrides, settings
+from cyclegan_vc_tf.config.commands import OWN_VOCODER
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.system import startup
@@ -27,6 +28,7 @@ def evaluate(
     held_out_target_dir: str | Path = "",
     enrolment_source_dir: str | Path = "",
     enrolment_target_dir: str | Path = "",
+    vocoder: str | Path = OWN_VOCODER,
     adapt_source: bool = False,
     examples: int = 3,
     output: str | Path = "",
@@ -45,18 +47,20 @@ def evaluate(
         enrolment_source_dir: Folder of recordings that define speaker A's voice for similarities;
             by default the run's training recordings, or without any the held-out recordings.
         enrolment_target_dir: Folder of recordings that define speaker B's voice.
+        vocoder: Vocoder to convert with, as in `VocoderConfig.vocoder`; "own" is the run's.
         adapt_source: Adapt each direction to the voice of its source recordings, as
             `VoiceConverter.convert` does.
         examples: Recordings per direction that can be seen and heard in the report.
         output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
-            recordings `evaluation/RUN/step-STEP` in the current folder.
+            recordings or another vocoder `evaluation/RUN/step-STEP` in the current folder.
         **metrics_settings: Changes of `MetricsConfig`, such as `transcripts="transcripts.tsv"`.
 
     Returns:
         Metrics by direction, system and name; metrics that were not measured, each with a reason.
 
     Raises:
-        InputError: The run has nothing held out, or a recording, a model or a setting is wrong.
+        InputError: The run has nothing held out, the vocoder does not fit it, or a recording, a
+            model or a setting is wrong.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -74,11 +78,13 @@ def evaluate(
     metrics: MetricsConfig = overrides.override(opened.config.metrics, metrics_settings)
     held_out = _by_speaker(held_out_source_dir, held_out_target_dir)
     enrolment = _by_speaker(enrolment_source_dir, enrolment_target_dir)
+    is_own_vocoder = str(vocoder) == OWN_VOCODER
+    changed = {} if is_own_vocoder else {"vocoder": str(vocoder)}
     evaluation = evaluator.evaluate(
         opened, opened.pick(str(step)), metrics, examples, held_out, enrolment,
-        adapt_source=adapt_source,
+        vocoder=overrides.override(opened.config.vocoder, changed), adapt_source=adapt_source,
     )  # fmt: skip
-    own = not any([*held_out.values(), *enrolment.values()])
+    own = is_own_vocoder and not any([*held_out.values(), *enrolment.values()])
     folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(evaluation, folder / "metrics.json")
@@ -87,17 +93,17 @@ def evaluate(
     return evaluation
 
 
-def evaluation_folder(run: str | Path, step: int, own_recordings: bool) -> Path:
+def evaluation_folder(run: str | Path, step: int, own: bool) -> Path:
     """Return the folder where an evaluation of a run writes its report by default.
 
     Args:
         run: Path of the run folder, or "pretrained:NAME".
         step: Step of the checkpoint.
-        own_recordings: Whether no folder of recordings was given.
+        own: Whether recordings and vocoder are the run's own.
     """
     run_dir = find_run(run)
     # A published run's folder may be read-only, and a model card has the run's own recordings.
-    folder = run_dir / "evaluation" if own_recordings else Path("evaluation") / run_dir.name
+    folder = run_dir / "evaluation" if own else Path("evaluation") / run_dir.name
     return folder / f"step-{step}"
 
 

@@ -10,6 +10,9 @@ RUN_DIR_HELP = (
     "Run folder of a training, folder of a published run, or pretrained:NAME for a model that "
     "comes with the package."
 )
+OWN_VOCODER = "own"
+"""Vocoder of an evaluation that is the run's."""
+
 STEP_HELP = "Step of the checkpoint: a number, last, or best for a training with --evaluate_every."
 
 
@@ -105,12 +108,19 @@ class EvaluateConfig:
         is_path=True,
         allows_url=True,
     )
+    vocoder: str = setting(
+        OWN_VOCODER,
+        "Vocoder to convert with: griffin_lim, melgan, the folder of a trained vocoder or "
+        "pretrained:NAME; own is the run's.",
+        choices=(OWN_VOCODER, "griffin_lim", "melgan"),
+        or_folder=True,
+    )
     adapt_source: bool = adapt_source_setting("the source recordings of each direction")
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
         "",
         "Folder of the report; by default RUN/evaluation/step-STEP, and with folders of "
-        "recordings evaluation/RUN/step-STEP in the working folder.",
+        "recordings or another vocoder evaluation/RUN/step-STEP in the working folder.",
         is_path=True,
     )
     json: str = setting("", "File to write the metrics to as JSON.", is_path=True)

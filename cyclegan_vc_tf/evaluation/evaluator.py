@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cyclegan_vc_tf.config.directions import Direction
-from cyclegan_vc_tf.config.run import MetricsConfig
+from cyclegan_vc_tf.config.run import MetricsConfig, VocoderConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation import evaluation_sets, neural_metrics
 from cyclegan_vc_tf.evaluation.metric_info import METRIC_INFO, format_value
@@ -213,6 +213,7 @@ def evaluate(
     held_out_dirs: Mapping[str, str] | None = None,
     enrolment_dirs: Mapping[str, str] | None = None,
     *,
+    vocoder: VocoderConfig | None = None,
     adapt_source: bool = False,
 ) -> Evaluation:
     """Evaluate a checkpoint of a run, with a progress bar.
@@ -226,14 +227,18 @@ def evaluate(
             own held-out recordings are used.
         enrolment_dirs: Folders of recordings that define the speakers' voices for similarities; by
             default the run's training recordings are used.
+        vocoder: Settings of the vocoder; by default those of the run.
         adapt_source: Whether each direction is adapted to the voice of its source recordings.
 
     Raises:
-        InputError: As `Evaluator` says, or the run has no such checkpoint or generator.
+        InputError: As `Evaluator` says, the run has no such checkpoint or generator, or the vocoder
+            does not fit it.
     """
     evaluator = Evaluator(run, config, held_out_dirs, enrolment_dirs, adapt_source=adapt_source)
     converters = {
-        direction: Converter.for_run(run, direction, run.load_generator(direction, step)[0])
+        direction: Converter.for_run(
+            run, direction, run.load_generator(direction, step)[0], vocoder
+        )
         for direction in Direction
     }
     total = len(Direction) * len(SYSTEMS)

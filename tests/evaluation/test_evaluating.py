@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 from conftest import run_here, steps_without_graph
 
+import cyclegan_vc_tf as vc
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.run import MetricsConfig
+from cyclegan_vc_tf.config.vocoder_training import VocoderNetworkConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation import evaluation_sets, evaluator, neural_metrics, report
 from cyclegan_vc_tf.evaluation.scoring import METRICS, SYSTEMS, Scorer
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.system.errors import InputError
+from cyclegan_vc_tf.vocoders import neural
+from cyclegan_vc_tf.vocoders.conditioning import count_values
+from cyclegan_vc_tf.vocoders.neural import NeuralVocoder
 
 FORMULAS = ("mcd_db", "voicing_error", "msd_db", "global_variance_ratio")
 NEURAL = ("speaker_similarity", "source_similarity", "dnsmos", "word_error_rate")
@@ -103,6 +108,8 @@ def test_the_command_writes_a_page_a_table_and_numbers(run_dir: Path, tmp_path: 
         (["--whisper_model=nowhere", "--transcripts=x"], "has no model.bin"),
         (["--reference_dir=nowhere"], "nowhere/A does not exist"),
         (["--step=7"], "has no checkpoint of step 7; expected one of [2]"),
+        (["--vocoder=melgan"], "--vocoder and its settings cannot be given"),
+        (["--vocoder=pretrained:vocoder-demo"], "--spectra is log_mel there and mel_cepstra in"),
     ],
 )
 def test_impossible_evaluations_are_refused_in_a_line(
@@ -111,6 +118,38 @@ def test_impossible_evaluations_are_refused_in_a_line(
     done = run_here("evaluate", f"--run_dir={run_dir}", *flags)
     assert done.returncode == 2
     assert expected in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def vocoder(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained vocoder of the run's features."""
+    folder = tmp_path_factory.mktemp("vocoder")
+    features = run_folder.open_run(run_dir).config.features
+    sizes = VocoderNetworkConfig(channels=4, blocks=1, synthesis_frames=1)
+    count = count_values(features)
+    mean, std = np.zeros(count, np.float32), np.ones(count, np.float32)
+    networks = neural.build_networks(features, sizes, seed=0)
+    neural.save(folder, NeuralVocoder(features, sizes, networks, mean, std))
+    return folder
+
+
+def test_conversions_of_another_vocoder_are_evaluated(
+    run_dir: Path, vocoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what the converter makes with it; the run's own report stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    evaluation = vc.evaluate(run_dir, vocoder=vocoder, examples=1)
+    assert (tmp_path / f"evaluation/{run_dir.name}/step-2/report.html").is_file()
+    voices = vc.load(run_dir, vocoder=vocoder)
+    for direction, examples in evaluation.examples.items():
+        (example,) = examples.values()
+        expected = voices.convert(example["source"], voices.sample_rate_hz, direction)
+        np.testing.assert_allclose(example["converted"], expected, atol=1e-6)
+        own = vc.load(run_dir).convert(example["source"], voices.sample_rate_hz, direction)
+        assert np.abs(example["converted"] - own).max() > 1e-3
+    done = run_here("evaluate", f"--run_dir={run_dir}", f"--vocoder={vocoder}", "--examples=0")
+    assert done.returncode == 0, done.stderr
+    assert f"Report: evaluation/{run_dir.name}/step-2/report.html" in done.stdout
 
 
 @pytest.fixture
