@@ -59,6 +59,13 @@ class StreamConfig:
         minimum=0.1,
         maximum=3600.0,
     )
+    adapt_after_s: float = setting(
+        0.0,
+        "Duration of speech, in seconds, after which the conversion adapts to the voice that "
+        "speaks, where the model was trained with another voice; 10 is enough. 0 means never.",
+        minimum=0.0,
+        maximum=60.0,
+    )
 
     def validate(self) -> None:
         """Refuse numbers of frames that a generator cannot halve twice.

@@ -6,11 +6,11 @@ from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.features import normalization
-from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.log_mel import MelFeatures
 from cyclegan_vc_tf.features.mel_windows import StreamingMelAnalyser
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.streaming.pipeline import BlockVocoder
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 
 
@@ -24,7 +24,7 @@ class MelPipeline:
         target: Statistics of the target speaker.
         config: Settings of the analysis.
         stream: Sizes of blocks and windows.
-        adaptation: Map of another voice's spectra to the source speaker's; None without one.
+        adaptation: Map of another voice's spectra to the source speaker's.
 
     Attributes:
         block_samples: Number of samples of a block.
@@ -40,11 +40,10 @@ class MelPipeline:
         target: Statistics,
         config: FeatureConfig,
         stream: StreamConfig,
-        *,
-        adaptation: Adaptation | None = None,
+        adaptation: StreamAdaptation,
     ) -> None:
         self.source, self.target = source, target
-        self._adaptation = adaptation
+        self.adaptation = adaptation
         self._generator, self._vocoder = generator, vocoder
         self._analyser = StreamingMelAnalyser(config, stream.block_frames)
         self.block_samples = stream.block_frames * config.hop_samples
@@ -69,12 +68,9 @@ class MelPipeline:
         Raises:
             AudioError: The generator's output has NaN or infinite values.
         """
-        spectra, gain = self._analyser.push(samples), 1.0
-        if self._adaptation is not None:
-            spectra = self._adaptation.apply(MelFeatures(spectra)).spectra
-            gain = self._adaptation.gain
+        spectra = self.adaptation.apply(MelFeatures(self._analyser.push(samples))).spectra
         generated = self._generator.push(normalization.normalize(spectra, self.source))
         if not np.isfinite(generated).all():
             raise AudioError("came out with NaN or infinite values; the model is not usable")
         converted = self._vocoder.push(normalization.denormalize(generated, self.target))
-        return converted / np.float32(gain)
+        return self.adaptation.restore_level(converted).astype(np.float32)

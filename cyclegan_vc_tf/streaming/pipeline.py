@@ -4,6 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation
+
 
 class BlockVocoder(Protocol):
     """Vocoder of a stream of log-mel spectra.
@@ -28,11 +30,13 @@ class Pipeline(Protocol):
         block_samples: Largest number of samples of a block.
         lookahead_samples: Samples that the output stays behind the input, at the end of a block.
         shift_samples: Samples of the output before the conversion of the first input sample.
+        adaptation: Map of another voice's features to the source speaker's.
     """
 
     block_samples: int
     lookahead_samples: int
     shift_samples: int
+    adaptation: StreamAdaptation
 
     @property
     def needed_samples(self) -> int:

@@ -12,6 +12,7 @@ from cyclegan_vc_tf.streaming import norm_statistics
 from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
 from cyclegan_vc_tf.streaming.pipeline import BlockVocoder, Pipeline
 from cyclegan_vc_tf.streaming.source_filter_stream import SourceFilterStream
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
@@ -74,21 +75,20 @@ def for_run(
     source, target = (run.statistics[each] for each in (direction.source, direction.target))
 
     def make() -> Pipeline:
+        adapts = StreamAdaptation(adaptation, source, features, config.adapt_after_s)
         if block_vocoder:
             block_vocoder.reset()
-            return MelPipeline(
-                windows, block_vocoder, source, target, features, config, adaptation=adaptation
-            )
+            return MelPipeline(windows, block_vocoder, source, target, features, config, adapts)
         return WorldPipeline(
             windows,
             source,
             target,
             features,
             config,
+            adapts,
             limit_power=vocoder.limit_power,
             convert_f0=convert_f0,
             semitones=semitones,
-            adaptation=adaptation,
         )
 
     # First calls take up to a second: TensorFlow optimizes its graph, libraries are loaded.

@@ -82,6 +82,11 @@ class Stream:
         self._ready = np.zeros(late, np.float32)
         self._unheard = shift
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the stream will adapt to the voice that speaks, and has not heard enough yet."""
+        return self._pipeline is not None and self._pipeline.adaptation.is_listening
+
     @classmethod
     def for_run(
         cls,

@@ -6,10 +6,10 @@ from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.features import normalization, world
-from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.features.world_windows import StreamingAnalyser
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation
 from cyclegan_vc_tf.streaming.window_generator import WindowGenerator
 from cyclegan_vc_tf.vocoders.world_stream import StreamingSynthesizer
 
@@ -23,10 +23,10 @@ class WorldPipeline:
         target: Statistics of the target speaker.
         config: Settings of the analysis.
         stream: Sizes of blocks and windows.
+        adaptation: Map of another voice's features to the source speaker's.
         limit_power: Whether converted frames are no louder than their source.
         convert_f0: Whether F0 is mapped to the target speaker's range.
         semitones: Shift of F0 after that, in semitones.
-        adaptation: Map of another voice's features to the source speaker's; None without one.
 
     Attributes:
         block_samples: Largest number of samples of a block.
@@ -41,14 +41,14 @@ class WorldPipeline:
         target: Statistics,
         config: FeatureConfig,
         stream: StreamConfig,
+        adaptation: StreamAdaptation,
         *,
         limit_power: bool,
         convert_f0: bool = True,
         semitones: float = 0.0,
-        adaptation: Adaptation | None = None,
     ) -> None:
         self.source, self.target, self.config = source, target, config
-        self._adaptation = adaptation
+        self.adaptation = adaptation
         self._generator, self._limit_power = generator, limit_power
         self._convert_f0, self._ratio = convert_f0, 2.0 ** (semitones / 12.0)
         self.lookahead_samples = round(stream.analysis_lookahead_ms * config.sample_rate_hz / 1000)
@@ -83,7 +83,7 @@ class WorldPipeline:
             AudioError: The generator's output has NaN or infinite values.
         """
         features = self._analyser.push(samples)
-        adapted = features if self._adaptation is None else self._adaptation.apply(features)
+        adapted = self.adaptation.apply(features)
         generated = self._generator.push(normalization.normalize(adapted.spectra, self.source))
         if not np.isfinite(generated).all():
             raise AudioError("came out with NaN or infinite values; the model is not usable")
@@ -98,8 +98,7 @@ class WorldPipeline:
         if self._convert_f0:
             f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
         converted = self._synthesizer.push(f0_hz * self._ratio, power, aperiodicity)
-        gain = 1.0 if self._adaptation is None else self._adaptation.gain
-        return (converted / gain).astype(np.float32)
+        return self.adaptation.restore_level(converted).astype(np.float32)
 
     def _find_silence(self, features: WorldFeatures) -> np.ndarray:
         """Return which frames are digitally silent, (frames,)."""

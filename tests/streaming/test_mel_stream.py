@@ -20,6 +20,7 @@ from cyclegan_vc_tf.features.mel_windows import StreamingMelAnalyser
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming.mel_pipeline import MelPipeline
 from cyclegan_vc_tf.streaming.stream import Stream
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation
 from cyclegan_vc_tf.streaming.window_vocoder import WindowVocoder
 from cyclegan_vc_tf.system.errors import InputError
 from cyclegan_vc_tf.vocoders import melgan, selection
@@ -106,7 +107,8 @@ def copy_stream(
     vocoder = WindowVocoder(generator, context, BLOCK, FEATURES.hop_samples)
     pipeline = MelPipeline(
         Later(lookahead_frames),  # type: ignore[arg-type]
-        vocoder, SPEAKER, SPEAKER, FEATURES, config, adaptation=adaptation,
+        vocoder, SPEAKER, SPEAKER, FEATURES, config,
+        StreamAdaptation(adaptation, SPEAKER, FEATURES),
     )  # fmt: skip
     return Stream(pipeline, FEATURES.sample_rate_hz)
 

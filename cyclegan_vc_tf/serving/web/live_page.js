@@ -22,6 +22,8 @@ const SENTENCES = {
   running: "Converting. Speak.",
   runningNorms:
     "Converting. Speak. The run has no statistics of its norms; they adapt in the first seconds.",
+  listening: "Converting. Speak: the conversion will adapt to your voice.",
+  adapted: "Converting, adapted to your voice.",
   stopped: "Stopped.",
 };
 
@@ -45,9 +47,15 @@ function showLevel(name, peak) {
 }
 
 class Conversion {
-  constructor([run, direction, vocoder, f0, semitones, rate, bufferMs, echo]) {
+  constructor([run, direction, vocoder, f0, semitones, adapt, rate, bufferMs, echo]) {
     this.choices = {
-      run, direction, vocoder: vocoder ?? "", f0, semitones: semitones ?? 0, rate_hz: rate,
+      run,
+      direction,
+      vocoder: vocoder ?? "",
+      f0,
+      semitones: semitones ?? 0,
+      adapt: Boolean(adapt),
+      rate_hz: rate,
     };
     this.bufferS = bufferMs / 1000;
     this.echo = echo;
@@ -137,7 +145,10 @@ class Conversion {
     if (this.isEnded) return;
     if (message.kind === "started") {
       this.player.port.postMessage({ kind: "started", delaySamples: message.delay_samples });
-      say(message.running_norms ? SENTENCES.runningNorms : SENTENCES.running, "done");
+      const about = message.running_norms ? "runningNorms" : "running";
+      say(SENTENCES[message.is_listening ? "listening" : about], "done");
+    } else if (message.kind === "adapted") {
+      say(SENTENCES.adapted, "done");
     } else if (message.kind === "report") {
       this.report(message);
     } else if (message.kind === "ended") {

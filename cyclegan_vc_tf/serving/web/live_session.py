@@ -46,7 +46,7 @@ class Report:
     """Message of a session to its user.
 
     Attributes:
-        kind: "started", "report" or "ended".
+        kind: "started", "adapted", "report" or "ended".
         values: Values by name.
     """
 
@@ -140,6 +140,7 @@ class LiveSession:
                     "rate_hz": stream.sample_rate_hz,
                     "delay_samples": stream.delay_samples,
                     "running_norms": stream.running_norms,
+                    "is_listening": stream.is_listening,
                 },
             )
         )
@@ -152,11 +153,13 @@ class LiveSession:
                     f"A live conversion lasts at most {self._max_seconds:g} s "
                     "(--max_live_seconds); start again."
                 )
-            push_s = time.perf_counter()
+            was_listening, push_s = stream.is_listening, time.perf_counter()
             converted = stream.push(chunk.samples)
             self._busy_s += time.perf_counter() - push_s
             self._converted += len(converted)
             self._deliver(Chunk(chunk.position, converted))
+            if was_listening and not stream.is_listening:
+                self._deliver(Report("adapted", {}))
             if (now_s := time.monotonic()) - report_s >= REPORT_EVERY_S:
                 report_s = now_s
                 self._deliver(Report("report", self._counts()))

@@ -1,7 +1,8 @@
 """Connection of a live conversion between browser and server: a WebSocket and its scripts.
 
 Browser to server: one text with the choices, then binary frames of samples.
-Server to browser: texts ("started", "report", "ended" with a reason), and binary frames.
+Server to browser: texts ("started", "adapted", "report", "ended" with a reason), and binary
+frames.
 A binary frame is a 32-bit unsigned position in samples and 32-bit floats, all little-endian. A
 converted frame has the position of the frame that it was made from.
 """
@@ -39,6 +40,9 @@ MAX_SAMPLES = 16_384
 
 MAX_UNSENT = 256
 """Largest number of frames that wait to be sent; further samples are left out."""
+
+ADAPT_AFTER_S = 10.0
+"""Duration of speech after which a conversion adapts to a voice, in seconds."""
 
 MAX_CHOICE_S = 30.0
 """Time that a browser has to send its choices, in seconds."""
@@ -171,7 +175,9 @@ def _parse(text: str) -> dict[str, Any]:
     Raises:
         InputError: The text has another form.
     """
-    expected = "expected run, direction, vocoder, f0, semitones and rate_hz; load the page again"
+    expected = (
+        "expected run, direction, vocoder, f0, semitones, adapt and rate_hz; load the page again"
+    )
     if len(text) > MAX_TEXT:
         raise InputError(f"received choices of {len(text)} characters; {expected}")
     try:
@@ -182,6 +188,7 @@ def _parse(text: str) -> dict[str, Any]:
             "vocoder": str(values["vocoder"]),
             "f0": str(values["f0"]),
             "semitones": float(values["semitones"]),
+            "adapt": bool(values["adapt"]),
             "rate_hz": int(values["rate_hz"]),
         }
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
@@ -206,6 +213,7 @@ def _open_stream(services: Services, choices: dict[str, Any]) -> Stream:
         choices["rate_hz"],
         f0=choices["f0"],
         semitones=choices["semitones"],
+        adapt_after_s=ADAPT_AFTER_S if choices["adapt"] else 0.0,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from cyclegan_vc_tf.serving.web import live_markup, run_list, vocoder_choices
+from cyclegan_vc_tf.serving.web import live_markup, live_socket, run_list, vocoder_choices
 from cyclegan_vc_tf.serving.web.convert_tab import pitch_controls
 from cyclegan_vc_tf.serving.web.services import Services, show_errors
 
@@ -41,6 +41,12 @@ class LiveTab:
         self.direction = gr.Radio(label="Direction", choices=[], elem_id="live-direction")
         self.vocoder = gr.Dropdown(label="Vocoder", choices=[], elem_id="live-vocoder")
         self.pitch, self.f0, self.semitones = pitch_controls("live")
+        self.adapt = gr.Checkbox(
+            label="Adapt to my voice",
+            info="For somebody else than the voice was trained with: after "
+            f"{live_socket.ADAPT_AFTER_S:g} seconds of speech",
+            elem_id="live-adapt",
+        )
         with gr.Accordion("More", open=False):
             self.buffer = gr.Slider(
                 label="Buffer, ms",
@@ -75,8 +81,8 @@ class LiveTab:
             **private,
         )
         choices = [
-            self.run, self.direction, self.vocoder, self.f0, self.semitones, self.rate, self.buffer,
-            self.echo,
+            self.run, self.direction, self.vocoder, self.f0, self.semitones, self.adapt, self.rate,
+            self.buffer, self.echo,
         ]  # fmt: skip
         self.start.click(None, choices, None, js=START_SCRIPT, **private)
         self.stop.click(None, None, None, js=STOP_SCRIPT, **private)

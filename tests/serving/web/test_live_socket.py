@@ -35,7 +35,7 @@ DEMO = vc.demo_corpus_dir() / "held_out" / "heart" / "089.flac"
 
 CHOICES = {
     "run": "pretrained:vc1-demo", "direction": "A2B", "vocoder": "world_limited", "f0": "convert",
-    "semitones": 0, "rate_hz": 16_000,
+    "semitones": 0, "adapt": False, "rate_hz": 16_000,
 }  # fmt: skip
 
 WAIT_S = 300.0
@@ -46,6 +46,7 @@ class Echo:
 
     block_samples = needed_samples = 64
     lookahead_samples = shift_samples = 0
+    adaptation = SimpleNamespace(is_listening=False)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Return a block."""
@@ -142,6 +143,7 @@ def test_frames_are_converted_as_by_a_stream(client: TestClient, rate_hz: int) -
     stream = vc.load("pretrained:vc1-demo").stream("B2A", rate_hz, semitones=2)
     assert started["delay_samples"] == stream.delay_samples
     assert started["rate_hz"] == rate_hz and not started["running_norms"]
+    assert not started["is_listening"]
     expected = np.concatenate([stream.push(chunk) for chunk in chunks])
     np.testing.assert_array_equal(np.concatenate(found), expected)
     assert np.abs(expected).max() > 0.01
@@ -163,6 +165,27 @@ def test_a_run_of_log_mel_spectra_takes_a_vocoder_that_was_trained_here(
     np.testing.assert_array_equal(found, expected)
     reason = refusal(client, json.dumps({**CHOICES, "run": "mel", "vocoder": "griffin_lim"}))
     assert "needs whole recordings" in reason
+
+
+def test_a_conversion_adapts_where_that_was_chosen(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames are those of a stream that listens as long; a text says when it has adapted."""
+    monkeypatch.setattr(live_socket, "ADAPT_AFTER_S", 1.0)
+    chunks = np.array_split(audio_files.read(DEMO)[0][: 3 * 16_000], 30)
+    with connect(client) as connection:
+        connection.send_json({**CHOICES, "direction": "B2A", "adapt": True})
+        assert hear(connection, "started")["is_listening"]
+        found, texts = [], []
+        for chunk in chunks:
+            connection.send_bytes(live_socket.encode(Chunk(0, chunk)))
+            while not (message := connection.receive()).get("bytes"):
+                texts.append(json.loads(message["text"])["kind"])
+            found.append(live_socket.decode(message["bytes"]).samples)
+    assert texts.count("adapted") == 1
+    stream = vc.load("pretrained:vc1-demo").stream("B2A", 16_000, adapt_after_s=1.0)
+    expected = np.concatenate([stream.push(chunk) for chunk in chunks])
+    np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
 @pytest.mark.parametrize(

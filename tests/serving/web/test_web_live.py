@@ -194,6 +194,27 @@ def test_what_is_played_is_the_conversion_of_what_was_spoken(speaker: Speaker) -
     assert matching_windows(heard, spoken)[1] < found / 10
 
 
+def test_the_conversion_adapts_to_the_voice_that_speaks(speaker: Speaker) -> None:
+    """The microphone's voice is not the one that B to A was trained with."""
+    page = speaker.page
+    page.locator("#live-direction").get_by_text("B to A").click()
+    page.locator("#live-adapt input").check()
+    page.click("#live-start")
+    speaker.see("#live-state", "Converting. Speak: the conversion will adapt to your voice.")
+    speaker.see("#live-state", "Converting, adapted to your voice.")
+    speaker.wait_for_frames(live_socket.ADAPT_AFTER_S + 2)
+    page.click("#live-stop")
+    speaker.see("#live-state", "Stopped.")
+    sent = {chunk.position: chunk.samples for chunk in map(live_socket.decode, speaker.sent)}
+    received = [live_socket.decode(frame) for frame in speaker.received]
+    voices = vc.load("pretrained:vc1-demo")
+    converted = np.concatenate([chunk.samples for chunk in received])
+    for after_s, is_equal in ((live_socket.ADAPT_AFTER_S, True), (0.0, False)):
+        stream = voices.stream("B2A", RATE_HZ, adapt_after_s=after_s)
+        expected = np.concatenate([stream.push(sent[chunk.position]) for chunk in received])
+        assert np.allclose(converted, expected, atol=1e-4) == is_equal
+
+
 def test_a_run_of_log_mel_spectra_is_converted_by_a_trained_vocoder(
     browser: Browser, tmp_path: Path
 ) -> None:

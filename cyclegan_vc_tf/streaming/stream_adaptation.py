@@ -1,0 +1,127 @@
+"""Adaptation of a stream to the voice that speaks: by a map that is given, or that is found."""
+
+from collections import deque
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.features import adaptation, average
+from cyclegan_vc_tf.features.adaptation import Adaptation
+from cyclegan_vc_tf.features.frontend import Features
+from cyclegan_vc_tf.features.log_mel import MelFeatures
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.features.world import WorldFeatures
+
+GROUP_S = 0.5
+"""Duration of the groups of frames that are speech or not, in seconds."""
+
+SPEECH_SHARE = 0.3
+"""Least share of loud frames in a group of speech."""
+
+SPEECH_RANGE_DB = 25.0
+"""Distance of loud frames from the loudest twentieth of all frames, at most."""
+
+QUIETEST_DB = 40.0
+"""Distance of loud frames from the level of the training, at most: below it there is noise."""
+
+MAX_HEARD_S = 120.0
+"""Duration that is remembered while nobody speaks enough, in seconds."""
+
+Analysed = TypeVar("Analysed", WorldFeatures, MelFeatures)
+
+
+class StreamAdaptation:
+    """Map of the features of a stream to those of the speaker that a generator was trained with.
+
+    Args:
+        given: Map from the beginning on; None without one.
+        source: Statistics of the source speaker.
+        config: Settings of the analysis.
+        listen_s: Duration of speech in the stream from which a map is estimated, in seconds. It
+            takes the place of `given`; 0 means never.
+    """
+
+    def __init__(
+        self,
+        given: Adaptation | None,
+        source: Statistics,
+        config: FeatureConfig,
+        listen_s: float = 0.0,
+    ) -> None:
+        self._map, self._source, self._config = given, source, config
+        self._gain = 1.0 if given is None else given.gain
+        self._listener = _Listener(source, config, listen_s) if listen_s else None
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a map will be estimated from speech that is still to come."""
+        return self._listener is not None
+
+    @property
+    def current(self) -> Adaptation | None:
+        """The map at the moment."""
+        return self._map
+
+    def apply(self, features: Analysed) -> Analysed:
+        """Return the features of a block, mapped; they are listened to first."""
+        if self._listener is not None and (speech := self._listener.push(features)):
+            self._map = adaptation.estimate(speech, self._source, self._config)
+            self._listener = None
+        return features if self._map is None else self._map.apply(features)
+
+    def restore_level(self, samples: np.ndarray) -> np.ndarray:
+        """Return the samples of a block at the level of the stream.
+
+        Where the map has changed, the level goes to the new one during the block.
+        """
+        before, self._gain = self._gain, 1.0 if self._map is None else self._map.gain
+        if self._gain == before:
+            return samples / before
+        return samples / np.geomspace(before, self._gain, len(samples))
+
+
+class _Listener:
+    """Collects the features of a stream until there is enough speech among them."""
+
+    def __init__(self, source: Statistics, config: FeatureConfig, listen_s: float) -> None:
+        self._config = config
+        self._floor_db = average.level_dbfs(source, config) - QUIETEST_DB
+        self._group_frames = max(1, round(GROUP_S / config.hop_s))
+        self._needed = max(1, round(listen_s / (self._group_frames * config.hop_s)))
+        most = round(MAX_HEARD_S / (self._group_frames * config.hop_s))
+        self._groups: deque[tuple[list[Features], np.ndarray]] = deque(maxlen=self._needed + most)
+        self._blocks: list[Features] = []
+        self._levels_db = np.zeros(0)
+
+    def push(self, features: Features) -> list[Features]:
+        """Add the features of a block; return those of all speech if it is enough."""
+        if isinstance(features, WorldFeatures):
+            # It takes the most memory, and no map depends on it.
+            features = replace(features, aperiodicity=features.aperiodicity[:, :0])
+        self._blocks.append(features)
+        levels_db = frame_levels_dbfs(features.spectra, self._config)
+        self._levels_db = np.concatenate([self._levels_db, levels_db])
+        if len(self._levels_db) < self._group_frames:
+            return []
+        self._groups.append((self._blocks, self._levels_db))
+        self._blocks, self._levels_db = [], np.zeros(0)
+        loudest_db = np.percentile(np.concatenate([levels for _, levels in self._groups]), 95)
+        least_db = max(loudest_db - SPEECH_RANGE_DB, self._floor_db)
+        speech = [
+            blocks for blocks, levels in self._groups if np.mean(levels > least_db) >= SPEECH_SHARE
+        ]
+        return [each for blocks in speech for each in blocks] if len(speech) >= self._needed else []
+
+
+def frame_levels_dbfs(spectra: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Return the level of each frame, (frames,), in dB relative to full scale.
+
+    Args:
+        spectra: Spectra of either type, (frames, bins).
+        config: Settings of the analysis.
+    """
+    constant = np.zeros(spectra.shape[1])
+    frames = (Statistics(frame, constant, 0.0, 0.0) for frame in spectra)
+    return np.array([average.level_dbfs(frame, config) for frame in frames])

@@ -1,0 +1,155 @@
+"""Streams that adapt to the voice that speaks, against maps of the whole recording."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_runs import make_mel_run
+from test_stream import push_in_chunks
+
+import cyclegan_vc_tf as vc
+from cyclegan_vc_tf.audio import audio_files
+from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.live import StreamConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
+from cyclegan_vc_tf.features import adaptation, frontend
+from cyclegan_vc_tf.features.adaptation import Adaptation
+from cyclegan_vc_tf.features.log_mel import MelFeatures
+from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.runs import run_folder
+from cyclegan_vc_tf.runs.run_folder import RunFolder
+from cyclegan_vc_tf.streaming.stream import Stream
+from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation, frame_levels_dbfs
+
+RATE_HZ = 16_000
+MEL = FeatureConfig(spectra="log_mel")
+
+
+@pytest.fixture(scope="module")
+def run() -> RunFolder:
+    return run_folder.open_run(vc.api.find_run("pretrained:vc1-demo"))
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    """Sentences of a woman, who is not the voice that B2A was trained with."""
+    folder = vc.demo_corpus_dir() / "held_out" / "heart"
+    waves = [audio_files.read(path)[0] for path in sorted(folder.glob("*.flac"))[:2]]
+    return np.concatenate(waves).astype(np.float32)
+
+
+def found_map(stream: Stream) -> Adaptation:
+    assert stream._pipeline is not None
+    found = stream._pipeline.adaptation.current
+    assert found is not None and not stream.is_listening
+    return found
+
+
+def open_stream(run: RunFolder, adapt_after_s: float, **options: object) -> Stream:
+    config = StreamConfig(adapt_after_s=adapt_after_s)
+    return Stream.for_run(run, Direction.B2A, config=config, **options)  # type: ignore[arg-type]
+
+
+def test_the_map_is_that_of_the_recording(run: RunFolder, speech: np.ndarray) -> None:
+    """Estimated offline, from another analysis of the same seconds."""
+    stream = open_stream(run, 3.0)
+    assert stream.is_listening
+    stream.push(speech[: 6 * RATE_HZ])
+    found = found_map(stream)
+    analysed = [frontend.analyse(speech[: 4 * RATE_HZ], run.config.features)]
+    expected = adaptation.estimate(analysed, run.statistics["B"], run.config.features)
+    assert found.voice.log_f0_mean == pytest.approx(expected.voice.log_f0_mean, abs=0.05)
+    assert abs(found.voice.log_f0_mean - run.statistics["B"].log_f0_mean) > 0.3
+    # Means of a few seconds differ by what was said in them; the speakers' differ by more.
+    scale = run.statistics["B"].scale
+    moved = np.abs(found.offset / scale).mean()
+    assert np.abs((found.offset - expected.offset) / scale).mean() < 0.25 * moved
+    assert np.log(found.gain / expected.gain) == pytest.approx(0.0, abs=np.log(10) / 10)
+
+
+def test_until_then_nothing_changes_and_chunks_never_matter(
+    run: RunFolder, speech: np.ndarray
+) -> None:
+    speech = speech[: 5 * RATE_HZ]
+    plain = push_in_chunks(open_stream(run, 0.0), speech, 3000)
+    found = push_in_chunks(open_stream(run, 2.0), speech, 3000)
+    other = push_in_chunks(open_stream(run, 2.0), speech, 977)
+    np.testing.assert_array_equal(found, other)
+    different = np.flatnonzero(found != plain)
+    assert 2 * RATE_HZ < different[0] < 4 * RATE_HZ
+
+
+def test_silence_and_noise_are_no_speech(run: RunFolder, speech: np.ndarray) -> None:
+    """Long before the first word, and between the sentences."""
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(8 * RATE_HZ).astype(np.float32)
+    stream = open_stream(run, 3.0)
+    stream.push(noise)
+    stream.push(np.zeros(4 * RATE_HZ, np.float32))
+    assert stream.is_listening
+    stream.push(speech[: 6 * RATE_HZ])
+    after = found_map(stream)
+    alone = open_stream(run, 3.0)
+    alone.push(speech[: 6 * RATE_HZ])
+    expected = found_map(alone)
+    scale = run.statistics["B"].scale
+    assert np.abs((after.offset - expected.offset) / scale).mean() < 0.1
+    assert after.voice.log_f0_mean == pytest.approx(expected.voice.log_f0_mean, abs=0.02)
+
+
+def test_a_given_map_holds_until_the_voice_is_heard(run: RunFolder, speech: np.ndarray) -> None:
+    speaker = run.statistics["B"]
+    given = Adaptation(np.eye(24), np.zeros(24), 1.0, speaker, speaker)
+    stream = open_stream(run, 3.0, adaptation=given)
+    stream.push(speech[:RATE_HZ])
+    assert stream._pipeline is not None and stream._pipeline.adaptation.current is given
+    stream.push(speech[RATE_HZ : 6 * RATE_HZ])
+    assert found_map(stream) is not given
+
+
+def test_log_mel_spectra_are_adapted_too(tmp_path: Path, speech: np.ndarray) -> None:
+    run = make_mel_run(tmp_path / "mel", MEL)
+    stream = open_stream(run, 2.0, vocoder=VocoderConfig(vocoder="pretrained:vocoder-demo"))
+    stream.push(speech[: 5 * RATE_HZ])
+    found = found_map(stream)
+    mean = frontend.analyse(speech[: 3 * RATE_HZ], MEL).spectra.mean(axis=0)
+    # Nearly the whole way, and without a stretch: two seconds count as much as the prior.
+    np.testing.assert_allclose(found.offset, 0.5 * (-2.0 - mean), atol=0.25)
+
+
+def test_the_level_changes_during_a_block_and_not_at_its_edge() -> None:
+    speaker = Statistics(np.zeros(80), np.ones(80), 5.0, 0.1)
+    quiet = Adaptation(np.eye(80), np.zeros(80), 0.25, speaker, speaker)
+    stream = StreamAdaptation(None, speaker, MEL)
+    ones = np.ones(400)
+    np.testing.assert_array_equal(stream.restore_level(ones), ones)
+    stream._map = quiet
+    ramp = stream.restore_level(ones)
+    np.testing.assert_allclose(ramp[[0, -1]], [1.0, 4.0])
+    # Equal steps in dB.
+    np.testing.assert_allclose(np.diff(np.log(ramp)), np.log(4) / 399, rtol=1e-6)
+    np.testing.assert_array_equal(stream.restore_level(ones), 4 * ones)
+
+
+@pytest.mark.parametrize("config", [FeatureConfig(f0_method="dio"), MEL])
+def test_the_level_of_white_noise_is_its_mean_square(config: FeatureConfig) -> None:
+    """-20 dB for a root mean square of 0.1. The mean of a logarithm lies up to 2.5 dB lower."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32)
+    spectra = frontend.analyse(noise, config).spectra
+    levels = frame_levels_dbfs(spectra, config)
+    assert levels.shape == (len(spectra),)
+    assert -23.0 < np.median(levels) < -19.0
+    louder = frame_levels_dbfs(frontend.analyse(10 * noise, config).spectra, config)
+    assert np.median(louder - levels) == pytest.approx(20.0, abs=0.2)
+
+
+def test_memory_is_bounded_while_nobody_speaks() -> None:
+    """Of five silent minutes, two are kept, and as long as the speech that is waited for."""
+    speaker = Statistics(np.full(80, -2.0), np.ones(80), 5.0, 0.1)
+    stream = StreamAdaptation(None, speaker, MEL, listen_s=10.0)
+    silence = MelFeatures(np.full((4, 80), -5.0, np.float32))
+    for _ in range(round(300 / (4 * MEL.hop_s))):
+        stream.apply(silence)
+    assert stream.is_listening and stream._listener is not None
+    frames = sum(len(levels) for _, levels in stream._listener._groups)
+    assert frames * MEL.hop_s == pytest.approx(130, abs=5)
