@@ -4,9 +4,10 @@
 
 Each voice is a folder of recordings, named as lines of the transcripts are. The table has, for the
 recordings, their conversions, their conversions with `--adapt_source`, and live conversions without
-and with `--adapt_to`: the speaker similarity to the target's training recordings, and the share of
-words that PocketSphinx gets wrong. It gets words of natural speech wrong too: compare with the
-recordings. Both need the extra `evaluate`. `--no_live` leaves out the live conversions.
+an adaptation, with `--adapt_to`, and with `--adapt_after_s=10`: the speaker similarity to the
+target's training recordings, and the share of words that PocketSphinx gets wrong. It gets words of
+natural speech wrong too: compare with the recordings. Both need the extra `evaluate`. `--no_live`
+leaves out the live conversions.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from benchmarks.harness import held_out, machine
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
+from cyclegan_vc_tf.config.live import StreamConfig
 from cyclegan_vc_tf.conversion import live_adaptation
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.evaluation.evaluation_sets import EvaluationSet, read_transcripts
@@ -31,6 +33,9 @@ from cyclegan_vc_tf.streaming.stream import Stream
 
 TRAINING = Path("data/demo/train")
 """Folder of the demo's training recordings, one folder per voice."""
+
+LISTEN_S = 10.0
+"""Duration of speech that a live conversion listens to before it adapts, in seconds."""
 
 ENROLMENT = 20
 """Training recordings of the target that define its voice."""
@@ -51,10 +56,15 @@ def format_cells(scorer: Scorer, waves: Waves) -> str:
 
 
 def convert_live(
-    run: RunFolder, direction: Direction, sources: Waves, adaptation: Adaptation | None
+    run: RunFolder,
+    direction: Direction,
+    sources: Waves,
+    adaptation: Adaptation | None = None,
+    adapt_after_s: float = 0.0,
 ) -> Waves:
     """Convert recordings one after another by a stream, and cut out each one's conversion."""
-    stream = Stream.for_run(run, direction, adaptation=adaptation)
+    config = StreamConfig(adapt_after_s=adapt_after_s)
+    stream = Stream.for_run(run, direction, adaptation=adaptation, config=config)
     delay, pause = stream.delay_samples, np.zeros(stream.delay_samples, np.float32)
     converted = {}
     for name, wave in sources.items():
@@ -89,7 +99,7 @@ def main() -> None:
     metrics = load_metrics(arguments.transcripts)
     print(f"{arguments.run_dir}, {direction}; {machine.describe()}\n\nsimilarity, words wrong\n")
     columns = ["recordings", "converted", "adapted"]
-    columns += [] if arguments.no_live else ["live", "live, adapted"]
+    columns += [] if arguments.no_live else ["live", "live, adapted", "live, listening"]
     print(f"| voice | {' | | '.join(columns)} | |\n|---{'|---|---' * len(columns)}|")
     for folder in arguments.voice:
         sources = {Path(name).stem: folder / name for name in audio_files.find(folder)}
@@ -100,7 +110,8 @@ def main() -> None:
         if not arguments.no_live:
             voice = live_adaptation.estimate(run, direction, folder)
             systems += [
-                convert_live(run, direction, scorer.sources, each) for each in (None, voice)
+                convert_live(run, direction, scorer.sources, *each)
+                for each in ((), (voice,), (None, LISTEN_S))
             ]
         cells = [format_cells(scorer, waves) for waves in systems]
         print(f"| {folder.name} | {' | '.join(cells)} |", flush=True)
