@@ -6,8 +6,8 @@ r"""Measure how conversions get better with more speech and more training.
 
 One training per amount of speech, with the settings of a preset and further flags. It is evaluated
 at each number of steps on the preset's held-out recordings. The first recordings of both speakers,
-by name, make up the minutes. A training that was stopped goes on where it was, and one that is
-finished is not repeated.
+by name, make up the minutes. A training that was stopped goes on where it was, without the CPU time
+that it took before, and one that is finished is not repeated.
 
 The table has mean scores of both directions' conversions. CPU time counts the training up to that
 step: preparation, pairing and start too, without the evaluations. Similarity and DNSMOS need the
@@ -59,11 +59,9 @@ def copy_first(source: Path, target: Path, minutes: float) -> float:
 def run(*arguments: str) -> float:
     """Run a command of the package to its end; return its CPU time in seconds."""
     before = _children_s()
-    subprocess.run(
-        [sys.executable, "-m", "cyclegan_vc_tf", *arguments],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    command = [sys.executable, "-m", "cyclegan_vc_tf", *arguments]
+    if status := subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f"{arguments[0]} ended with status {status}; see above")
     return _children_s() - before
 
 
@@ -89,7 +87,14 @@ def measure(
         converted recordings by direction and metric.
     """
     corpus = api.preset(preset).corpus
+    if not corpus.source_dir:
+        raise SystemExit(f"--preset {preset} has no recordings of its own; expected demo or demo_*")
     sides = {"source": Path(corpus.source_dir), "target": Path(corpus.target_dir)}
+    folder.mkdir(parents=True, exist_ok=True)
+    settings_file, settings = folder / "settings.json", [preset, *flags]
+    if settings_file.exists() and files.read_json(settings_file) != settings:
+        raise SystemExit(f"{folder} has runs of other settings; give another --output")
+    files.write_json(settings_file, settings)
     spoken = [copy_first(path, folder / side, minutes) for side, path in sides.items()]
     common = [
         f"--preset={preset}", f"--run_dir={folder / 'run'}", "--convert_every=0",
@@ -143,14 +148,14 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--preset", default="demo", help="preset with recordings of its own")
     parser.add_argument("--minutes", type=_numbers, default=[0.5, 1, 2, 4], help="amounts")
-    parser.add_argument("--steps", type=_numbers, default=[1000], help="numbers of steps, rising")
+    parser.add_argument("--steps", type=_numbers, default=[1000], help="numbers of steps")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--flags", default="", help="further flags of the training")
     arguments = parser.parse_args()
     print(f"{arguments.preset}; A2B / B2A; {machine.describe()}\n")
     columns = ["minutes", "steps", "CPU s", *METRICS.values()]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    steps = [int(each) for each in arguments.steps]
+    steps = sorted({int(each) for each in arguments.steps})
     for minutes in arguments.minutes:
         folder = arguments.output / f"{minutes:g}-minutes"
         rows = measure(arguments.preset, minutes, steps, folder, shlex.split(arguments.flags))

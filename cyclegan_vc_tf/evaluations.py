@@ -3,6 +3,7 @@
 TensorFlow is imported inside the functions: wrong arguments are refused without it.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from cyclegan_vc_tf.config import overrides, settings
 from cyclegan_vc_tf.config.commands import OWN_VOCODER
 from cyclegan_vc_tf.config.directions import SPEAKERS
 from cyclegan_vc_tf.config.run import MetricsConfig
-from cyclegan_vc_tf.system import startup
+from cyclegan_vc_tf.system import packaged_models, startup
 from cyclegan_vc_tf.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def evaluate(
         adapt_source: Adapt each direction to the voice of its source recordings, as
             `VoiceConverter.convert` does.
         examples: Recordings per direction that can be seen and heard in the report.
-        output: Folder of the report; by default `RUN/evaluation/step-STEP`, and with folders of
-            recordings or another vocoder `evaluation/RUN/step-STEP` in the current folder.
+        output: Folder of the report; by default `RUN/evaluation/step-STEP`. With folders of
+            recordings it is `evaluation/RUN/step-STEP` in the current folder, and with another
+            vocoder `evaluation/RUN/step-STEP-VOCODER`.
         **metrics_settings: Changes of `MetricsConfig`, such as `transcripts="transcripts.tsv"`.
 
     Returns:
@@ -84,8 +86,11 @@ def evaluate(
         opened, opened.pick(str(step)), metrics, examples, held_out, enrolment,
         vocoder=overrides.override(opened.config.vocoder, changed), adapt_source=adapt_source,
     )  # fmt: skip
+    name = "" if is_own_vocoder else Path(vocoder).name.removeprefix(packaged_models.PREFIX)
     own = is_own_vocoder and not any([*held_out.values(), *enrolment.values()])
-    folder = Path(output) if output else evaluation_folder(run, evaluation.step, own)
+    folder = Path(output) if output else _default_folder(run_dir, evaluation.step, own, name)
+    title = f"{evaluation.title}, vocoder {name}" if name else evaluation.title
+    evaluation = dataclasses.replace(evaluation, title=title, folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     report.write_json(evaluation, folder / "metrics.json")
     report.write_csv(evaluation, folder / "recordings.csv")
@@ -93,18 +98,18 @@ def evaluate(
     return evaluation
 
 
-def evaluation_folder(run: str | Path, step: int, own: bool) -> Path:
+def _default_folder(run_dir: Path, step: int, own: bool, vocoder: str) -> Path:
     """Return the folder where an evaluation of a run writes its report by default.
 
     Args:
-        run: Path of the run folder, or "pretrained:NAME".
+        run_dir: Run folder.
         step: Step of the checkpoint.
         own: Whether recordings and vocoder are the run's own.
+        vocoder: Name of another vocoder; empty for the run's own.
     """
-    run_dir = find_run(run)
     # A published run's folder may be read-only, and a model card has the run's own recordings.
     folder = run_dir / "evaluation" if own else Path("evaluation") / run_dir.name
-    return folder / f"step-{step}"
+    return folder / (f"step-{step}-{vocoder}" if vocoder else f"step-{step}")
 
 
 def compare(

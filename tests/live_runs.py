@@ -1,7 +1,8 @@
-"""Untrained runs of log-mel spectra, for tests of live conversion."""
+"""Untrained runs of log-mel spectra, and a generator that changes nothing, for live conversion."""
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from conftest import SMALL_NETWORK
@@ -13,6 +14,9 @@ from cyclegan_vc_tf.features.normalization import Statistics
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.training.trainer import Trainer
+
+NO_ADAPTATION = SimpleNamespace(is_listening=False)
+"""For pipelines without features."""
 
 
 def speaker(features: FeatureConfig) -> Statistics:
@@ -37,3 +41,16 @@ def make_mel_run(path: Path, features: FeatureConfig) -> RunFolder:
     run = run_folder.create_run(path, config, statistics, recordings)
     run.checkpoints.save(Trainer(config).checkpoint, 3, keep=1)
     return run
+
+
+class Later:
+    """Generator that returns its input `frames` later."""
+
+    def __init__(self, frames: int, bins: int) -> None:
+        self._frames = np.zeros((frames, bins), np.float32)
+
+    def push(self, normalized: np.ndarray) -> np.ndarray:
+        """Return the oldest frames."""
+        queue = np.concatenate([self._frames, normalized])
+        self._frames = queue[len(normalized) :]
+        return queue[: len(normalized)]

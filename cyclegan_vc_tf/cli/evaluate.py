@@ -14,7 +14,7 @@ from absl import flags
 from cyclegan_vc_tf import evaluations
 from cyclegan_vc_tf.cli import command
 from cyclegan_vc_tf.config import overrides, settings
-from cyclegan_vc_tf.config.commands import OWN_VOCODER, EvaluateConfig
+from cyclegan_vc_tf.config.commands import EvaluateConfig
 from cyclegan_vc_tf.config.run import MetricsConfig
 from cyclegan_vc_tf.system.errors import escape_controls
 
@@ -56,9 +56,7 @@ def evaluate(values: flags.FlagValues) -> int:
     for path, warnings in evaluation.warnings.items():
         for warning in warnings:
             print(escape_controls(f"warning: {path} {warning}"))
-    own = not any(folders.values()) and config.vocoder == OWN_VOCODER
-    folder = config.output or evaluations.evaluation_folder(config.run_dir, evaluation.step, own)
-    print(f"Report: {Path(folder) / 'report.html'}")
+    print(f"Report: {evaluation.folder}/report.html")
     return command.DONE
 
 

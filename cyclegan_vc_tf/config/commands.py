@@ -119,8 +119,9 @@ class EvaluateConfig:
     examples: int = setting(3, "Recordings per direction to see and hear in the report.", minimum=0)
     output: str = setting(
         "",
-        "Folder of the report; by default RUN/evaluation/step-STEP, and with folders of "
-        "recordings or another vocoder evaluation/RUN/step-STEP in the working folder.",
+        "Folder of the report; by default RUN/evaluation/step-STEP. With folders of recordings it "
+        "is evaluation/RUN/step-STEP in the working folder, and with another vocoder "
+        "evaluation/RUN/step-STEP-VOCODER.",
         is_path=True,
     )
     json: str = setting("", "File to write the metrics to as JSON.", is_path=True)

@@ -45,7 +45,7 @@ class RecordingsConfig:
     )
     cycle_fraction: float = setting(
         0.5,
-        "Fraction of the crops whose spectra were converted there and back by --cycle_run.",
+        "Fraction of the crops that have the spectra of --cycle_run.",
         minimum=0.0,
         maximum=1.0,
         resumable=True,

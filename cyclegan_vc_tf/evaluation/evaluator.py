@@ -55,6 +55,7 @@ class Evaluation:
             the recording has a reference.
         notes: Remarks by metric that was measured in another way than usual.
         warnings: Warnings about held-out recordings, each without the file's name.
+        folder: Folder of the report, where one was written.
 
     Example:
         >>> import cyclegan_vc_tf as vc
@@ -71,6 +72,7 @@ class Evaluation:
     examples: dict[str, dict[str, Waves]]
     notes: dict[str, str] = field(default_factory=dict)
     warnings: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    folder: Path | None = None
 
     def _repr_html_(self) -> str:
         rows = {

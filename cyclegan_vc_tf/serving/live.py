@@ -197,7 +197,8 @@ def describe(stream: Stream) -> str:
     norms = ""
     if stream.running_norms:
         norms = "; norms run along, because the run has no statistics of them"
-    return f"{stream.sample_rate_hz} Hz, delay of the conversion {delay_ms:.0f} ms{norms}"
+    listens = "; listens to the voice, to adapt to it" if stream.is_listening else ""
+    return f"{stream.sample_rate_hz} Hz, delay of the conversion {delay_ms:.0f} ms{norms}{listens}"
 
 
 def _report(
@@ -205,6 +206,8 @@ def _report(
 ) -> None:
     """Print the counts at the end."""
     log(tally.describe(stream.sample_rate_hz))
+    if stream.is_listening:
+        log("warning: too little speech was heard to adapt to its voice (--adapt_after_s)")
     if clipped := max((sink.clipped for sink in opened), default=0):
         log(f"warning: {clipped} samples were beyond full scale and were clipped")
 

@@ -73,4 +73,4 @@ class MelPipeline:
         if not np.isfinite(generated).all():
             raise AudioError("came out with NaN or infinite values; the model is not usable")
         converted = self._vocoder.push(normalization.denormalize(generated, self.target))
-        return self.adaptation.restore_level(converted).astype(np.float32)
+        return self.adaptation.restore_level(converted, self.shift_samples).astype(np.float32)

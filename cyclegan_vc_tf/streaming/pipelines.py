@@ -75,17 +75,17 @@ def for_run(
     source, target = (run.statistics[each] for each in (direction.source, direction.target))
 
     def make() -> Pipeline:
-        adapts = StreamAdaptation(adaptation, source, features, config.adapt_after_s)
+        own = StreamAdaptation(adaptation, source, features, config.adapt_after_s)
         if block_vocoder:
             block_vocoder.reset()
-            return MelPipeline(windows, block_vocoder, source, target, features, config, adapts)
+            return MelPipeline(windows, block_vocoder, source, target, features, config, own)
         return WorldPipeline(
             windows,
             source,
             target,
             features,
             config,
-            adapts,
+            own,
             limit_power=vocoder.limit_power,
             convert_f0=convert_f0,
             semitones=semitones,

@@ -65,6 +65,7 @@ class Stream:
             )
         self.running_norms = False
         self._pipeline: Pipeline | None = pipeline
+        self._adaptation = pipeline.adaptation
         ratio = self.sample_rate_hz / model_rate_hz
         shift = round(pipeline.shift_samples * ratio)
         self._convert: Callable[[np.ndarray], np.ndarray]
@@ -84,8 +85,8 @@ class Stream:
 
     @property
     def is_listening(self) -> bool:
-        """Whether the stream will adapt to the voice that speaks, and has not heard enough yet."""
-        return self._pipeline is not None and self._pipeline.adaptation.is_listening
+        """Whether the stream is to adapt to the voice that speaks, and has not heard enough."""
+        return self._adaptation.is_listening
 
     @classmethod
     def for_run(

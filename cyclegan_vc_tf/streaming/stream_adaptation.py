@@ -24,10 +24,20 @@ SPEECH_RANGE_DB = 25.0
 """Distance of loud frames from the loudest twentieth of all frames, at most."""
 
 QUIETEST_DB = 40.0
-"""Distance of loud frames from the level of the training, at most: below it there is noise."""
+"""Distance of loud frames from the level of the training, at most."""
+
+MIN_SPREAD_DB = 6.0
+"""Least distance between quiet and loud frames, the 10th and the 90th percentile, in a group.
+
+White noise has 0.6 to 2.8 dB in half a second. The demo's speech has 10.6 dB and more, also with
+noise of -55 dB.
+"""
 
 MAX_HEARD_S = 120.0
-"""Duration that is remembered while nobody speaks enough, in seconds."""
+"""Duration of a stream whose features are kept while it has too little speech, in seconds."""
+
+RAMP_S = 0.02
+"""Duration in which the level changes, in seconds."""
 
 Analysed = TypeVar("Analysed", WorldFeatures, MelFeatures)
 
@@ -52,6 +62,7 @@ class StreamAdaptation:
     ) -> None:
         self._map, self._source, self._config = given, source, config
         self._gain = 1.0 if given is None else given.gain
+        self._since_change: int | None = None
         self._listener = _Listener(source, config, listen_s) if listen_s else None
 
     @property
@@ -71,15 +82,26 @@ class StreamAdaptation:
             self._listener = None
         return features if self._map is None else self._map.apply(features)
 
-    def restore_level(self, samples: np.ndarray) -> np.ndarray:
+    def restore_level(self, samples: np.ndarray, shift_samples: int) -> np.ndarray:
         """Return the samples of a block at the level of the stream.
 
-        Where the map has changed, the level goes to the new one during the block.
+        Args:
+            samples: Samples that were made in the same step as the last features were mapped.
+            shift_samples: Samples before the first one that was made from those features.
         """
-        before, self._gain = self._gain, 1.0 if self._map is None else self._map.gain
-        if self._gain == before:
-            return samples / before
-        return samples / np.geomspace(before, self._gain, len(samples))
+        gain = 1.0 if self._map is None else self._map.gain
+        if gain == self._gain:
+            return samples / gain
+        # From the first sample of mapped features on.
+        if self._since_change is None:
+            self._since_change = -shift_samples
+        ramp_samples = round(RAMP_S * self._config.sample_rate_hz)
+        place = (self._since_change + np.arange(len(samples))) / ramp_samples
+        self._since_change += len(samples)
+        before = self._gain
+        if self._since_change >= ramp_samples:
+            self._gain = gain
+        return samples / (before * (gain / before) ** np.clip(place, 0.0, 1.0))
 
 
 class _Listener:
@@ -98,8 +120,8 @@ class _Listener:
     def push(self, features: Features) -> list[Features]:
         """Add the features of a block; return those of all speech if it is enough."""
         if isinstance(features, WorldFeatures):
-            # It takes the most memory, and no map depends on it.
-            features = replace(features, aperiodicity=features.aperiodicity[:, :0])
+            # No map depends on it, and it takes the most memory.
+            features = replace(features, aperiodicity=np.zeros((len(features.f0_hz), 0)))
         self._blocks.append(features)
         levels_db = frame_levels_dbfs(features.spectra, self._config)
         self._levels_db = np.concatenate([self._levels_db, levels_db])
@@ -109,10 +131,15 @@ class _Listener:
         self._blocks, self._levels_db = [], np.zeros(0)
         loudest_db = np.percentile(np.concatenate([levels for _, levels in self._groups]), 95)
         least_db = max(loudest_db - SPEECH_RANGE_DB, self._floor_db)
-        speech = [
-            blocks for blocks, levels in self._groups if np.mean(levels > least_db) >= SPEECH_SHARE
-        ]
+        speech = [blocks for blocks, levels in self._groups if _is_speech(levels, least_db)]
         return [each for blocks in speech for each in blocks] if len(speech) >= self._needed else []
+
+
+def _is_speech(levels_db: np.ndarray, least_db: float) -> bool:
+    """Return whether the frames of a group are loud enough, and vary as speech does."""
+    quiet_db, loud_db = np.percentile(levels_db, [10, 90])
+    is_loud = np.mean(levels_db > least_db) >= SPEECH_SHARE
+    return bool(is_loud and loud_db - quiet_db >= MIN_SPREAD_DB)
 
 
 def frame_levels_dbfs(spectra: np.ndarray, config: FeatureConfig) -> np.ndarray:

@@ -98,7 +98,7 @@ class WorldPipeline:
         if self._convert_f0:
             f0_hz = normalization.convert_f0(f0_hz, self.source, self.target)
         converted = self._synthesizer.push(f0_hz * self._ratio, power, aperiodicity)
-        return self.adaptation.restore_level(converted).astype(np.float32)
+        return self.adaptation.restore_level(converted, self.shift_samples).astype(np.float32)
 
     def _find_silence(self, features: WorldFeatures) -> np.ndarray:
         """Return which frames are digitally silent, (frames,)."""

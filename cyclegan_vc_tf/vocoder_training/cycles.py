@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
+from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.config.vocoder_training import RecordingsConfig, VocoderRunConfig
 from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.runs.run_folder import RunFolder
@@ -27,8 +29,8 @@ from cyclegan_vc_tf.vocoders import vocoder_folders
 
 FILE = "cycles.npy"
 
-PIECE_FRAMES = 2048
-"""Number of frames that are converted at once; memory stays bounded with long recordings."""
+MAX_PIECE_S = 30.0
+"""Duration above which recordings are converted in equal pieces, so that memory stays bounded."""
 
 
 def check(run_dir: Path, config: VocoderRunConfig) -> None:
@@ -44,7 +46,7 @@ def check(run_dir: Path, config: VocoderRunConfig) -> None:
 def _open(config: VocoderRunConfig) -> tuple[RunFolder, int]:
     name = config.recordings.cycle_run
     run, step = other_runs.open_other_run("cycle_run", name)
-    if differences := vocoder_folders.list_differences(config.features, run.config.features):
+    if differences := vocoder_folders.list_differences(run.config.features, config.features):
         raise InputError(
             f"--cycle_run {name} has other features: {'; '.join(differences)}; expected the "
             "features that the vocoder takes"
@@ -105,27 +107,46 @@ def _convert_all(
     """Convert recordings of both speakers to the other one and back, (frames, bins) float32."""
     run, step = _open(config)
     name, bins = config.recordings.cycle_run, count_bins(config.features)
+    # Nothing is synthesized: any vocoder will do.
     converters = {
-        each: Converter.for_run(run, each, run.load_generator(each, step)[0]) for each in Direction
+        each: Converter.for_run(run, each, run.load_generator(each, step)[0], VocoderConfig())
+        for each in Direction
     }
     sides = [_find_side(each.path, config.recordings) for each in recordings]
     pairs = list(zip(recordings, sides, strict=True))
     for side, folder in zip("AB", config.recordings.audio_dir, strict=True):
-        if own := [each.values[:, :bins] for each, at in pairs if at == side]:
-            text = other_runs.describe_other_voice(
-                folder, np.concatenate(own), run.statistics[side], side, "cycle_run", name
+        own = [each.values[:, :bins] for each, at in pairs if at == side]
+        if not own:
+            raise InputError(
+                f"--audio_dir {folder} has no recording of speaker {side} of --cycle_run {name}; "
+                "expected two folders that do not lie in each other, with training recordings"
             )
-            if text:
-                say(f"{text} Name the folder of speaker A first.")
-    cycles = []
+        text = other_runs.describe_other_voice(
+            folder, np.concatenate(own), run.statistics[side], side, "cycle_run", name
+        )
+        if text:
+            say(f"{text} Name the folder of speaker A first, in a new run.")
+    cycles, most = [], round(MAX_PIECE_S / config.features.hop_s)
     for each, side in progress_bar(pairs, desc="Converting there and back", unit="file"):
         there = Direction.A2B if side == "A" else Direction.B2A
-        for first in range(0, len(each.values), PIECE_FRAMES):
-            spectra = each.values[first : first + PIECE_FRAMES, :bins]
+        spectra = each.values[:, :bins]
+        for piece in np.array_split(spectra, -(-len(spectra) // most)):
             for direction in (there, there.reverse):
-                spectra = converters[direction].convert_spectra(spectra)
-            cycles.append(spectra)
+                piece = _convert(converters[direction], piece, each.path, name)
+            cycles.append(piece)
     return np.concatenate(cycles)
+
+
+def _convert(converter: Converter, spectra: np.ndarray, path: Path, name: str) -> np.ndarray:
+    """Convert spectra of a recording.
+
+    Raises:
+        InputError: The generator's output has NaN or infinite values.
+    """
+    try:
+        return converter.convert_spectra(spectra)
+    except AudioError as error:
+        raise InputError(f"--cycle_run {name}: {path} {error}") from error
 
 
 def _find_side(path: Path, config: RecordingsConfig) -> str:

@@ -119,12 +119,19 @@ def resume_run(run: VocoderRun, config: VocoderRunConfig, hashes: Hashes) -> Voc
             for name in {*before[kind], *now}
             if before[kind].get(name) != now.get(name)
         }
+        is_reordered = list(before["training"]) != list(hashes["training"])
     except files.DAMAGE_ERRORS as error:
         raise InputError(f"--run_dir {run.path} is damaged: {error}; begin a new run") from error
     if changed:
         raise InputError(
             f"--audio_dir or --held_out_dir has other recordings than the run began with: "
             f"{join_names(sorted(changed), 3)}; restore them, or give another --run_dir"
+        )
+    if is_reordered:
+        # Crops are drawn from the recordings by their number.
+        raise InputError(
+            f"--audio_dir names its folders in another order than {run.path} began with; name them "
+            "in that order, or give another --run_dir"
         )
     run_files.write_config(run.path, run.path, config)
     return VocoderRun(run.path, config)

@@ -64,6 +64,18 @@ def test_a_training_is_scored_at_each_number_of_steps_and_not_repeated(
     monkeypatch.setattr(budgets, "run", refuse)
     budgets.main()
     assert capsys.readouterr().out.splitlines()[-2:] == rows[-2:]
+    monkeypatch.setattr(sys, "argv", ["budgets", *flags, "--flags=--seed=1"])
+    with pytest.raises(SystemExit, match="has runs of other settings"):
+        budgets.main()
+
+
+def test_a_preset_without_recordings_and_a_command_that_fails_end_in_a_line(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SystemExit, match="--preset vc1 has no recordings of its own"):
+        budgets.measure("vc1", 1.0, [1], tmp_path)
+    with pytest.raises(SystemExit, match="train ended with status 2"):
+        budgets.run("train", "--steps=none")
 
 
 def test_the_cpu_time_is_that_of_the_command() -> None:

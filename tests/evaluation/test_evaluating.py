@@ -139,7 +139,9 @@ def test_conversions_of_another_vocoder_are_evaluated(
     """They are what the converter makes with it; the run's own report stays as it is."""
     monkeypatch.chdir(tmp_path)
     evaluation = vc.evaluate(run_dir, vocoder=vocoder, examples=1)
-    assert (tmp_path / f"evaluation/{run_dir.name}/step-2/report.html").is_file()
+    folder = Path("evaluation") / run_dir.name / f"step-2-{vocoder.name}"
+    assert evaluation.folder == folder and evaluation.title.endswith(f"vocoder {vocoder.name}")
+    assert f"vocoder {vocoder.name}" in (tmp_path / folder / "report.html").read_text()
     voices = vc.load(run_dir, vocoder=vocoder)
     for direction, examples in evaluation.examples.items():
         (example,) = examples.values()
@@ -149,7 +151,7 @@ def test_conversions_of_another_vocoder_are_evaluated(
         assert np.abs(example["converted"] - own).max() > 1e-3
     done = run_here("evaluate", f"--run_dir={run_dir}", f"--vocoder={vocoder}", "--examples=0")
     assert done.returncode == 0, done.stderr
-    assert f"Report: evaluation/{run_dir.name}/step-2/report.html" in done.stdout
+    assert f"Report: {folder / 'report.html'}" in done.stdout
 
 
 @pytest.fixture

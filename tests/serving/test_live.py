@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import run_here
+from live_runs import NO_ADAPTATION
 
 from cyclegan_vc_tf.serving import devices, session, sinks, sources
 from cyclegan_vc_tf.streaming.stream import Stream
@@ -27,6 +28,7 @@ class Delay:
     block_samples = 16
     lookahead_samples = 16
     shift_samples = 16
+    adaptation = NO_ADAPTATION
 
     def __init__(self) -> None:
         self.needed_samples = 32

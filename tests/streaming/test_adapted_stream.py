@@ -122,15 +122,20 @@ def test_a_folder_counts_as_one_voice_of_a_minute(run: RunFolder, tmp_path: Path
 
 
 def test_the_command_adapts(speech: np.ndarray, tmp_path: Path) -> None:
-    """A woman speaks to the generator of a man's voice that makes a woman's."""
+    """A woman speaks to the generator of a man's voice that makes a woman's.
+
+    Two seconds are less than the first conversion listens to.
+    """
     me = write(tmp_path / "me.wav", speech)
     medians = []
-    for name, flags in (("plain", []), ("adapted", [f"--adapt_to={me}"])):
+    warning = "too little speech was heard to adapt to its voice"
+    for name, flags in (("plain", ["--adapt_after_s=9"]), ("adapted", [f"--adapt_to={me}"])):
         done = run_here(
             "live", f"--run_dir={DEMO}", "--direction=B2A", f"--input={me}",
             f"--output={tmp_path / name}.wav", *flags,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        assert (warning in done.stdout + done.stderr) == (name == "plain")
         medians.append(median_f0_hz(soundfile.read(tmp_path / f"{name}.wav", dtype="float32")[0]))
     samples, rate_hz = soundfile.read(me, dtype="float32")
     with vc.load(DEMO).stream("B2A", rate_hz, adapt_to=me) as stream:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import run_here, voice
-from live_runs import make_mel_run, speaker
+from live_runs import Later, make_mel_run, speaker
 
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
@@ -82,19 +82,6 @@ def test_blocks_of_the_vocoder_are_those_of_a_recording(generator: keras.Model) 
         np.testing.assert_allclose(found[delay + edge :], expected[edge:-delay], atol=1e-5)
 
 
-class Later:
-    """Generator that returns its input `frames` later."""
-
-    def __init__(self, frames: int) -> None:
-        self._frames = np.zeros((frames, FEATURES.mel_bins), np.float32)
-
-    def push(self, normalized: np.ndarray) -> np.ndarray:
-        """Return the oldest frames."""
-        queue = np.concatenate([self._frames, normalized])
-        self._frames = queue[len(normalized) :]
-        return queue[: len(normalized)]
-
-
 SPEAKER = speaker(FEATURES)
 
 
@@ -106,7 +93,7 @@ def copy_stream(
     context = melgan.Architecture.from_model(generator).context_frames
     vocoder = WindowVocoder(generator, context, BLOCK, FEATURES.hop_samples)
     pipeline = MelPipeline(
-        Later(lookahead_frames),  # type: ignore[arg-type]
+        Later(lookahead_frames, FEATURES.mel_bins),  # type: ignore[arg-type]
         vocoder, SPEAKER, SPEAKER, FEATURES, config,
         StreamAdaptation(adaptation, SPEAKER, FEATURES),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from live_runs import NO_ADAPTATION
 
 from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
@@ -23,6 +24,7 @@ class Echo:
     block_samples = 64
     lookahead_samples = 100
     shift_samples = 40
+    adaptation = NO_ADAPTATION
 
     def __init__(self) -> None:
         self.needed_samples = 164

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live_runs import make_mel_run
+from live_runs import Later, make_mel_run
 from test_stream import push_in_chunks
 
 import cyclegan_vc_tf as vc
@@ -17,10 +17,12 @@ from cyclegan_vc_tf.features import adaptation, frontend
 from cyclegan_vc_tf.features.adaptation import Adaptation
 from cyclegan_vc_tf.features.log_mel import MelFeatures
 from cyclegan_vc_tf.features.normalization import Statistics
+from cyclegan_vc_tf.features.world import WorldFeatures
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.runs.run_folder import RunFolder
 from cyclegan_vc_tf.streaming.stream import Stream
 from cyclegan_vc_tf.streaming.stream_adaptation import StreamAdaptation, frame_levels_dbfs
+from cyclegan_vc_tf.streaming.world_pipeline import WorldPipeline
 
 RATE_HZ = 16_000
 MEL = FeatureConfig(spectra="log_mel")
@@ -80,9 +82,13 @@ def test_until_then_nothing_changes_and_chunks_never_matter(
     assert 2 * RATE_HZ < different[0] < 4 * RATE_HZ
 
 
-def test_silence_and_noise_are_no_speech(run: RunFolder, speech: np.ndarray) -> None:
+@pytest.mark.parametrize("noise_dbfs", [-80, -60, -50])
+def test_silence_and_noise_are_no_speech(
+    run: RunFolder, speech: np.ndarray, noise_dbfs: float
+) -> None:
     """Long before the first word, and between the sentences."""
-    noise = 1e-4 * np.random.default_rng(0).standard_normal(8 * RATE_HZ).astype(np.float32)
+    noise = np.random.default_rng(0).standard_normal(6 * RATE_HZ).astype(np.float32)
+    noise *= np.float32(10 ** (noise_dbfs / 20))
     stream = open_stream(run, 3.0)
     stream.push(noise)
     stream.push(np.zeros(4 * RATE_HZ, np.float32))
@@ -117,18 +123,23 @@ def test_log_mel_spectra_are_adapted_too(tmp_path: Path, speech: np.ndarray) -> 
     np.testing.assert_allclose(found.offset, 0.5 * (-2.0 - mean), atol=0.25)
 
 
-def test_the_level_changes_during_a_block_and_not_at_its_edge() -> None:
+def test_the_level_changes_where_the_mapped_frames_are_heard() -> None:
+    """Blocks of 200 samples; those of mapped frames begin 500 samples later, in 320 samples' time.
+
+    At 16 kHz, 20 ms are 320 samples.
+    """
     speaker = Statistics(np.zeros(80), np.ones(80), 5.0, 0.1)
     quiet = Adaptation(np.eye(80), np.zeros(80), 0.25, speaker, speaker)
     stream = StreamAdaptation(None, speaker, MEL)
-    ones = np.ones(400)
-    np.testing.assert_array_equal(stream.restore_level(ones), ones)
+    ones = np.ones(200)
+    np.testing.assert_array_equal(stream.restore_level(ones, 500), ones)
     stream._map = quiet
-    ramp = stream.restore_level(ones)
-    np.testing.assert_allclose(ramp[[0, -1]], [1.0, 4.0])
+    heard = np.concatenate([stream.restore_level(ones, 500) for _ in range(6)])
+    np.testing.assert_array_equal(heard[:501], 1.0)
+    np.testing.assert_allclose(heard[820:], 4.0)
     # Equal steps in dB.
-    np.testing.assert_allclose(np.diff(np.log(ramp)), np.log(4) / 399, rtol=1e-6)
-    np.testing.assert_array_equal(stream.restore_level(ones), 4 * ones)
+    np.testing.assert_allclose(np.diff(np.log(heard[500:821])), np.log(4) / 320, rtol=1e-6)
+    np.testing.assert_array_equal(stream.restore_level(ones, 500), 4 * ones)
 
 
 @pytest.mark.parametrize("config", [FeatureConfig(f0_method="dio"), MEL])
@@ -153,3 +164,52 @@ def test_memory_is_bounded_while_nobody_speaks() -> None:
     assert stream.is_listening and stream._listener is not None
     frames = sum(len(levels) for _, levels in stream._listener._groups)
     assert frames * MEL.hop_s == pytest.approx(130, abs=5)
+
+
+def test_what_is_kept_has_no_aperiodicity(run: RunFolder, speech: np.ndarray) -> None:
+    """It is a hundred megabytes in two minutes; a view would keep it."""
+    stream = open_stream(run, 60.0)
+    stream.push(speech[: 2 * RATE_HZ])
+    assert stream._pipeline is not None and stream._pipeline.adaptation._listener is not None
+    kept = [
+        each.aperiodicity
+        for blocks, _ in stream._pipeline.adaptation._listener._groups
+        for each in blocks
+        if isinstance(each, WorldFeatures)
+    ]
+    assert kept and all(each.base is None and each.nbytes == 0 for each in kept)
+
+
+def test_a_stream_keeps_its_level_while_it_adapts(
+    speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map makes frames 18 dB louder, a generator changes nothing, and the gain is undone.
+
+    With the change at another time than that of the frames, some 20 ms would be 18 dB off.
+    """
+    config, speaker = (
+        FeatureConfig(f0_method="dio"),
+        Statistics(np.zeros(24), np.ones(24), 5.0, 0.1),
+    )
+    gain, offset = 8.0, np.zeros(24)
+    # Coefficient 0 is the mean of the logarithm of the power.
+    offset[0] = 2 * np.log(gain)
+    louder = Adaptation(np.eye(24), offset, gain, speaker, speaker)
+    monkeypatch.setattr(adaptation, "estimate", lambda *arguments: louder)
+
+    def convert(listen_s: float) -> np.ndarray:
+        sizes = StreamConfig(lookahead_frames=16)
+        pipeline = WorldPipeline(
+            Later(16, 24), speaker, speaker, config, sizes,  # type: ignore[arg-type]
+            StreamAdaptation(None, speaker, config, listen_s), limit_power=False, convert_f0=False,
+        )  # fmt: skip
+        stream = Stream(pipeline, RATE_HZ)
+        converted = stream.push(speech[: 4 * RATE_HZ])
+        assert not stream.is_listening
+        return converted
+
+    plain, adapted = (convert(each).reshape(-1, 320) for each in (0.0, 1.0))
+    levels = [10 * np.log10(np.mean(np.square(each), axis=1) + 1e-9) for each in (plain, adapted)]
+    is_heard = levels[0] > -50
+    assert is_heard.sum() > 100 and not np.array_equal(plain, adapted)
+    assert np.abs(levels[1] - levels[0])[is_heard].max() < 3.0

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from conftest import finished_here, run_here, steps_without_graph, variables
 
+from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.vocoder_training import (
     RecordingsConfig,
     VocoderRunConfig,
     VocoderScheduleConfig,
 )
+from cyclegan_vc_tf.conversion.converter import Converter
 from cyclegan_vc_tf.models.generators import generate
 from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.vocoder_training import cycles as cycles_of_run
@@ -171,7 +173,6 @@ def test_a_fraction_of_the_crops_has_been_there_and_back(
         schedule=VocoderScheduleConfig(batch_size=200, crop_frames=16, gain_db=0.0),
     )
     mean, std = np.zeros(80, np.float32), np.ones(80, np.float32)
-    natural = Crops([made_up(cycle=False)], config, mean, std).batch(3)
     batch = Crops([made_up(cycle=True)], config, mean, std).batch(3)
     gone = batch.values.mean((1, 2)) > 50
     assert least <= gone.sum() <= most
@@ -179,8 +180,6 @@ def test_a_fraction_of_the_crops_has_been_there_and_back(
     for values, start, is_cycle in zip(batch.values, starts, gone, strict=True):
         expected = made_up(cycle=False).values[start : start + 16] + 100 * is_cycle
         np.testing.assert_allclose(values, expected, atol=1e-4)
-    # Crops of a training without cycles are as they were before there were any.
-    assert not (natural.values > 50).any()
 
 
 def test_a_resumed_training_takes_the_cycles_of_its_folder(
@@ -192,6 +191,11 @@ def test_a_resumed_training_takes_the_cycles_of_its_folder(
     finished_here(*given, "--steps=1")
     shutil.rmtree(copy)
     finished_here(*given, "--steps=2")
+    whole = arguments(corpus, tmp_path / "whole", *SIZES, f"--cycle_run={converters}/mask")
+    finished_here(*whole, "--steps=2")
+    ours, theirs = (variables(each, 2) for each in (run_dir, tmp_path / "whole"))
+    for key, value in theirs.items():
+        np.testing.assert_array_equal(ours[key], value, err_msg=key)
     cycles = np.load(run_dir / "cycles.npy")
     for damaged in (cycles[1:], cycles.astype(np.float64), np.full_like(cycles, np.nan)):
         np.save(run_dir / "cycles.npy", damaged)
@@ -207,13 +211,53 @@ def test_speakers_the_other_way_round_are_named(
     output = finished_here(*arguments(corpus, tmp_path / "run", *SIZES, *swapped, "--steps=1"))
     for folder, side in (("high", "A"), ("low", "B")):
         assert re.search(f"warning: .*{folder} does not sound like speaker {side} of", output)
+    # Rows of cycles and numbers of recordings are of the order that the training began with.
+    right = arguments(corpus, tmp_path / "run", *SIZES, swapped[1], "--steps=2")
+    assert "names its folders in another order" in refused(*right)
+
+
+def test_a_generator_without_finite_output_is_named(
+    corpus: Path, converters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Converter, "convert_spectra", lambda self, spectra: refuse_output())
+    given = arguments(corpus, tmp_path / "run", *SIZES, f"--cycle_run={converters}/mask")
+    assert re.search(r"--cycle_run .*mask: .*00.wav came out with NaN", refused(*given))
+
+
+def refuse_output() -> None:
+    raise AudioError("came out with NaN or infinite values; the model is not usable")
+
+
+def test_one_folder_twice_is_refused(corpus: Path, converters: Path, tmp_path: Path) -> None:
+    given = (f"--audio_dir={corpus}/low,{corpus}/low", f"--cycle_run={converters}/mask")
+    line = refused(*arguments(corpus, tmp_path / "run", *SIZES, *given))
+    assert "has no recording of speaker B" in line
+
+
+def test_long_recordings_are_converted_in_equal_pieces(
+    corpus: Path, converters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of at most 0.5 s here, 31 frames of 16 ms; the recordings have 38 to 54 frames."""
+    monkeypatch.setattr(cycles_of_run, "MAX_PIECE_S", 0.5)
+    lengths: list[int] = []
+    convert = Converter.convert_spectra
+
+    def count(converter: Converter, spectra: np.ndarray) -> np.ndarray:
+        lengths.append(len(spectra))
+        return convert(converter, spectra)
+
+    monkeypatch.setattr(Converter, "convert_spectra", count)
+    name = f"--cycle_run={converters}/mask"
+    finished_here(*arguments(corpus, tmp_path / "run", *SIZES, name, "--steps=1"))
+    assert len(lengths) == 11 * 2 * 2 and min(lengths) >= 19 and max(lengths) <= 31
+    assert len(np.load(tmp_path / "run/cycles.npy")) == sum(lengths) // 2
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
         (["--cycle_run={corpus}/low"], "--cycle_run .*low: .* is not a run folder"),
-        (["--cycle_run={converters}/vc1"], "has other features: --spectra is log_mel there and"),
+        (["--cycle_run={converters}/vc1"], "other features: --spectra is mel_cepstra there and"),
         (["--cycle_run={converters}/mask", "--audio_dir={corpus}/low"], "names 1 folders; expect"),
         (["--initial_vocoder={corpus}/low"], "--initial_vocoder .*low cannot be read"),
         (["--initial_vocoder=pretrained:nothing"], "pretrained:nothing is not a vocoder"),

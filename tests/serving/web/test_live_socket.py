@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import voice
-from live_runs import make_mel_run
+from live_runs import NO_ADAPTATION, make_mel_run
 from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
@@ -46,7 +46,7 @@ class Echo:
 
     block_samples = needed_samples = 64
     lookahead_samples = shift_samples = 0
-    adaptation = SimpleNamespace(is_listening=False)
+    adaptation = NO_ADAPTATION
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Return a block."""
