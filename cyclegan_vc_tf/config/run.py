@@ -30,7 +30,7 @@ class VocoderConfig:
         "griffin_lim",
         "Vocoder of log-mel spectra: griffin_lim, which needs no training, or melgan. For all "
         "spectra also the folder of a vocoder, made by python -m cyclegan_vc_tf train_vocoder, its "
-        "ONNX export, which needs no TensorFlow, or pretrained:vocoder-demo. Mel-cepstra are "
+        "ONNX export, which needs no TensorFlow, or pretrained:NAME. Mel-cepstra are "
         "synthesized by WORLD by default.",
         choices=("griffin_lim", "melgan"),
         or_folder=True,

@@ -8,6 +8,7 @@ from live_runs import Later, make_mel_run
 from test_stream import push_in_chunks
 
 import cyclegan_vc_tf as vc
+from cyclegan_vc_tf import api
 from cyclegan_vc_tf.audio import audio_files
 from cyclegan_vc_tf.config.directions import Direction
 from cyclegan_vc_tf.config.features import FeatureConfig
@@ -30,7 +31,7 @@ MEL = FeatureConfig(spectra="log_mel")
 
 @pytest.fixture(scope="module")
 def run() -> RunFolder:
-    return run_folder.open_run(vc.api.find_run("pretrained:vc1-demo"))
+    return run_folder.open_run(api.find_run("pretrained:vc1-demo"))
 
 
 @pytest.fixture(scope="module")

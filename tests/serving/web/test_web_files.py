@@ -208,7 +208,10 @@ def test_flags_are_parsed_and_paths_refused() -> None:
 def test_vocoders_fit_the_run(tmp_path: Path) -> None:
     mel, log_mel = RunConfig(), vc.preset("mask")
     choices, own = vocoder_choices.vocoder_choices(mel, tmp_path)
-    assert [value for _, value in choices] == ["world", "world_limited"] and own == "world"
+    assert [value for _, value in choices] == [
+        "world", "world_limited", "pretrained:vocoder-demo-world"
+    ]  # fmt: skip
+    assert own == "world"
     limited = replace(mel, vocoder=VocoderConfig(limit_power=True))
     assert vocoder_choices.vocoder_choices(limited, tmp_path)[1] == "world_limited"
     assert vocoder_choices.vocoder_settings("world", limited, tmp_path) == {"limit_power": False}
@@ -251,7 +254,8 @@ def test_trained_vocoders_are_offered_for_their_features(tmp_path: Path) -> None
     (folder / "vocoder.npz").write_bytes(b"")
     for hop_samples, is_offered in ((run.features.hop_samples, True), (128, False)):
         features = replace(run.features, hop_samples=hop_samples)
-        (folder / "vocoder.json").write_text(json.dumps({"features": asdict(features)}))
+        about = {"format": 1, "features": asdict(features), "network": {}}
+        (folder / "vocoder.json").write_text(json.dumps(about))
         choices, own = vocoder_choices.vocoder_choices(run, tmp_path)
         assert (("trained vocoder: mine", "trained:mine") in choices) == is_offered
         assert own == "griffin_lim"
