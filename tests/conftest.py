@@ -89,6 +89,8 @@ STACK_INDEPENDENT = {
     "streaming/test_adapted_stream.py": "scales features with NumPy; test_stream.py converts them",
     "streaming/test_mel_stream.py::test_a_run_is_converted_live": "starts a command; the file's "
     "other tests convert the same streams",
+    "streaming/test_stream_adaptation.py": "estimates maps of voices with NumPy; test_stream.py "
+    "converts the same streams",
     "streaming/test_source_filter_stream.py::test_a_run_is_converted_live": "starts a command; the "
     "file's other tests convert the same streams",
     "system/test_dask_cluster.py": "starts a cluster of processes without TensorFlow",
@@ -104,6 +106,8 @@ STACK_INDEPENDENT = {
     "and features/ do on both stacks",
     "training/test_workers.py": "starts, stops and kills workers; test_distribution.py "
     "compares their steps",
+    "vocoder_training/test_cycles.py": "prepares and resumes trainings; test_vocoder_trainer.py "
+    "trains and repeats one",
     "vocoder_training/test_train_vocoder.py": "starts and stops trainings; "
     "test_vocoder_trainer.py trains and repeats one",
     "test_api.py::test_the_examples": "follows docstrings and pages of the documentation; the "

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from cyclegan_vc_tf.runs import run_folder
 from cyclegan_vc_tf.vocoder_training import cycles as cycles_of_run
 from cyclegan_vc_tf.vocoder_training import examples, initial, run
 from cyclegan_vc_tf.vocoder_training.examples import Crops, Recording
+from cyclegan_vc_tf.vocoder_training.trainer import VocoderTrainer
 from cyclegan_vc_tf.vocoders import neural
 
 SIZES = (
@@ -45,6 +47,14 @@ def refused(*given: str) -> str:
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     (line,) = done.stderr.splitlines()[-1:]
     return line
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steps_in_python() -> Iterator[None]:
+    """Train without a graph, which takes as long to build as ten steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VocoderTrainer, "_train", VocoderTrainer._train.python_function)
+        yield
 
 
 @pytest.fixture(scope="module")
