@@ -15,7 +15,6 @@ import numpy as np
 
 from cyclegan_vc_tf.audio.audio_files import AudioError
 from cyclegan_vc_tf.config.directions import Direction
-from cyclegan_vc_tf.config.features import FeatureConfig
 from cyclegan_vc_tf.config.run import VocoderConfig
 from cyclegan_vc_tf.config.vocoder_training import RecordingsConfig, VocoderRunConfig
 from cyclegan_vc_tf.conversion.converter import Converter
@@ -77,9 +76,10 @@ def add_cycles(
         with files.replacing(path) as partial, partial.open("wb") as file:
             np.save(file, cycles)
     ends = np.cumsum([len(each.values) for each in recordings])
-    bins = count_bins(config.features)
+    bins = config.features.bins
     try:
-        cycles = np.load(path, allow_pickle=False)
+        # A damaged header may promise more than fits into memory.
+        cycles = np.load(path, mmap_mode="r", allow_pickle=False)
         if cycles.shape != (ends[-1], bins) or cycles.dtype != np.float32:
             raise ValueError(f"it has {cycles.dtype} numbers of shape {cycles.shape}")
         if not np.isfinite(cycles).all():
@@ -96,17 +96,12 @@ def add_cycles(
     ]
 
 
-def count_bins(features: FeatureConfig) -> int:
-    """Return the number of values of a frame that generators convert; they come first."""
-    return features.mel_bins if features.spectra == "log_mel" else features.mel_cepstra
-
-
 def _convert_all(
     config: VocoderRunConfig, recordings: Sequence[Recording], say: Callable[[str], None]
 ) -> np.ndarray:
     """Convert recordings of both speakers to the other one and back, (frames, bins) float32."""
     run, step = _open(config)
-    name, bins = config.recordings.cycle_run, count_bins(config.features)
+    name, bins = config.recordings.cycle_run, config.features.bins
     # Nothing is synthesized: any vocoder will do.
     converters = {
         each: Converter.for_run(run, each, run.load_generator(each, step)[0], VocoderConfig())
