@@ -45,7 +45,7 @@ OTHER_FLAGS = {
     "report", "quick", "png", "audio_dir", "seconds", "rounds", "width", "jit", "save", "beside",
     "busy", "paper",
     "python", "minutes", "sentences", "only", "record", "layer", "recordings", "enrolments",
-    "enrolment_dir", "voice",
+    "enrolment_dir", "voice", "flags",
     # Of docs/screenshots.py.
     "tabs", "live_seconds",
     # Of Docker.
