@@ -15,7 +15,6 @@ extra `evaluate`.
 """
 
 import argparse
-import json
 import resource
 import shlex
 import shutil
@@ -58,16 +57,11 @@ def copy_first(source: Path, target: Path, minutes: float) -> float:
 
 def run(*arguments: str) -> float:
     """Run a command of the package to its end; return its CPU time in seconds."""
-    before = _children_s()
+    before_s = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     command = [sys.executable, "-m", "cyclegan_vc_tf", *arguments]
     if status := subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         raise SystemExit(f"{arguments[0]} ended with status {status}; see above")
-    return _children_s() - before
-
-
-def _children_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before_s
 
 
 def measure(
@@ -118,7 +112,7 @@ def measure(
             )  # fmt: skip
         converted = {
             direction: systems["converted"]
-            for direction, systems in json.loads(scores.read_text()).items()
+            for direction, systems in files.read_json(scores).items()
         }
         found.append((sum(spoken) / len(spoken), times[str(count)], converted))
     return found

@@ -10,10 +10,10 @@ RUN_DIR_HELP = (
     "Run folder of a training, folder of a published run, or pretrained:NAME for a model that "
     "comes with the package."
 )
+STEP_HELP = "Step of the checkpoint: a number, last, or best for a training with --evaluate_every."
+
 OWN_VOCODER = "own"
 """Vocoder of an evaluation that is the run's."""
-
-STEP_HELP = "Step of the checkpoint: a number, last, or best for a training with --evaluate_every."
 
 
 def direction_setting() -> Any:

@@ -117,8 +117,9 @@ def _fit(
         # The run folder has it, or what a training has made of it.
         began_with = neural.load(found.path)
         mean, std = began_with.mean, began_with.std
-        for name, network in trainer.networks.items():
-            network.set_weights(began_with.networks[name].get_weights())
+        if step == 0:
+            for name, network in trainer.networks.items():
+                network.set_weights(began_with.networks[name].get_weights())
     else:
         mean, std = examples.statistics(training)
     crops = Crops(training, config, mean, std)
